@@ -1,0 +1,167 @@
+/**
+ * The stream between a proxy and the control plane: frames over one mTLS connection.
+ *
+ *   frame = length (u32 big-endian, of what follows) · kind (u8: 0 JSON, 1 module bytes) · payload
+ *
+ * A kind-1 payload is the 71 ASCII characters of the digest (`sha256:` + 64 hex) and then the bytes.
+ */
+import type { NodeRef, Snapshot } from "./snapshot.ts";
+
+/** What the control plane sends. */
+export type ToProxy =
+  | {
+    readonly type: "snapshot";
+    readonly nonce: string;
+    readonly revision: number;
+    readonly snapshot: Snapshot;
+  }
+  /** Answer to join and csr: PEM chain, leaf first, and the current bundle. */
+  | { readonly type: "svid"; readonly chain: string; readonly bundle: string }
+  | { readonly type: "error"; readonly code: string; readonly message: string };
+
+/** What a proxy sends. Before it has an identity only `join` is heard. */
+export type FromProxy =
+  | { readonly type: "join"; readonly token: string; readonly csr: string }
+  | { readonly type: "csr"; readonly csr: string }
+  | {
+    readonly type: "hello";
+    readonly node: NodeRef;
+    /** Version in force, null for none. */
+    readonly version: string | null;
+    /** `host:port` where other sidecars reach this one; null for gateways. */
+    readonly inbound: string | null;
+    /** Labels of the workload, e.g. `{version: "v2"}`; a Service may select on them. */
+    readonly labels: Readonly<Record<string, string>>;
+    readonly admin: string;
+    readonly pid: number;
+  }
+  | { readonly type: "ack"; readonly nonce: string; readonly version: string }
+  | {
+    readonly type: "nack";
+    readonly nonce: string;
+    readonly version: string;
+    readonly reason: string;
+  }
+  | { readonly type: "module"; readonly digest: string }
+  | { readonly type: "report"; readonly report: ProxyReport };
+
+/** What a proxy says of itself every few seconds: totals since its start. */
+export interface ProxyReport {
+  readonly version: string | null;
+  readonly ready: boolean;
+  readonly uptimeMs: number;
+  readonly rssBytes: number;
+  /** Unix milliseconds at which the leaf certificate ends; null without one. */
+  readonly certExpiresMs: number | null;
+  readonly appHealthy: boolean;
+  readonly routes: readonly RouteReport[];
+  readonly filters: readonly FilterReport[];
+}
+
+export interface RouteReport {
+  readonly listener: string;
+  readonly route: string;
+  readonly backend: string;
+  readonly requests: number;
+  /** Responses with status ≥ 500, local replies included. */
+  readonly errors: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Cost and health of one Wasm filter in one proxy. */
+export interface FilterReport {
+  /** FilterBinding, `namespace/name`. */
+  readonly name: string;
+  readonly digest: string;
+  readonly state: "running" | "backing-off" | "tripped";
+  readonly calls: number;
+  readonly fuel: number;
+  readonly us: number;
+  readonly memoryBytes: number;
+  readonly traps: number;
+  /** Text of the last trap, "" for none. */
+  readonly lastTrap: string;
+}
+
+export const FRAME_JSON = 0, FRAME_MODULE = 1;
+/** A frame larger than this closes the connection. */
+export const MAX_FRAME_BYTES = 64 * 1024 * 1024;
+const DIGEST_CHARS = 71;
+
+export function encodeJson(message: ToProxy | FromProxy): Uint8Array {
+  return encodeFrame(FRAME_JSON, new TextEncoder().encode(JSON.stringify(message)));
+}
+
+export function encodeModule(digest: string, bytes: Uint8Array): Uint8Array {
+  const payload = new Uint8Array(DIGEST_CHARS + bytes.length);
+  payload.set(new TextEncoder().encode(digest));
+  payload.set(bytes, DIGEST_CHARS);
+  return encodeFrame(FRAME_MODULE, payload);
+}
+
+export function decodeModule(payload: Uint8Array): { digest: string; bytes: Uint8Array } {
+  return {
+    digest: new TextDecoder().decode(payload.subarray(0, DIGEST_CHARS)),
+    bytes: payload.slice(DIGEST_CHARS),
+  };
+}
+
+function encodeFrame(kind: number, payload: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(5 + payload.length);
+  new DataView(frame.buffer).setUint32(0, payload.length + 1);
+  frame[4] = kind;
+  frame.set(payload, 5);
+  return frame;
+}
+
+/** Cuts a byte stream into frames; any split of the input gives the same frames. */
+export class FrameReader {
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  readonly #maxBytes: number;
+
+  constructor(maxBytes: number = MAX_FRAME_BYTES) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** The frames completed by `bytes`; "too large" when one is over the limit, and then nothing more. */
+  push(bytes: Uint8Array): { kind: number; payload: Uint8Array }[] | "too large" {
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
+    const frames: { kind: number; payload: Uint8Array }[] = [];
+    for (;;) {
+      if (this.#heldBytes < 5) return frames;
+      const head = this.#peek(5);
+      const length = new DataView(head.buffer, head.byteOffset).getUint32(0);
+      if (length < 1 || length > this.#maxBytes) return "too large";
+      if (this.#heldBytes < 4 + length) return frames;
+      const whole = this.#take(4 + length);
+      frames.push({ kind: whole[4]!, payload: whole.subarray(5) });
+    }
+  }
+
+  #peek(n: number): Uint8Array {
+    if (this.#held[0]!.length < n) this.#join();
+    return this.#held[0]!;
+  }
+
+  #take(n: number): Uint8Array {
+    if (this.#held[0]!.length < n) this.#join();
+    const first = this.#held[0]!;
+    if (first.length === n) this.#held.shift();
+    else this.#held[0] = first.subarray(n);
+    this.#heldBytes -= n;
+    return first.subarray(0, n);
+  }
+
+  #join(): void {
+    const joined = new Uint8Array(this.#heldBytes);
+    let at = 0;
+    for (const part of this.#held) {
+      joined.set(part, at);
+      at += part.length;
+    }
+    this.#held = [joined];
+  }
+}

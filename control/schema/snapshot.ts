@@ -1,0 +1,135 @@
+/**
+ * What a proxy is told: plain JSON, complete and consistent, built by the control plane (or from one
+ * YAML file) and swapped in whole. Types only, so that a proxy that imports this loads nothing else.
+ */
+
+/** One immutable configuration for one node. `version` is the hash of everything else in it. */
+export interface Snapshot {
+  /** Hex SHA-256 over the canonical JSON of the other members: same content, same version. */
+  readonly version: string;
+  readonly node: NodeRef;
+  readonly listeners: readonly ListenerSpec[];
+  /** By backend name: `namespace/service:port`; the inbound backend is `app`. */
+  readonly backends: Readonly<Record<string, BackendSpec>>;
+  readonly modules: readonly ModuleRef[];
+  readonly trust: TrustSpec;
+}
+
+export interface NodeRef {
+  readonly kind: "sidecar" | "gateway";
+  readonly namespace: string;
+  /** The Service (sidecar) or Gateway it runs for. */
+  readonly name: string;
+}
+
+/** `mesh`: mTLS with our own verification, clients must prove an identity. `none`: plaintext. */
+export type ListenerTls = "mesh" | "none";
+
+export interface ListenerSpec {
+  /** `inbound`, `outbound` or the Gateway listener's name. */
+  readonly name: string;
+  readonly role: "inbound" | "outbound" | "gateway";
+  /** Set on gateway listeners; a sidecar's own command line says where its two listeners bind. */
+  readonly port?: number;
+  readonly address?: string;
+  readonly tls: ListenerTls;
+  /** Names the metrics and pages use for the traffic of this listener. */
+  readonly hosts: readonly HostSpec[];
+}
+
+/** Routes for some host names. `*` alone matches every host; `*.a.b` matches any deeper name. Without a port. */
+export interface HostSpec {
+  readonly hostnames: readonly string[];
+  /** Only requests whose authority has this port (default 80 for http); absent: any port. */
+  readonly port?: number;
+  /** In order of precedence already; the first match wins. */
+  readonly routes: readonly RouteSpec[];
+}
+
+/** One rule of an HTTPRoute with one of its matches list, or an implicit route. */
+export interface RouteSpec {
+  /** `namespace/route/rule-index`, or `namespace/service` for the implicit route of a Service. */
+  readonly name: string;
+  /** OR of ANDs; empty: everything. */
+  readonly matches: readonly MatchSpec[];
+  /** In chain order; built-in policies and Wasm filters alike. */
+  readonly filters: readonly FilterSpec[];
+  /** Empty when a filter always answers (redirect). A name that is not in `backends` answers 500 for its share. */
+  readonly backends: readonly WeightedBackend[];
+}
+
+export interface WeightedBackend {
+  readonly backend: string;
+  readonly weight: number;
+  /** Chain links after the route's own, for this backend only. */
+  readonly filters: readonly FilterSpec[];
+}
+
+export interface MatchSpec {
+  readonly path?: {
+    readonly type: "Exact" | "PathPrefix" | "RegularExpression";
+    readonly value: string;
+  };
+  readonly method?: string;
+  readonly headers?: readonly ValueMatchSpec[];
+  readonly query?: readonly ValueMatchSpec[];
+}
+
+export interface ValueMatchSpec {
+  readonly name: string;
+  readonly type: "Exact" | "RegularExpression";
+  readonly value: string;
+}
+
+/** One link of a chain: `kind` names a factory in the filter registry. */
+export interface FilterSpec {
+  readonly kind: string;
+  /** The policy or binding it comes from, `namespace/name`. */
+  readonly name: string;
+  readonly config: unknown;
+}
+
+export interface BackendSpec {
+  readonly name: string;
+  readonly endpoints: readonly EndpointSpec[];
+  readonly balancer: { readonly algorithm: "p2c" | "round_robin" | "least_request" | "ring_hash" };
+  readonly connectTimeoutMs: number;
+  readonly pool: PoolSpec;
+  readonly outlier: OutlierSpec | null;
+}
+
+export interface PoolSpec {
+  /** Connections to one endpoint. */
+  readonly maxConnections: number;
+  /** Requests that may wait for a connection to one endpoint. */
+  readonly maxPending: number;
+  readonly idleTimeoutMs: number;
+}
+
+/** Passive ejection of an endpoint by its outcomes. */
+export interface OutlierSpec {
+  readonly consecutive5xx: number;
+  readonly baseEjectionMs: number;
+  readonly maxEjectionPercent: number;
+}
+
+export interface EndpointSpec {
+  /** `ip:port` or `name:port`. */
+  readonly address: string;
+  /** SPIFFE id the endpoint must prove; absent: plaintext. */
+  readonly identity?: string;
+}
+
+/** A module this node needs; its bytes are asked for by digest. */
+export interface ModuleRef {
+  /** `sha256:<hex>` of the admitted (metered) artefact. */
+  readonly digest: string;
+  readonly bytes: number;
+  readonly abi: "proxy-wasm" | "component";
+}
+
+export interface TrustSpec {
+  readonly domain: string;
+  /** PEM certificates that may sign peers, roots and intermediates in use. */
+  readonly bundle: readonly string[];
+}

@@ -1,0 +1,176 @@
+/** Faults are values, never thrown on the data path; this file is the one table of all of them. */
+
+/** Who is to blame; decides the status we answer with and who gets counted. */
+export type FaultSource = "downstream" | "upstream" | "proxy" | "filter";
+
+/**
+ * Why an exchange or a connection could not go on.
+ *
+ * `code` is stable and greppable (`area.reason`); `status` is what a local reply would carry;
+ * `sent: false` promises that the peer cannot have seen the request, so another try is always safe.
+ */
+export interface Fault {
+  readonly code: string;
+  readonly source: FaultSource;
+  readonly status: number;
+  readonly sent: boolean;
+  readonly detail: string;
+}
+
+function fault(
+  source: FaultSource,
+  status: number,
+  detail: string,
+  sent = true,
+): Omit<Fault, "code"> {
+  return { source, status, sent, detail };
+}
+
+const TABLE = {
+  // HTTP/1.1 as a server: what a client may not send (RFC 9112; the attack names are in the conformance table)
+  "h1.bad_request_line": fault("downstream", 400, "The request line is malformed"),
+  "h1.bad_target": fault("downstream", 400, "The request target is malformed"),
+  "h1.bad_method": fault("downstream", 400, "The method is not a token"),
+  "h1.bad_version": fault("downstream", 505, "Only HTTP/1.0 and HTTP/1.1 are spoken here"),
+  "h1.bad_line_end": fault("downstream", 400, "A line does not end in CR LF"),
+  "h1.bad_field_name": fault(
+    "downstream",
+    400,
+    "A field name is not a token directly followed by a colon",
+  ),
+  "h1.bad_field_value": fault("downstream", 400, "A field value holds a control character"),
+  "h1.obs_fold": fault("downstream", 400, "A field line is folded"),
+  "h1.bad_host": fault("downstream", 400, "The Host field is missing, repeated or malformed"),
+  "h1.host_mismatch": fault(
+    "downstream",
+    400,
+    "The Host field and the request target name different hosts",
+  ),
+  "h1.bad_content_length": fault(
+    "downstream",
+    400,
+    "Content-Length is repeated or not a plain number",
+  ),
+  "h1.length_and_coding": fault(
+    "downstream",
+    400,
+    "Content-Length and Transfer-Encoding are both present",
+  ),
+  "h1.bad_transfer_encoding": fault(
+    "downstream",
+    400,
+    "Transfer-Encoding is repeated or not exactly chunked",
+  ),
+  "h1.unknown_transfer_coding": fault("downstream", 501, "The transfer coding is not implemented"),
+  "h1.bad_chunk_size": fault("downstream", 400, "A chunk size is malformed or too large"),
+  "h1.bad_chunk_extension": fault("downstream", 400, "A chunk extension is malformed or too long"),
+  "h1.bad_connection_option": fault(
+    "downstream",
+    400,
+    "Connection names a field that is not hop-by-hop",
+  ),
+  "h1.head_too_large": fault("downstream", 431, "The header section is larger than the limit"),
+  "h1.too_many_fields": fault("downstream", 431, "There are more field lines than the limit"),
+  "h1.target_too_long": fault("downstream", 414, "The request target is longer than the limit"),
+  "h1.trailers_too_large": fault("downstream", 431, "The trailer section is larger than the limit"),
+  "h1.upgrade_refused": fault(
+    "downstream",
+    501,
+    "Protocol upgrades are not supported by this proxy yet",
+  ),
+  "h1.connect_refused": fault("downstream", 501, "CONNECT is not supported by this proxy yet"),
+  "h1.expectation": fault("downstream", 417, "Only the expectation 100-continue is known"),
+  // HTTP/1.1 as a client: what an upstream may not send
+  "h1.bad_status_line": fault("upstream", 502, "The upstream's status line is malformed"),
+  "h1.bad_response": fault("upstream", 502, "The upstream's response is malformed"),
+  "h1.response_too_large": fault(
+    "upstream",
+    502,
+    "The upstream's header section is larger than the limit",
+  ),
+  "h1.too_many_interim": fault("upstream", 502, "The upstream sent too many interim responses"),
+  "h1.unasked_bytes": fault("upstream", 502, "The upstream sent bytes that no request asked for"),
+  "h1.unasked_switch": fault("upstream", 502, "The upstream switched protocols unasked"),
+  // Connections and streams
+  "downstream.gone": fault("downstream", 499, "The client closed the connection"),
+  "downstream.timeout": fault("downstream", 408, "The client took too long to send its request"),
+  "downstream.idle": fault("downstream", 408, "The connection was idle for too long"),
+  "upstream.connect": fault("upstream", 503, "No connection could be made to the upstream", false),
+  "upstream.connect_timeout": fault("upstream", 503, "The upstream did not accept in time", false),
+  "upstream.identity": fault(
+    "upstream",
+    503,
+    "The upstream did not prove the expected identity",
+    false,
+  ),
+  "upstream.refused": fault(
+    "upstream",
+    503,
+    "The upstream closed a fresh connection before a byte came",
+    true,
+  ),
+  "upstream.stale": fault(
+    "upstream",
+    503,
+    "A pooled connection had been closed by the upstream",
+    false,
+  ),
+  "upstream.reset": fault(
+    "upstream",
+    502,
+    "The upstream closed the connection before its response ended",
+  ),
+  "upstream.overflow": fault(
+    "upstream",
+    503,
+    "Too many requests wait for a connection to this backend",
+    false,
+  ),
+  // Routing and the proxy itself
+  "route.none": fault("proxy", 404, "No route matches this request"),
+  "route.unknown_host": fault("proxy", 404, "No Service or Gateway listener knows this host"),
+  "route.no_backend": fault("proxy", 500, "The route has no valid backend"),
+  "backend.no_endpoint": fault("proxy", 503, "The backend has no healthy endpoint", false),
+  "proxy.not_ready": fault("proxy", 503, "The proxy has no configuration yet", false),
+  "proxy.draining": fault("proxy", 503, "The proxy is shutting down", false),
+  "proxy.buffer_full": fault("proxy", 413, "A filter had to hold more of a body than the limit"),
+  "proxy.response_buffer_full": fault(
+    "proxy",
+    502,
+    "A filter had to hold more of a response than the limit",
+  ),
+  "proxy.stopped": fault("proxy", 503, "This attempt was given up for another", true),
+  "proxy.internal": fault("proxy", 500, "The proxy failed in a way it does not know"),
+  // Filters
+  "timeout.request": fault("filter", 504, "The whole request took longer than its timeout"),
+  "timeout.backend": fault("filter", 504, "The attempt took longer than its timeout"),
+  "breaker.open": fault("filter", 503, "The circuit breaker of the backend is open", false),
+  "breaker.overflow": fault(
+    "filter",
+    503,
+    "The backend has as many requests in flight as its limit",
+    false,
+  ),
+  "retry.budget": fault("filter", 503, "The retry budget of the backend is used up"),
+  "filter.threw": fault("filter", 500, "A filter failed"),
+  "wasm.trapped": fault("filter", 503, "A Wasm filter trapped and its policy is to fail closed"),
+  "wasm.out_of_fuel": fault(
+    "filter",
+    503,
+    "A Wasm filter used up its fuel and its policy is to fail closed",
+  ),
+  "wasm.tripped": fault(
+    "filter",
+    503,
+    "A Wasm filter trapped too often and is switched off; its policy is to fail closed",
+  ),
+  "wasm.reset": fault("filter", 503, "A Wasm filter reset the stream"),
+} as const satisfies Record<string, Omit<Fault, "code">>;
+
+/** The codes of all faults. */
+export type FaultCode = keyof typeof TABLE;
+
+/** Every fault by its code, with `code` filled in. */
+export const FAULTS: Readonly<Record<FaultCode, Fault>> = Object.fromEntries(
+  Object.entries(TABLE).map(([code, rest]) => [code, Object.freeze({ code, ...rest })]),
+) as Record<FaultCode, Fault>;

@@ -1,0 +1,170 @@
+/** The one interface every policy implements, and the plan a chain of them is compiled into. */
+import type { Clock, Random } from "./clock.ts";
+import { type Fault, FAULTS } from "./fault.ts";
+import type { Fields } from "./fields.ts";
+import type { Log } from "./log.ts";
+import type { RequestHead, ResponseHead } from "./message.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Wheel } from "./timers.ts";
+
+/** What a filter says after a phase. Numbers, so the walk is one integer compare. */
+export const CONTINUE = 0 as const; // go on to the next filter
+export const PAUSE = 1 as const; // hold this direction until ctx.resume()
+export const DONE = 2 as const; // a local reply or a reset took over; touch nothing more
+export const RETRY = 3 as const; // outcome hooks only: try again
+export const COLLECT = 4 as const; // heads only: hold the head, feed my data hook, go on when it returns bytes
+export type Verdict = 0 | 1 | 2 | 3 | 4;
+
+/** What one try at an endpoint came to. */
+export interface Outcome {
+  readonly endpoint: string;
+  readonly attempt: number; // 1 = first
+  status: number; // 0 when no response head arrived
+  fault: Fault | null;
+}
+
+/** The exchange as a filter sees it. One object per exchange; never kept after onEnd. */
+export interface FilterContext {
+  readonly request: RequestHead;
+  readonly response: ResponseHead | null;
+  /** SPIFFE id of the client, "" when the connection is not mTLS. */
+  readonly peer: string;
+  /** `ip:port` of the client's end of the connection. */
+  readonly remote: string;
+  /** Name of the matched route and of the backend it chose ("" for none). */
+  readonly routeName: string;
+  readonly backendName: string;
+  /** The configuration this exchange began with: a revision's content hash. */
+  readonly version: string;
+  /** Per-exchange filter state; a filter owns the index its environment was created with. */
+  readonly slots: unknown[];
+  /** Answers from here instead of an upstream; returns DONE. */
+  respond(status: number, fields?: Fields, body?: Uint8Array): Verdict;
+  /** Ends the exchange with a fault: a local reply, or a cut response if one has begun. Returns DONE. */
+  fail(fault: Fault): Verdict;
+  /** Ends the running attempt only; outcome hooks decide what follows. No-op once a response has begun. */
+  failAttempt(fault: Fault): void;
+  /** Goes on after PAUSE or a held chunk; late and repeated calls are harmless. */
+  resume(): void;
+}
+
+/**
+ * One policy, built once per snapshot and shared by all its exchanges. A hook left out costs nothing.
+ * Hooks are synchronous and never throw; async work goes through {@link later}.
+ */
+export interface Filter {
+  onRequestHead?(ctx: FilterContext, head: RequestHead, end: boolean): Verdict;
+  /** The bytes to pass on (the same array = untouched), empty = swallowed, null = hold: called again with the same bytes after resume(). */
+  onRequestData?(ctx: FilterContext, bytes: Uint8Array, end: boolean): Uint8Array | null;
+  onRequestTrailers?(ctx: FilterContext, fields: Fields): Verdict;
+  /** Before each try: CONTINUE, PAUSE (back-off; resume() goes on with the next hook) or DONE. */
+  onAttempt?(ctx: FilterContext, attempt: number): Verdict;
+  /** After each try, when its head or its fault is known: CONTINUE or RETRY. */
+  onOutcome?(ctx: FilterContext, outcome: Outcome): Verdict;
+  onResponseHead?(ctx: FilterContext, head: ResponseHead, end: boolean): Verdict;
+  onResponseData?(ctx: FilterContext, bytes: Uint8Array, end: boolean): Uint8Array | null;
+  onResponseTrailers?(ctx: FilterContext, fields: Fields): Verdict;
+  /** Exactly once per exchange whose route has this filter, after its last byte or its reset. */
+  onEnd?(ctx: FilterContext): void;
+  /** The snapshot is gone and no exchange uses the filter any more. */
+  close?(): void;
+}
+
+/** What a filter may use of the proxy; given once, at creation. */
+export interface FilterEnv {
+  /** Unique within the plan: the policy or binding it came from, `namespace/name`. */
+  readonly name: string;
+  /** Index of this filter's state in `ctx.slots`. */
+  readonly slot: number;
+  /** Name of the backend the chain leads to; state per backend is kept under it. */
+  readonly backend: string;
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  readonly random: Random;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** State that outlives a snapshot: the same key gives the same object while any snapshot in force asks for it. */
+  keep<T>(key: string, make: () => T): T;
+}
+
+/** Builds a filter from its wire configuration; rejects a bad one with an Error that names the field. */
+export type FilterFactory = (config: unknown, env: FilterEnv) => Filter | Promise<Filter>;
+
+export type HeadStep<H> = (ctx: FilterContext, head: H, end: boolean) => Verdict;
+export type DataStep = (ctx: FilterContext, bytes: Uint8Array, end: boolean) => Uint8Array | null;
+export type TrailerStep = (ctx: FilterContext, fields: Fields) => Verdict;
+export type AttemptStep = (ctx: FilterContext, attempt: number) => Verdict;
+export type OutcomeStep = (ctx: FilterContext, outcome: Outcome) => Verdict;
+export type EndStep = (ctx: FilterContext) => void;
+
+export interface FlowSteps<H> {
+  readonly head: readonly HeadStep<H>[];
+  readonly data: readonly DataStep[];
+  readonly trailers: readonly TrailerStep[];
+  /** For head step i: how many data steps belong to filters up to and including its own. */
+  readonly dataUpTo: readonly number[];
+}
+
+/** A filter chain compiled per phase; response steps run in reverse filter order. */
+export interface Plan {
+  readonly request: FlowSteps<RequestHead>;
+  readonly attempt: readonly AttemptStep[];
+  readonly outcome: readonly OutcomeStep[];
+  readonly response: FlowSteps<ResponseHead>;
+  readonly end: readonly EndStep[];
+  readonly slots: number;
+  /** Bytes of request body kept for retries; 0 = none. */
+  readonly replayLimit: number;
+}
+
+/** Compiles filters into a plan: bind once here, call bare functions ever after. */
+export function compilePlan(filters: readonly Filter[], replayLimit = 0): Plan {
+  const back = filters.toReversed();
+  return {
+    request: {
+      head: steps(filters, (f) => f.onRequestHead?.bind(f)),
+      data: steps(filters, (f) => f.onRequestData?.bind(f)),
+      trailers: steps(filters, (f) => f.onRequestTrailers?.bind(f)),
+      dataUpTo: dataUpTo(filters, "onRequestHead", "onRequestData"),
+    },
+    attempt: steps(filters, (f) => f.onAttempt?.bind(f)),
+    outcome: steps(filters, (f) => f.onOutcome?.bind(f)),
+    response: {
+      head: steps(back, (f) => f.onResponseHead?.bind(f)),
+      data: steps(back, (f) => f.onResponseData?.bind(f)),
+      trailers: steps(back, (f) => f.onResponseTrailers?.bind(f)),
+      dataUpTo: dataUpTo(back, "onResponseHead", "onResponseData"),
+    },
+    end: steps(filters, (f) => f.onEnd?.bind(f)),
+    slots: filters.length,
+    replayLimit,
+  };
+}
+
+/** Adapts an async decision to the synchronous protocol: `return later(ctx, this.#check(ctx))`. */
+export function later(ctx: FilterContext, work: Promise<void>): Verdict {
+  work.then(
+    () => ctx.resume(),
+    (e: unknown) => ctx.fail({ ...FAULTS["filter.threw"], detail: `A filter failed: ${e}` }),
+  );
+  return PAUSE;
+}
+
+function steps<S>(filters: readonly Filter[], hook: (filter: Filter) => S | undefined): S[] {
+  const found: S[] = [];
+  for (const filter of filters) {
+    const step = hook(filter);
+    if (step !== undefined) found.push(step);
+  }
+  return found;
+}
+
+function dataUpTo(filters: readonly Filter[], head: keyof Filter, data: keyof Filter): number[] {
+  const counts: number[] = [];
+  let count = 0;
+  for (const filter of filters) {
+    if (filter[data] !== undefined) count++;
+    if (filter[head] !== undefined) counts.push(count);
+  }
+  return counts;
+}
