@@ -1,0 +1,137 @@
+/**
+ * The wire configuration of every filter kind: what the control plane writes into `FilterSpec.config`
+ * and what the factory of that kind reads. Types only; durations are milliseconds, fields are concrete
+ * (defaults were filled in when the snapshot was built, see `control/schema/defaults.ts`).
+ *
+ * Chain order, outermost first (responses pass it backwards):
+ *
+ *   wasm STATS → wasm AUTHN → wasm AUTHZ → redirect → timeout → request-headers → rewrite
+ *     → response-headers → wasm TRANSFORM → retry → breaker → [backend's own filters]
+ *
+ * See `control/snapshot/filters.ts` for why.
+ */
+
+/** Kind of a link, config by kind. A kind of another name is refused by the registry. */
+export interface FilterConfigs {
+  readonly "timeout": TimeoutConfig;
+  readonly "retry": RetryConfig;
+  readonly "breaker": BreakerConfig;
+  readonly "request-headers": HeadersConfig;
+  readonly "response-headers": HeadersConfig;
+  readonly "redirect": RedirectConfig;
+  readonly "rewrite": RewriteConfig;
+  readonly "wasm": WasmConfig;
+}
+
+export type FilterKind = keyof FilterConfigs;
+
+/** A `FilterSpec` whose kind and config belong together. */
+export type TypedFilterSpec = {
+  readonly [K in FilterKind]: {
+    readonly kind: K;
+    readonly name: string;
+    readonly config: FilterConfigs[K];
+  };
+}[FilterKind];
+
+export interface TimeoutConfig {
+  /** The whole exchange, retries included; 0: no limit. */
+  readonly requestMs: number;
+  /** One attempt; 0: no limit. Never above requestMs unless that is 0. */
+  readonly backendRequestMs: number;
+}
+
+/**
+ * Conditions under which an attempt may be tried again.
+ *
+ * - `connect-failure`: no byte left us (`fault.sent === false`: refused, timed out, stale, no endpoint). Any method.
+ * - `reset`: the connection broke after the request may have been seen. Idempotent methods only.
+ * - `status`: the response status is in `codes`. Idempotent methods only.
+ * - `timeout`: the attempt ran into backendRequestMs. Idempotent methods only.
+ * - `non-idempotent`: lifts the restriction to GET, HEAD, OPTIONS, TRACE, PUT and DELETE; the operator says it is safe.
+ */
+export type RetryCondition =
+  | "connect-failure"
+  | "reset"
+  | "status"
+  | "timeout"
+  | "non-idempotent";
+
+export interface RetryConfig {
+  /** Retries after the first try; 0 switches off. */
+  readonly attempts: number;
+  /** Statuses that count as failed for `status`. */
+  readonly codes: readonly number[];
+  readonly on: readonly RetryCondition[];
+  /** Least wait before the first retry; doubles each time, with jitter. 0: at once. */
+  readonly backoffMs: number;
+  readonly backoffMaxMs: number;
+  /** Retries as a share of the requests to the backend within the interval. */
+  readonly budgetPercent: number;
+  readonly budgetIntervalMs: number;
+  /** Retries per second allowed whatever the share, so that quiet backends can retry at all. */
+  readonly minRetriesPerSecond: number;
+}
+
+export interface BreakerConfig {
+  /** Requests in flight to the backend from this proxy; 0: no limit. */
+  readonly maxRequests: number;
+  /** Failed attempts (fault or status ≥ 500) in a row that open the breaker; 0: never opens. */
+  readonly consecutiveFailures: number;
+  /** How long it stays open before it lets one probe through. */
+  readonly openMs: number;
+}
+
+/** `request-headers` and `response-headers`. Names are lower case. Order: set, add, remove. */
+export interface HeadersConfig {
+  readonly set: readonly HeaderConfig[];
+  readonly add: readonly HeaderConfig[];
+  readonly remove: readonly string[];
+}
+
+export interface HeaderConfig {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** How a path is changed. The query is kept by both. */
+export type PathConfig =
+  | { readonly type: "ReplaceFullPath"; readonly value: string }
+  /** `prefix` is the PathPrefix of the rule's only match, without a trailing slash ("" for `/`). */
+  | { readonly type: "ReplacePrefixMatch"; readonly value: string; readonly prefix: string };
+
+/** Absent members are taken from the request. */
+export interface RedirectConfig {
+  readonly scheme?: "http" | "https";
+  readonly hostname?: string;
+  readonly path?: PathConfig;
+  /** Absent: the well-known port of `scheme` when that is set, else the listener's own port. */
+  readonly port?: number;
+  readonly statusCode: 301 | 302 | 303 | 307 | 308;
+}
+
+export interface RewriteConfig {
+  readonly hostname?: string;
+  readonly path?: PathConfig;
+}
+
+export type WasmPhase = "AUTHN" | "AUTHZ" | "TRANSFORM" | "STATS";
+
+export interface WasmConfig {
+  readonly abi: "proxy-wasm" | "component";
+  /** `sha256:<hex>` of the admitted artefact; also in `Snapshot.modules`. */
+  readonly digest: string;
+  /** `publisher/name` of the listing, "" when bound by digest alone. */
+  readonly module: string;
+  readonly version: string;
+  /** What the module gets as its configuration: JSON text, "" for none. */
+  readonly config: string;
+  /** Fuel one call into the module may burn. */
+  readonly fuelPerCall: number;
+  readonly memoryBytes: number;
+  /** What a trap does to the exchange: `open` goes on without the filter, `closed` answers 503. */
+  readonly failMode: "open" | "closed";
+  /** Capabilities granted by the binding; a host call outside them is refused. */
+  readonly capabilities: readonly string[];
+  readonly phases: readonly WasmPhase[];
+}
