@@ -1,0 +1,68 @@
+/** Admits the peer of a finished TLS handshake, or says why not; and says later whether it may stay. */
+import type { DetailedPeerCertificate, PeerCertificate, TLSSocket } from "node:tls";
+import type { MeshIdentity } from "./context.ts";
+import { type Refusal, refuse } from "./refusal.ts";
+import { MAX_PEER_CERTIFICATES, type PeerRole, type VerifiedPeer } from "./verify.ts";
+
+/** A peer that was let in, with what is needed to judge it again. */
+export interface AdmittedPeer extends VerifiedPeer {
+  readonly role: PeerRole;
+  /** The certificates it sent, DER, leaf first. */
+  readonly chain: readonly Uint8Array[];
+  /** The identity's generation it was last judged by; kept by {@link stillTrusted}. */
+  generation: number;
+}
+
+export type Admission = AdmittedPeer | Refusal;
+
+/**
+ * Judges the peer of `socket`, which is `role` to us. To be called on `secureConnection` and
+ * `secureConnect`, before reading or writing anything; a refused socket is to be destroyed.
+ */
+export function admitPeer(
+  socket: TLSSocket,
+  identity: MeshIdentity,
+  role: PeerRole,
+  expected?: string | readonly string[],
+): Admission {
+  // All servers of a Deno process share one ticket key and nothing is verified on resumption, so a
+  // ticket from any other listener, or from before a rotation, would carry its holder in here.
+  if (socket.isSessionReused()) return refuse("resumed_session");
+  const chain = chainOf(socket.getPeerCertificate(true));
+  const verdict = identity.verify(chain, role, expected);
+  if (!verdict.ok) return verdict;
+  return { ...verdict, role, chain, generation: identity.generation };
+}
+
+/**
+ * Judges an open connection again by what is in force now: its certificate may have expired or been
+ * revoked, or its authority have left the bundle. Cheap enough to ask for all of them every second.
+ */
+export function stillTrusted(
+  peer: AdmittedPeer,
+  identity: MeshIdentity,
+  nowMs: number,
+): { readonly ok: true } | Refusal {
+  if (nowMs <= peer.notAfterMs && peer.generation === identity.generation) return OK;
+  const verdict = identity.verify(peer.chain, peer.role, peer.identity);
+  if (!verdict.ok) return verdict;
+  if (nowMs > peer.notAfterMs) return refuse("expired", new Date(peer.notAfterMs).toISOString());
+  peer.generation = identity.generation;
+  return OK;
+}
+
+const OK = { ok: true } as const;
+
+/** The certificates behind what the runtime says of a peer, as raw DER; its own reading is not used. */
+export function chainOf(shown: PeerCertificate | DetailedPeerCertificate | null): Uint8Array[] {
+  const chain: Uint8Array[] = [];
+  const seen = new Set<unknown>();
+  let next: Partial<DetailedPeerCertificate> | null | undefined = shown;
+  // The last certificate names itself as issuer, in Deno even when it is not self-signed.
+  while (next?.raw !== undefined && !seen.has(next) && chain.length <= MAX_PEER_CERTIFICATES) {
+    seen.add(next);
+    chain.push(new Uint8Array(next.raw));
+    next = next.issuerCertificate;
+  }
+  return chain;
+}
