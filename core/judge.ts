@@ -1,0 +1,21 @@
+/** What an attempt says of its endpoint: the one rule by which outliers are ejected and breakers count. */
+import type { Outcome } from "./filter.ts";
+
+export const GOOD = 0 as const, BAD = 1 as const, NEUTRAL = 2 as const;
+export type Judgement = typeof GOOD | typeof BAD | typeof NEUTRAL;
+
+/** Judges one attempt. NEUTRAL: the endpoint had no part in how it ended. */
+export function judge(outcome: Outcome): Judgement {
+  const { fault, status } = outcome;
+  if (fault === null) return status >= 500 ? BAD : GOOD;
+  switch (fault.code) {
+    case "timeout.request":
+    case "timeout.backend":
+      return BAD;
+    case "upstream.stale": // it closed an idle connection, as it may
+    case "upstream.overflow": // our own limit
+      return NEUTRAL;
+    default:
+      return fault.source === "upstream" ? BAD : NEUTRAL;
+  }
+}

@@ -1,0 +1,55 @@
+/** Configuration of the retry filter. */
+import { ConfigReader, integerItem, textItem } from "../parse.ts";
+
+/**
+ * When an attempt may be tried again.
+ *
+ * - `connect-failure`: the peer certainly did not see the request (`fault.sent === false`). Any method.
+ * - `reset`: the connection broke after the request may have been seen. Idempotent methods only.
+ * - `status`: the response status is in `codes`. Idempotent methods only.
+ * - `timeout`: the attempt ran into its time limit. Idempotent methods only.
+ * - `non-idempotent`: lifts that restriction; the operator says it is safe.
+ */
+export type RetryCondition = "connect-failure" | "reset" | "status" | "timeout" | "non-idempotent";
+
+export interface RetryConfig {
+  /** Retries after the first try; 0 switches off. */
+  readonly attempts: number;
+  /** Statuses that count as failed for `status`. */
+  readonly codes: readonly number[];
+  readonly on: readonly RetryCondition[];
+  /** Least wait before a retry; its upper bound doubles each time. 0: at once. */
+  readonly backoffMs: number;
+  readonly backoffMaxMs: number;
+  readonly budgetPercent: number;
+  readonly budgetIntervalMs: number;
+  readonly minRetriesPerSecond: number;
+}
+
+/** More tries than this only ever make an outage longer. */
+export const MAX_ATTEMPTS = 100;
+const CONDITIONS = /^(connect-failure|reset|status|timeout|non-idempotent)$/;
+const HOUR_MS = 3_600_000;
+
+/** Reads the wire form; throws an Error that names field, value and what was wanted. */
+export function parseRetryConfig(config: unknown): RetryConfig {
+  const reader = new ConfigReader("retry", config);
+  const parsed: RetryConfig = {
+    attempts: reader.integer("attempts", 0, MAX_ATTEMPTS),
+    codes: reader.list("codes", (item, path) => integerItem(item, path, 400, 599)),
+    on: reader.list("on", (item, path) =>
+      textItem(
+        item,
+        path,
+        CONDITIONS,
+        "one of connect-failure, reset, status, timeout, non-idempotent",
+      ) as RetryCondition),
+    backoffMs: reader.integer("backoffMs", 0, HOUR_MS),
+    backoffMaxMs: reader.integer("backoffMaxMs", 0, HOUR_MS),
+    budgetPercent: reader.number("budgetPercent", 0, 100),
+    budgetIntervalMs: reader.integer("budgetIntervalMs", 1000, HOUR_MS),
+    minRetriesPerSecond: reader.number("minRetriesPerSecond", 0, 1_000_000),
+  };
+  reader.end();
+  return parsed;
+}

@@ -1,0 +1,34 @@
+/** Configuration of the timeout filter. */
+import { ConfigReader } from "../parse.ts";
+
+export interface TimeoutConfig {
+  /** The whole exchange, retries included; 0: no limit. */
+  readonly requestMs: number;
+  /** One attempt; 0: no limit. */
+  readonly backendRequestMs: number;
+  /**
+   * True: the request limit is on waiting for the response to begin. It starts anew with every
+   * piece of request body and ends with the response head, so long uploads, downloads and event
+   * streams live. False or absent: it covers the last byte too, as HTTPRoute's `timeouts.request`.
+   */
+  readonly untilHead: boolean;
+}
+
+/** Longest timeout: the wheel counts in 32-bit turns, and a day is for ever for a request. */
+export const MAX_TIMEOUT_MS = 86_400_000;
+
+/** Reads the wire form; throws an Error that names field, value and what was wanted. */
+export function parseTimeoutConfig(config: unknown): TimeoutConfig {
+  const reader = new ConfigReader("timeout", config);
+  const requestMs = reader.integer("requestMs", 0, MAX_TIMEOUT_MS);
+  const backendRequestMs = reader.integer("backendRequestMs", 0, MAX_TIMEOUT_MS);
+  const untilHead = reader.has("untilHead") && reader.boolean("untilHead");
+  reader.end();
+  if (requestMs > 0 && backendRequestMs > requestMs) {
+    throw new Error(
+      `Cannot read timeout.backendRequestMs: it is ${backendRequestMs}, ` +
+        `want at most requestMs, which is ${requestMs}`,
+    );
+  }
+  return { requestMs, backendRequestMs, untilHead };
+}
