@@ -13,7 +13,13 @@ import { readTrustBundle, type TrustBundle } from "./bundle.ts";
 import { parseCertificate, sameBytes } from "./certificate.ts";
 import { chainOf } from "./peer.ts";
 import { decodePem } from "./pem.ts";
-import { type PeerRole, type Revocations, type VerifiedPeer, verifyPeer } from "./verify.ts";
+import {
+  type PeerRole,
+  type PeerVerdict,
+  type Revocations,
+  type VerifiedPeer,
+  verifyPeer,
+} from "./verify.ts";
 
 /** A handshake that takes longer is cut: the peer holds a socket and has proved nothing. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -44,6 +50,24 @@ export class IdentityError extends Error {
 
 export interface MeshIdentityOptions {
   readonly nowMs?: () => number;
+}
+
+/**
+ * Options for the one `tls.connect` made before there is an identity: to join. The server must prove
+ * `expected` by the bundle handed over with the join token; we show no certificate.
+ */
+export function joinOptions(
+  trust: TrustBundle,
+  expected: string | readonly string[],
+  options: { readonly alpn?: readonly string[]; readonly nowMs?: () => number } = {},
+): ConnectionOptions {
+  const nowMs = options.nowMs ?? Date.now;
+  return clientOptions(
+    { ca: [...trust.pem], minVersion: "TLSv1.3" },
+    options.alpn ?? MESH_ALPN,
+    (chain) =>
+      verifyPeer(chain, trust, { nowMs: nowMs(), role: "server", expectedIdentity: expected }),
+  );
 }
 
 /** Everything that is replaced together. */
@@ -168,20 +192,11 @@ export class MeshIdentity {
       ca: [...material.bundle],
       minVersion: "TLSv1.3",
     });
-    return {
-      secureContext: this.#clientContext,
-      // Without the runtime's check a server would not even have to hold the key of its certificate.
-      rejectUnauthorized: true,
-      // Identities are in the certificate, never in a name a resolver could change.
-      servername: "",
-      minVersion: "TLSv1.3",
-      ALPNProtocols: [...alpn],
-      checkServerIdentity: (_host: string, shown: PeerCertificate): Error | undefined => {
-        const verdict = this.verify(chainOf(shown), "server", expected);
-        if (verdict.ok) return undefined;
-        return Object.assign(new Error(verdict.detail), { code: `peer.${verdict.reason}` });
-      },
-    };
+    return clientOptions(
+      { secureContext: this.#clientContext },
+      alpn,
+      (chain) => this.verify(chain, "server", expected),
+    );
   }
 
   /** Judges a peer's certificates by what is in force now. */
@@ -189,7 +204,7 @@ export class MeshIdentity {
     chain: readonly Uint8Array[],
     role: PeerRole,
     expected?: string | readonly string[],
-  ): ReturnType<typeof verifyPeer> {
+  ): PeerVerdict {
     return verifyPeer(chain, this.#state.trust, {
       nowMs: this.#nowMs(),
       role,
@@ -208,6 +223,27 @@ export class MeshIdentity {
     this.#generation++;
     for (const listener of this.#listeners) listener();
   }
+}
+
+function clientOptions(
+  secrets: ConnectionOptions,
+  alpn: readonly string[],
+  judge: (chain: readonly Uint8Array[]) => PeerVerdict,
+): ConnectionOptions {
+  return {
+    ...secrets,
+    // Without the runtime's check a server would not even have to hold the key of its certificate.
+    rejectUnauthorized: true,
+    // Identities are in the certificate, never in a name a resolver could change.
+    servername: "",
+    minVersion: "TLSv1.3",
+    ALPNProtocols: [...alpn],
+    checkServerIdentity: (_host: string, shown: PeerCertificate): Error | undefined => {
+      const verdict = judge(chainOf(shown));
+      if (verdict.ok) return undefined;
+      return Object.assign(new Error(verdict.detail), { code: `peer.${verdict.reason}` });
+    },
+  };
 }
 
 function readState(material: IdentityMaterial, nowMs: number, current?: TrustBundle): State {

@@ -29,7 +29,7 @@ export function createKeyAndCsr(): KeyAndCsr {
   const signature = new Uint8Array(sign("sha256", info, privateKey));
   const request = sequence(info, sequence(oid(ECDSA_WITH_SHA256)), bitString(signature));
   return {
-    keyPem: privateKey.export({ format: "pem", type: "pkcs8" }),
+    keyPem: String(privateKey.export({ format: "pem", type: "pkcs8" })),
     csrPem: encodePem(request, "CERTIFICATE REQUEST"),
   };
 }

@@ -35,6 +35,7 @@ export {
   HANDSHAKE_TIMEOUT_MS,
   IdentityError,
   type IdentityMaterial,
+  joinOptions,
   MESH_ALPN,
   MeshIdentity,
   type MeshIdentityOptions,
