@@ -5,10 +5,10 @@
  *
  * Chain order, outermost first (responses pass it backwards):
  *
- *   wasm STATS → wasm AUTHN → wasm AUTHZ → redirect → timeout → request-headers → rewrite
- *     → response-headers → wasm TRANSFORM → retry → breaker → [backend's own filters]
+ *   timeout → wasm AUTHN → wasm AUTHZ → redirect → request-headers → rewrite → response-headers
+ *     → wasm TRANSFORM → wasm STATS → [the backend's own: headers, rewrite → breaker → retry]
  *
- * See `control/snapshot/filters.ts` for why.
+ * `control/snapshot/filters.ts` says why.
  */
 
 /** Kind of a link, config by kind. A kind of another name is refused by the registry. */

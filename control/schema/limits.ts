@@ -1,0 +1,46 @@
+/** What one document, resource or apply may hold: every limit of the resource model, in one place. */
+
+export const SCHEMA_LIMITS = {
+  /** One YAML document, in UTF-8 bytes; a Kubernetes object may not be larger either. */
+  documentBytes: 1024 * 1024,
+  /** Everything handed to one parse. */
+  inputBytes: 8 * 1024 * 1024,
+  documents: 1000,
+  /** Nesting of maps and lists. */
+  depth: 32,
+  /** Maps, lists and scalars of one document. */
+  nodes: 50_000,
+  /** YAML aliases of one document; more is refused before any is expanded (billion laughs). */
+  aliases: 100,
+  /** Errors reported of one parse; the rest are only counted. */
+  errors: 100,
+  nameChars: 253,
+  labelChars: 63,
+  labels: 64,
+  annotationBytes: 256 * 1024,
+  hostnames: 16,
+  parentRefs: 32,
+  rules: 16,
+  matchesPerRule: 64,
+  matchesPerRoute: 128,
+  valueMatches: 16,
+  filtersPerRule: 16,
+  headersPerModifier: 16,
+  backendRefs: 16,
+  weight: 1_000_000,
+  pathChars: 1024,
+  headerValueChars: 4096,
+  queryValueChars: 1024,
+  listeners: 64,
+  targetRefs: 16,
+  servicePorts: 64,
+  staticEndpoints: 1000,
+  grantEntries: 16,
+  retryAttempts: 10,
+  retryCodes: 32,
+  capabilities: 32,
+  /** FilterBinding.spec.config as JSON text. */
+  filterConfigBytes: 64 * 1024,
+  fuelPerCall: 1_000_000_000,
+  filterMemoryMiB: 256,
+} as const;
