@@ -1,0 +1,20 @@
+/**
+ * The marketplace of the control plane: `await Market.open(dir, { clock, log })` gives a {@link MarketApi}.
+ *
+ * REST: `POST /api/v1/filters` takes the form of `pushToForm` and answers 201 with the {@link Listing};
+ * `POST /api/v1/publishers {name, publicKey}` is `addPublisherKey`. Every refusal is a {@link MarketError} with
+ * `status`, `code` and `details`.
+ * @module
+ */
+export type {
+  HookName,
+  Listing,
+  MarketApi,
+  Measured,
+  Publisher,
+  PublisherKey,
+  Push,
+  Statement,
+} from "./types.ts";
+export { MarketError } from "./types.ts";
+export { pushFromForm, pushToForm } from "./form.ts";
