@@ -113,7 +113,6 @@ const TABLE = {
     "upstream",
     503,
     "A pooled connection had been closed by the upstream",
-    false,
   ),
   "upstream.reset": fault(
     "upstream",
@@ -127,6 +126,11 @@ const TABLE = {
     false,
   ),
   // Routing and the proxy itself
+  "route.bad_path": fault(
+    "downstream",
+    400,
+    "The path holds an escape that is refused (%00, %2F, %5C) or is malformed",
+  ),
   "route.none": fault("proxy", 404, "No route matches this request"),
   "route.unknown_host": fault("proxy", 404, "No Service or Gateway listener knows this host"),
   "route.no_backend": fault("proxy", 500, "The route has no valid backend"),

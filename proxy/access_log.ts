@@ -1,0 +1,27 @@
+/** One JSON line per exchange, when asked for. Built only then: logging is free when off. */
+import type { Exchange } from "./exchange.ts";
+
+export type AccessLog = (x: Exchange, listener: string, durationMs: number) => void;
+
+/** `write` gets each line without its newline; JSON escaping keeps a client's bytes from forging one. */
+export function createAccessLog(write: (line: string) => void, nowMs: () => number): AccessLog {
+  return (x, listener, durationMs) => {
+    const { request } = x;
+    write(JSON.stringify({
+      time: new Date(nowMs()).toISOString(),
+      listener,
+      peer: x.peer,
+      remote: x.remote,
+      method: request.method,
+      authority: request.authority,
+      path: request.path,
+      status: x.response === null ? 0 : x.response.status,
+      fault: x.fault === null ? "" : x.fault.code,
+      duration_ms: Math.round(durationMs * 1000) / 1000,
+      route: x.routeName,
+      backend: x.backendName,
+      version: x.version.slice(0, 12),
+      request_id: request.fields.get("x-request-id") ?? "",
+    }));
+  };
+}

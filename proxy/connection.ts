@@ -1,0 +1,194 @@
+/** One socket and its codec: reads are pushed in, writes of one turn leave together, pressure goes both ways. */
+import type { Socket } from "node:net";
+import { Buffer } from "node:buffer";
+import type { Codec, Wire } from "../core/stream.ts";
+import type { Fault } from "../core/fault.ts";
+
+/** Bytes queued on one connection above which its feeders are paused. */
+export const HIGH_WATER_BYTES = 256 * 1024;
+/** Pieces up to this much in all are copied into one buffer: one write call instead of many. */
+const JOIN_BYTES = 64 * 1024;
+
+type Piece = Uint8Array | string;
+
+/** Connections with something to send; flushed together once the code that wrote has run to its end. */
+const dirty: Connection[] = [];
+let flushing = false;
+
+function schedule(connection: Connection): void {
+  dirty.push(connection);
+  if (flushing) return;
+  flushing = true;
+  queueMicrotask(flushDirty);
+}
+
+function flushDirty(): void {
+  // A flush may lead to more writes on the same or other connections: the list grows while we walk it.
+  for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
+  dirty.length = 0;
+  flushing = false;
+}
+
+export interface ConnectionOwner {
+  /** Bytes were taken in: a client connection may have a free slot now. */
+  received(connection: Connection): void;
+  /** The socket is gone; the codec has been told. */
+  gone(connection: Connection): void;
+}
+
+export class Connection implements Wire {
+  readonly socket: Socket;
+  codec!: Codec;
+  /** Monotonic milliseconds of the last byte in either direction; kept by the owner's sweep. */
+  lastActiveMs = 0;
+  /** Bytes seen in either direction since the last sweep. */
+  activity = 0;
+  readonly #owner: ConnectionOwner;
+  #pieces: Piece[] = [];
+  #queued = 0;
+  #scheduled = false;
+  /** Nothing is written before the peer is known: true while dialling and handshaking. */
+  #corked: boolean;
+  #ending = false;
+  #starved = false;
+  #gone = false;
+  /** Why the connection ended, when we know better than the codec. */
+  #fault: Fault | null = null;
+
+  /** `corked` until {@link open}: a client must not send before the server has proved its identity. */
+  constructor(socket: Socket, owner: ConnectionOwner, corked: boolean) {
+    this.socket = socket;
+    this.#owner = owner;
+    this.#corked = corked;
+    socket.on("data", (bytes: Uint8Array) => {
+      this.activity += bytes.length;
+      this.codec.receive(bytes);
+      owner.received(this);
+    });
+    socket.on("end", () => this.codec.eof());
+    socket.on("drain", () => this.#drained());
+    socket.on("error", () => {}); // "close" follows and tells the codec
+    socket.on("close", () => this.#closed());
+  }
+
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** The peer is known: what was queued may leave. */
+  open(): void {
+    this.#corked = false;
+    this.flush();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#push(bytes, bytes.length);
+  }
+  text(latin1: string): boolean {
+    return this.#push(latin1, latin1.length);
+  }
+  pause(): void {
+    this.socket.pause();
+  }
+  resume(): void {
+    this.socket.resume();
+  }
+  end(): void {
+    this.#ending = true;
+    if (this.#corked && this.#queued === 0) this.destroy();
+    else if (!this.#scheduled) this.flush();
+  }
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  /** Ends it for a reason the codec cannot know: refused identity, connect timeout, idle. */
+  fail(fault: Fault): void {
+    this.#fault ??= fault;
+    this.socket.destroy();
+  }
+
+  flush(): void {
+    this.#scheduled = false;
+    if (this.#corked || this.#gone) return;
+    const pieces = this.#pieces;
+    if (pieces.length > 0) {
+      const size = this.#queued;
+      this.activity += size;
+      this.#queued = 0;
+      if (pieces.length === 1) {
+        const piece = pieces[0]!;
+        pieces.length = 0;
+        if (typeof piece === "string") this.socket.write(piece, "latin1");
+        else this.socket.write(piece);
+      } else {
+        this.#pieces = [];
+        this.#send(pieces, size);
+      }
+    }
+    if (this.#ending) return void this.socket.end();
+    if (this.#starved && !this.socket.writableNeedDrain) this.#drained();
+  }
+
+  #send(pieces: readonly Piece[], size: number): void {
+    if (size <= JOIN_BYTES) return void this.socket.write(join(pieces, 0, pieces.length, size));
+    this.socket.cork();
+    // Runs of small pieces are joined; a large one goes as it is, without a copy.
+    let from = 0, run = 0;
+    for (let i = 0; i < pieces.length; i++) {
+      const piece = pieces[i]!;
+      if (piece.length < JOIN_BYTES / 4) {
+        run += piece.length;
+        continue;
+      }
+      if (run > 0) this.socket.write(join(pieces, from, i, run));
+      if (typeof piece === "string") this.socket.write(piece, "latin1");
+      else this.socket.write(piece);
+      from = i + 1;
+      run = 0;
+    }
+    if (run > 0) this.socket.write(join(pieces, from, pieces.length, run));
+    this.socket.uncork();
+  }
+
+  #push(piece: Piece, size: number): boolean {
+    if (this.#gone || this.#ending) return true;
+    this.#pieces.push(piece);
+    this.#queued += size;
+    if (!this.#scheduled && !this.#corked) {
+      this.#scheduled = true;
+      schedule(this);
+    }
+    if (this.#corked || this.#queued + this.socket.writableLength > HIGH_WATER_BYTES) {
+      this.#starved = true;
+      return false;
+    }
+    return true;
+  }
+
+  #drained(): void {
+    if (!this.#starved || this.#corked || this.#queued > 0) return;
+    this.#starved = false;
+    this.codec.drained();
+  }
+
+  #closed(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#pieces = [];
+    this.codec.close(this.#fault);
+    this.#owner.gone(this);
+  }
+}
+
+function join(pieces: readonly Piece[], from: number, to: number, size: number): Uint8Array {
+  const joined = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (let i = from; i < to; i++) {
+    const piece = pieces[i]!;
+    if (typeof piece === "string") joined.write(piece, at, "latin1");
+    else joined.set(piece, at);
+    at += piece.length;
+  }
+  return joined;
+}

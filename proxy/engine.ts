@@ -1,0 +1,232 @@
+/** The running proxy: listeners, the configuration in force and its replacement, without any source of it. */
+import type { Clock, Random } from "../core/clock.ts";
+import { compilePlan, type FilterFactory } from "../core/filter.ts";
+import { FAULTS } from "../core/fault.ts";
+import type { Log } from "../core/log.ts";
+import { type Counter, Metrics } from "../core/metrics.ts";
+import { Wheel } from "../core/timers.ts";
+import type { ListenerSpec, Snapshot } from "../control/schema/snapshot.ts";
+import type { RouteReport } from "../control/schema/protocol.ts";
+import type { AccessLog } from "./access_log.ts";
+import { Compiler } from "./config/compile.ts";
+import type { RuntimeSnapshot } from "./config/runtime.ts";
+import { createDialler } from "./dialler.ts";
+import type { Exchange } from "./exchange.ts";
+import { H1Client, H1Server } from "./h1/mod.ts";
+import { Listener, type ListenerLimits } from "./listener.ts";
+import { RouteStats } from "./route_stats.ts";
+import type { ListenerRuntime, Route } from "./snapshot.ts";
+import type { MeshIdentity } from "./tls/mod.ts";
+
+export interface EngineOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly factories: ReadonlyMap<string, FilterFactory>;
+  /** Address that listeners named by the snapshot bind to when they name none. */
+  readonly listenAddress: string;
+  readonly limits?: Partial<ListenerLimits>;
+  readonly accessLog: AccessLog | null;
+}
+
+const SWEEP_MS = 1000;
+
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #compiler: Compiler;
+  readonly #wheel: Wheel;
+  readonly #listeners = new Map<string, Listener>();
+  readonly #addresses = new Map<string, string>();
+  readonly #notReady: ListenerRuntime;
+  readonly #swaps: Counter;
+  readonly #sweeper: number;
+  #identity: MeshIdentity | null = null;
+  #runtime: RuntimeSnapshot | null = null;
+  /** Applies run one after the other; each waits for the one before. */
+  #applying: Promise<unknown> = Promise.resolve();
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    const { clock, random, log, metrics, factories } = options;
+    this.#wheel = new Wheel(clock);
+    const dial = createDialler({
+      identity: () => this.#identity,
+      codec: (wire) => new H1Client(wire),
+      wheel: this.#wheel,
+      log,
+    });
+    this.#compiler = new Compiler({
+      factories,
+      dial,
+      clock,
+      wheel: this.#wheel,
+      random,
+      metrics,
+      log,
+    });
+    this.#notReady = notReady(metrics);
+    this.#swaps = metrics.counter("denim_snapshot_swaps_total", "Snapshots put in force");
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+  }
+
+  /** The snapshot in force. */
+  get snapshot(): Snapshot | null {
+    return this.#runtime === null ? null : this.#runtime.spec;
+  }
+  /** `host:port` by listener name. */
+  get addresses(): ReadonlyMap<string, string> {
+    return this.#addresses;
+  }
+  get identity(): MeshIdentity | null {
+    return this.#identity;
+  }
+
+  /** The identity to serve and dial with; call once, it is swapped inside afterwards. */
+  setIdentity(identity: MeshIdentity): void {
+    this.#identity = identity;
+    // Connections made under an older identity or bundle end after their current exchange.
+    identity.onChange(() => {
+      for (const pool of this.#compiler.pools()) pool.renew();
+    });
+  }
+
+  /** Opens a listener of the sidecar's own; it answers 503 until a snapshot names it. */
+  async open(name: string, host: string, port: number, mesh: boolean): Promise<string> {
+    const listener = this.#listener(
+      name,
+      mesh,
+      this.#runtime?.listeners.get(name) ?? this.#notReady,
+    );
+    const bound = await listener.listen(host, port);
+    const address = `${bound.host}:${bound.port}`;
+    this.#listeners.set(name, listener);
+    this.#addresses.set(name, address);
+    return address;
+  }
+
+  /** Puts a snapshot in force, whole or not at all; rejects with the reason. */
+  apply(snapshot: Snapshot): Promise<void> {
+    const work = this.#applying.then(() => this.#apply(snapshot));
+    this.#applying = work.catch(() => {});
+    return work;
+  }
+
+  /** Totals per route, for the control plane and the admin page. */
+  routes(): RouteReport[] {
+    const reports: RouteReport[] = [];
+    for (const listener of this.#runtime?.listeners.values() ?? []) {
+      for (const { stats } of listener.routes) {
+        const report = stats.report();
+        if (report.requests > 0) reports.push(report);
+      }
+    }
+    return reports;
+  }
+
+  /** Ends every listener gracefully, then all else. */
+  async drain(deadlineMs: number): Promise<void> {
+    await Promise.all([...this.#listeners.values()].map((listener) => listener.drain(deadlineMs)));
+    clearInterval(this.#sweeper);
+    for (const pool of this.#compiler.pools()) pool.drain();
+    this.#runtime?.retire();
+    this.#wheel.stop();
+  }
+
+  async #apply(snapshot: Snapshot): Promise<void> {
+    if (this.#runtime?.version === snapshot.version) return;
+    const runtime = await this.#compiler.compile(snapshot);
+    let opened: Map<string, Listener>;
+    try {
+      opened = await this.#openNamed(snapshot, runtime);
+    } catch (e) {
+      runtime.retire();
+      throw e;
+    }
+    const old = this.#runtime;
+    this.#runtime = runtime;
+    for (const [name, listener] of opened) this.#listeners.set(name, listener);
+    for (const [name, listener] of this.#listeners) {
+      const next = runtime.listeners.get(name);
+      if (next !== undefined) listener.runtime = next;
+      else if (old?.listeners.has(name)) this.#close(name, listener);
+    }
+    this.#compiler.commit(runtime);
+    old?.retire();
+    this.#swaps.add();
+    this.#options.log.info("snapshot.applied", { version: snapshot.version });
+  }
+
+  /** Opens listeners that the snapshot itself places and that are not open yet; all or none. */
+  async #openNamed(snapshot: Snapshot, runtime: RuntimeSnapshot): Promise<Map<string, Listener>> {
+    const opened = new Map<string, Listener>();
+    try {
+      for (const spec of snapshot.listeners) {
+        if (spec.port === undefined || this.#stays(spec)) continue;
+        const listener = this.#listener(
+          spec.name,
+          spec.tls === "mesh",
+          runtime.listeners.get(spec.name)!,
+        );
+        const host = spec.address ?? this.#options.listenAddress;
+        const bound = await listener.listen(host, spec.port);
+        opened.set(spec.name, listener);
+        this.#addresses.set(spec.name, `${bound.host}:${bound.port}`);
+      }
+    } catch (e) {
+      for (const listener of opened.values()) await listener.drain(0);
+      throw e;
+    }
+    return opened;
+  }
+
+  /** Open already, and at the same port. */
+  #stays(spec: ListenerSpec): boolean {
+    if (!this.#listeners.has(spec.name)) return false;
+    const before = this.#runtime?.spec.listeners.find((listener) => listener.name === spec.name);
+    return before === undefined || before.port === spec.port;
+  }
+
+  #close(name: string, listener: Listener): void {
+    this.#listeners.delete(name);
+    this.#addresses.delete(name);
+    void listener.drain(30_000);
+  }
+
+  #listener(name: string, mesh: boolean, runtime: ListenerRuntime): Listener {
+    const { clock, log, metrics, limits } = this.#options;
+    return new Listener(name, runtime, {
+      clock,
+      log,
+      metrics,
+      identity: mesh ? this.#identity : null,
+      codec: (wire, accept, tls) => new H1Server(wire, accept, { scheme: tls ? "https" : "http" }),
+      ...(limits === undefined ? {} : { limits }),
+      ended: (x, listener) => this.#ended(x, listener),
+    });
+  }
+
+  /** The one place that counts and logs an exchange. */
+  #ended(x: Exchange, listener: string): void {
+    const durationMs = this.#options.clock.monotonicMs() - x.startedMs;
+    x.route.stats.record(x.response === null ? 0 : x.response.status, durationMs);
+    if (this.#options.accessLog !== null) this.#options.accessLog(x, listener, durationMs);
+  }
+
+  #sweep(): void {
+    for (const listener of this.#listeners.values()) listener.sweep();
+    for (const pool of this.#compiler.pools()) pool.sweep();
+  }
+}
+
+/** What answers before there is a configuration. */
+function notReady(metrics: Metrics): ListenerRuntime {
+  const route: Route = {
+    name: "(not ready)",
+    plan: compilePlan([]),
+    backend: null,
+    fault: FAULTS["proxy.not_ready"],
+    stats: new RouteStats(metrics, "", "(not ready)", ""),
+  };
+  return { version: "", match: () => route, entered() {}, left() {} };
+}

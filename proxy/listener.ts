@@ -1,0 +1,247 @@
+/** A socket that accepts: TLS and identity first, then a codec, then one Exchange per request. */
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import type { Clock } from "../core/clock.ts";
+import { FAULTS } from "../core/fault.ts";
+import type { Log } from "../core/log.ts";
+import type { Counter, Gauge, Metrics } from "../core/metrics.ts";
+import { type Accept, BUSY, type Codec, HEAD, type Wire } from "../core/stream.ts";
+import type { RequestHead, ResponseHead } from "../core/message.ts";
+import { Connection, type ConnectionOwner } from "./connection.ts";
+import { type Arrival, Exchange } from "./exchange.ts";
+import type { ListenerRuntime } from "./snapshot.ts";
+import { admitPeer, type AdmittedPeer, type MeshIdentity, stillTrusted } from "./tls/mod.ts";
+
+/** Named limits of accepted connections; `tests/integration/listener_limits_test.ts` drives each. */
+export interface ListenerLimits {
+  /** More are closed as they come: the listener must not take the whole process with it. */
+  readonly maxConnections: number;
+  /** From the first byte of a head to its last: slow senders do not hold a connection. */
+  readonly headTimeoutMs: number;
+  /** Between requests. Longer than our own pools keep idle connections, so that the client side closes first. */
+  readonly idleTimeoutMs: number;
+  /** Without one byte in either direction while an exchange runs. */
+  readonly stallTimeoutMs: number;
+}
+
+export const LISTENER_LIMITS: ListenerLimits = {
+  maxConnections: 20_000,
+  headTimeoutMs: 10_000,
+  idleTimeoutMs: 120_000,
+  stallTimeoutMs: 300_000,
+};
+
+export interface ListenerDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly codec: (wire: Wire, accept: Accept<RequestHead, ResponseHead>, tls: boolean) => Codec;
+  /** The identity to serve with, and by whose bundle callers are judged; null: plaintext. */
+  readonly identity: MeshIdentity | null;
+  readonly limits?: Partial<ListenerLimits>;
+  /** Called once per exchange, last. */
+  readonly ended: (x: Exchange, listener: string) => void;
+}
+
+export class Listener implements ConnectionOwner {
+  readonly name: string;
+  /** Swapped whole; exchanges under way keep the one they began with. */
+  runtime: ListenerRuntime;
+  readonly deps: ListenerDeps;
+  readonly #limits: ListenerLimits;
+  readonly #server: Server;
+  readonly #inlets = new Map<Connection, Inlet>();
+  readonly #accepted: Counter;
+  readonly #refused: Counter;
+  readonly #open: Gauge;
+  #draining = false;
+  #unwatch: () => void = () => {};
+
+  constructor(name: string, runtime: ListenerRuntime, deps: ListenerDeps) {
+    this.name = name;
+    this.runtime = runtime;
+    this.deps = deps;
+    this.#limits = { ...LISTENER_LIMITS, ...deps.limits };
+    const { metrics, identity } = deps;
+    const labels = { listener: name };
+    this.#accepted = metrics.counter("denim_connections_total", "Connections accepted", labels);
+    this.#refused = metrics.counter(
+      "denim_connections_refused_total",
+      "Connections closed before a request could be read",
+      labels,
+    );
+    this.#open = metrics.gauge("denim_connections_open", "Connections open now", labels);
+    const options = { noDelay: true, allowHalfOpen: true };
+    if (identity === null) {
+      this.#server = createServer(options, (socket) => this.#accept(socket, null));
+    } else {
+      const server = createTlsServer(
+        { ...options, ...identity.serverOptions() },
+        (socket) => this.#secured(socket, identity),
+      );
+      server.on("tlsClientError", () => this.#refused.add());
+      this.#unwatch = identity.onChange(() => {
+        server.setSecureContext(identity.serverOptions());
+        this.sweep(); // what the new bundle or revocations forbid ends now, not at the next second
+      });
+      this.#server = server;
+    }
+  }
+
+  /** Binds; rejects with a sentence that says which address was wanted and what to do. */
+  listen(host: string, port: number): Promise<{ host: string; port: number }> {
+    return new Promise((resolve, reject) => {
+      const failed = (e: NodeJS.ErrnoException): void =>
+        reject(bindError(e, this.name, host, port));
+      this.#server.once("error", failed);
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off("error", failed);
+        this.#server.on(
+          "error",
+          (e) => this.deps.log.error("listener.failed", { listener: this.name, error: String(e) }),
+        );
+        const bound = this.#server.address();
+        resolve({ host, port: typeof bound === "object" && bound !== null ? bound.port : port });
+      });
+    });
+  }
+
+  get connections(): number {
+    return this.#inlets.size;
+  }
+
+  gone(connection: Connection): void {
+    this.#inlets.delete(connection);
+    this.#open.set(this.#inlets.size);
+  }
+
+  received(_connection: Connection): void {}
+
+  /** Ends connections that wait too long; called every second. */
+  sweep(): void {
+    const now = this.deps.clock.monotonicMs();
+    for (const [connection, inlet] of this.#inlets) {
+      if (!this.#mayStay(inlet)) connection.codec.drain();
+      const { phase } = connection.codec;
+      if (connection.activity > 0 && phase !== HEAD) connection.lastActiveMs = now;
+      connection.activity = 0;
+      if (phase !== inlet.lastPhase) {
+        inlet.lastPhase = phase;
+        connection.lastActiveMs = now;
+      }
+      const waited = now - connection.lastActiveMs;
+      if (phase === HEAD && waited > this.#limits.headTimeoutMs) {
+        connection.fail(FAULTS["downstream.timeout"]);
+      } else if (phase === BUSY && waited > this.#limits.stallTimeoutMs) {
+        connection.fail(FAULTS["downstream.timeout"]);
+      } else if (waited > this.#limits.idleTimeoutMs && phase !== BUSY) connection.codec.drain();
+    }
+  }
+
+  /** Accepts no more, lets exchanges end, then cuts what is left at the deadline. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    this.#unwatch();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const connection of this.#inlets.keys()) connection.codec.drain();
+    const timer = setTimeout(() => {
+      for (const connection of this.#inlets.keys()) connection.fail(FAULTS["proxy.draining"]);
+    }, deadlineMs);
+    await closed;
+    clearTimeout(timer);
+  }
+
+  #secured(socket: TLSSocket, identity: MeshIdentity): void {
+    const admission = admitPeer(socket, identity, "client");
+    if (admission.ok) return this.#accept(socket, admission);
+    this.#refused.add();
+    this.deps.log.warn("inbound.refused", {
+      listener: this.name,
+      reason: admission.reason,
+      detail: admission.detail,
+      remote: remoteOf(socket),
+    });
+    socket.on("error", () => {});
+    socket.destroy();
+  }
+
+  /** Certificates expire and bundles change while connections are open. */
+  #mayStay(inlet: Inlet): boolean {
+    const { identity, clock, log } = this.deps;
+    if (identity === null || inlet.admitted === null || inlet.distrusted) return true;
+    const verdict = stillTrusted(inlet.admitted, identity, clock.nowMs());
+    if (verdict.ok) return true;
+    inlet.distrusted = true;
+    log.warn("inbound.closed", {
+      listener: this.name,
+      peer: inlet.peer,
+      reason: verdict.reason,
+      detail: verdict.detail,
+    });
+    return false;
+  }
+
+  #accept(socket: Socket, admitted: AdmittedPeer | null): void {
+    if (this.#inlets.size >= this.#limits.maxConnections) {
+      this.#refused.add();
+      return void socket.destroy();
+    }
+    this.#accepted.add();
+    const connection = new Connection(socket, this, false);
+    const inlet = new Inlet(this, socket, admitted);
+    connection.lastActiveMs = this.deps.clock.monotonicMs();
+    connection.codec = this.deps.codec(
+      connection,
+      (stream) => new Exchange(inlet, stream),
+      admitted !== null,
+    );
+    this.#inlets.set(connection, inlet);
+    this.#open.set(this.#inlets.size);
+    if (this.#draining) connection.codec.drain();
+  }
+}
+
+/** One accepted connection, as its exchanges see it. */
+class Inlet implements Arrival {
+  readonly #listener: Listener;
+  readonly admitted: AdmittedPeer | null;
+  readonly peer: string;
+  readonly remote: string;
+  lastPhase: number = HEAD;
+  distrusted = false;
+
+  constructor(listener: Listener, socket: Socket, admitted: AdmittedPeer | null) {
+    this.#listener = listener;
+    this.admitted = admitted;
+    this.peer = admitted === null ? "" : admitted.identity;
+    this.remote = remoteOf(socket);
+  }
+  get runtime(): ListenerRuntime {
+    return this.#listener.runtime;
+  }
+  ended(x: Exchange): void {
+    this.#listener.deps.ended(x, this.#listener.name);
+  }
+  monotonicMs(): number {
+    return this.#listener.deps.clock.monotonicMs();
+  }
+}
+
+function remoteOf(socket: Socket): string {
+  return `${socket.remoteAddress}:${socket.remotePort}`;
+}
+
+function bindError(e: NodeJS.ErrnoException, name: string, host: string, port: number): Error {
+  const where = `${host}:${port}`;
+  if (e.code === "EADDRINUSE") {
+    return new Error(
+      `Cannot open listener "${name}" on ${where}: the port is in use. Stop the program that has it, or choose another port (0 takes a free one)`,
+    );
+  }
+  if (e.code === "EACCES" || e.code === "EPERM") {
+    return new Error(
+      `Cannot open listener "${name}" on ${where}: permission denied. Choose a port of 1024 or above, or grant the right to bind it`,
+    );
+  }
+  return new Error(`Cannot open listener "${name}" on ${where}: ${e.message}`);
+}

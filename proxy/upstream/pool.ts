@@ -1,0 +1,137 @@
+/** Connections to one endpoint: reused while they live, dialled when they do not suffice, bounded. */
+import { type Fault, FAULTS } from "../../core/fault.ts";
+import type { RequestHead, ResponseHead } from "../../core/message.ts";
+import type { ClientCodec, Stream, StreamSink } from "../../core/stream.ts";
+import { QueuedStream } from "./queued_stream.ts";
+
+/** One connection as the pool sees it; the dialler makes and watches it. */
+export interface PooledConnection {
+  readonly codec: ClientCodec<RequestHead, ResponseHead>;
+  /** Monotonic milliseconds at which it last became idle. */
+  idleSinceMs: number;
+  /** It leaves the idle list; released() may be called again once it has room. */
+  taken(): void;
+  /** Stops it at once. */
+  fail(fault: Fault): void;
+}
+
+/** Opens a socket and puts a client codec on it; reports back through the pool's released() and gone(). */
+export type Dial = (pool: Pool) => PooledConnection;
+
+export interface PoolLimits {
+  readonly maxConnections: number;
+  readonly maxPending: number;
+  readonly idleTimeoutMs: number;
+}
+
+/**
+ * A request that must not run twice is not put on a connection that was idle for longer than this:
+ * the peer may be closing it at this moment, and then nobody can tell whether it saw the request.
+ */
+export const FRESH_ENOUGH_MS = 500;
+
+export class Pool {
+  readonly limits: PoolLimits;
+  readonly #dial: Dial;
+  readonly #nowMs: () => number;
+  /** Idle connections, the most recently used last: the others can age out. */
+  readonly #idle: PooledConnection[] = [];
+  readonly #all = new Set<PooledConnection>();
+  readonly #waiting: QueuedStream[] = [];
+  #draining = false;
+
+  constructor(limits: PoolLimits, dial: Dial, nowMs: () => number) {
+    this.limits = limits;
+    this.#dial = dial;
+    this.#nowMs = nowMs;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+  get idle(): number {
+    return this.#idle.length;
+  }
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Never fails synchronously: whatever goes wrong reaches `into` later. */
+  open(into: StreamSink<ResponseHead>, repeatable: boolean): Stream<RequestHead> {
+    const connection = this.#takeIdle(repeatable);
+    if (connection !== null) return connection.codec.open(into);
+    if (this.#all.size < this.limits.maxConnections) return this.#dialled().codec.open(into);
+    const queued = new QueuedStream(into);
+    if (this.#waiting.length >= this.limits.maxPending) {
+      queueMicrotask(() => queued.refuse(FAULTS["upstream.overflow"]));
+    } else this.#waiting.push(queued);
+    return queued;
+  }
+
+  /** A connection's stream is over; it may have room again. */
+  released(connection: PooledConnection): void {
+    if (connection.codec.slots === 0 || !this.#all.has(connection)) return;
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      if (!next.attach(connection.codec)) continue;
+      connection.taken();
+      return;
+    }
+    if (this.#draining) return void connection.codec.drain();
+    connection.idleSinceMs = this.#nowMs();
+    this.#idle.push(connection);
+  }
+
+  /** A connection has closed. */
+  gone(connection: PooledConnection): void {
+    this.#all.delete(connection);
+    const at = this.#idle.indexOf(connection);
+    if (at >= 0) this.#idle.splice(at, 1);
+    while (this.#waiting.length > 0 && this.#all.size < this.limits.maxConnections) {
+      if (this.#waiting[0]!.cancelled) this.#waiting.shift();
+      else this.#waiting.shift()!.attach(this.#dialled().codec);
+    }
+  }
+
+  /** Closes what has been idle too long; called every second. */
+  sweep(): void {
+    const oldest = this.#nowMs() - this.limits.idleTimeoutMs;
+    let stale = 0;
+    while (stale < this.#idle.length && this.#idle[stale]!.idleSinceMs < oldest) stale++;
+    for (const connection of this.#idle.splice(0, stale)) connection.codec.drain();
+  }
+
+  /** Renews every connection (a rotated identity, say): idle ones close now, busy ones after their stream. */
+  renew(): void {
+    for (const connection of this.#idle.splice(0)) connection.codec.drain();
+    for (const connection of this.#all) connection.codec.drain();
+  }
+
+  /** No new use: the endpoint has left the configuration. */
+  drain(): void {
+    this.#draining = true;
+    this.renew();
+  }
+
+  /** A drained endpoint came back. */
+  revive(): void {
+    this.#draining = false;
+  }
+
+  #takeIdle(repeatable: boolean): PooledConnection | null {
+    while (this.#idle.length > 0) {
+      const connection = this.#idle[this.#idle.length - 1]!;
+      if (!repeatable && this.#nowMs() - connection.idleSinceMs > FRESH_ENOUGH_MS) return null;
+      this.#idle.pop();
+      if (connection.codec.slots === 0) continue;
+      connection.taken();
+      return connection;
+    }
+    return null;
+  }
+
+  #dialled(): PooledConnection {
+    const connection = this.#dial(this);
+    this.#all.add(connection);
+    return connection;
+  }
+}
