@@ -6,7 +6,8 @@ const MAY: Readonly<Record<string, readonly string[]>> = {
   filters: ["core"],
   wasm: ["core"],
   proxy: ["core", "filters", "wasm", "control/schema"],
-  control: ["core", "wasm", "filters"],
+  // Both ends of the stream between proxy and control plane must judge certificates by the same code.
+  control: ["core", "wasm", "filters", "proxy/tls"],
   cli: ["core", "proxy", "control", "wasm", "filters", "examples"],
 };
 

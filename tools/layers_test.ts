@@ -26,6 +26,14 @@ Deno.test("layers keeps the parts of the proxy apart until main.ts joins them", 
   assert.equal(types("proxy/upstream/pool.ts", "../h1/mod.ts"), null);
 });
 
+Deno.test("layers lets control verify certificates with the proxy's code and use nothing else of it", () => {
+  assert.equal(values("control/push/server.ts", "../../proxy/tls/mod.ts"), null);
+  assert.match(
+    values("control/push/server.ts", "../../proxy/flow.ts") ?? "",
+    /may not import proxy/,
+  );
+});
+
 Deno.test("layers keeps zod out of filters when it is not their config file", () => {
   assert.equal(values("filters/retry/config.ts", "zod"), null);
   assert.match(values("filters/retry/retry.ts", "zod") ?? "", /config\.ts only/);

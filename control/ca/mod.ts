@@ -1,14 +1,31 @@
 /**
- * The mesh's certificate authority: roots and intermediates, SVIDs, join tokens, the issuance log.
+ * The mesh's certificate authority: root and intermediate, SVIDs, join tokens, the issuance log.
+ *
+ * ```ts
+ * const authority = await Authority.open(`${data}/ca`, { trustDomain: "mesh.local" });
+ * const tokens = new Tokens(new MemoryTokenStore());
+ * const token = await tokens.create("spiffe://mesh.local/ns/default/sa/web");
+ * const identity = await tokens.redeem(token); // once
+ * if (identity !== null) await authority.issue(identity, csrPem);
+ * ```
  *
  * @module
  */
-export { Authority, type AuthorityOptions, type IssuedSvid, type KeyedSvid } from "./authority.ts";
 export {
+  Authority,
+  type AuthorityOptions,
+  controlPlaneId,
+  DEFAULT_LEAF_TTL_MS,
+  type KeyedSvid,
+} from "./authority.ts";
+export { CsrError, type CsrErrorCode } from "./csr.ts";
+export { AuthorityError } from "./files.ts";
+export type { IssuedSvid } from "./svid.ts";
+export {
+  MAX_TOKEN_TTL_MS,
   MemoryTokenStore,
   type TokenRecord,
   Tokens,
   type TokensOptions,
   type TokenStore,
 } from "./tokens.ts";
-export { CsrError } from "./csr.ts";

@@ -1,5 +1,18 @@
 /** Join tokens: single-use, short-lived, bound to one identity, kept only as a hash. */
-import type { Clock } from "../../core/clock.ts";
+import { crypto, timingSafeEqual } from "@std/crypto";
+import { type Clock, systemClock } from "../../core/clock.ts";
+import { parseSpiffeId } from "../../proxy/tls/mod.ts";
+
+/** No token lives longer. */
+export const MAX_TOKEN_TTL_MS = 10 * 60_000;
+/** Tokens the memory store holds; the database has its own limit. */
+export const MAX_STORED_TOKENS = 10_000;
+/** Bad tries within a minute after which no token is looked at until the minute is over. */
+export const MAX_BAD_TRIES = 100;
+const TRY_WINDOW_MS = 60_000;
+const TOKEN_BYTES = 32;
+const PREFIX = "denim-join-";
+const TOKEN = new RegExp(`^${PREFIX}[A-Za-z0-9_-]{43}$`);
 
 /** What is kept of a token. */
 export interface TokenRecord {
@@ -14,6 +27,8 @@ export interface TokenStore {
   get(hash: string): TokenRecord | null | Promise<TokenRecord | null>;
   put(record: TokenRecord): void | Promise<void>;
   delete(hash: string): boolean | Promise<boolean>;
+  /** Forgets the tokens that expired before `nowMs`. */
+  prune(nowMs: number): void | Promise<void>;
 }
 
 export interface TokensOptions {
@@ -22,25 +37,92 @@ export interface TokensOptions {
 
 export class MemoryTokenStore implements TokenStore {
   readonly #records = new Map<string, TokenRecord>();
+
   get(hash: string): TokenRecord | null {
     return this.#records.get(hash) ?? null;
   }
+
   put(record: TokenRecord): void {
+    if (this.#records.size >= MAX_STORED_TOKENS) {
+      throw new Error(`Cannot create a join token: ${MAX_STORED_TOKENS} are waiting to be used`);
+    }
     this.#records.set(record.hash, record);
   }
+
   delete(hash: string): boolean {
     return this.#records.delete(hash);
+  }
+
+  prune(nowMs: number): void {
+    for (const { hash, expiresMs } of this.#records.values()) {
+      if (expiresMs < nowMs) this.#records.delete(hash);
+    }
   }
 }
 
 export class Tokens {
-  constructor(_store: TokenStore, _options: TokensOptions = {}) {}
-  /** A new token for `identity`; ttlMs at most 10 minutes (the default). */
-  create(_identity: string, _ttlMs?: number): Promise<string> {
-    return Promise.reject(new Error("not written yet"));
+  readonly #store: TokenStore;
+  readonly #clock: Clock;
+  #windowStartMs = 0;
+  #badTries = 0;
+
+  constructor(store: TokenStore, options: TokensOptions = {}) {
+    this.#store = store;
+    this.#clock = options.clock ?? systemClock;
   }
-  /** The identity the token was made for, once; null when unknown, used, expired or too many bad tries. */
-  redeem(_token: string): Promise<string | null> {
-    return Promise.reject(new Error("not written yet"));
+
+  /** A new token for `identity`, a whole SPIFFE id. This is the only time its text is known here. */
+  async create(identity: string, ttlMs: number = MAX_TOKEN_TTL_MS): Promise<string> {
+    if (parseSpiffeId(identity) === null) {
+      throw new TypeError(`Cannot create a join token for "${identity}": a SPIFFE id is wanted`);
+    }
+    if (!(ttlMs > 0 && ttlMs <= MAX_TOKEN_TTL_MS)) {
+      throw new TypeError(
+        `Cannot create a join token that lives ${ttlMs} ms: more than 0 and at most ` +
+          `${MAX_TOKEN_TTL_MS} are allowed`,
+      );
+    }
+    const nowMs = this.#clock.nowMs();
+    await this.#store.prune(nowMs);
+    const secret = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
+    const token = PREFIX + secret.toBase64({ alphabet: "base64url", omitPadding: true });
+    await this.#store.put({ hash: await hashOf(token), identity, expiresMs: nowMs + ttlMs });
+    return token;
   }
+
+  /** The identity the token was made for, once; null when unknown, used, expired or tried too often. */
+  async redeem(token: string): Promise<string | null> {
+    const nowMs = this.#clock.nowMs();
+    if (this.#isLocked(nowMs)) return null;
+    const identity = TOKEN.test(token) ? await this.#take(await hashOf(token), nowMs) : null;
+    if (identity === null) this.#badTries++;
+    return identity;
+  }
+
+  async #take(hash: string, nowMs: number): Promise<string | null> {
+    const record = await this.#store.get(hash);
+    if (record === null || !sameHash(record.hash, hash)) return null;
+    // Taken out before it is believed: of two that come with the same token one gets nothing.
+    if (!await this.#store.delete(hash)) return null;
+    return nowMs <= record.expiresMs ? record.identity : null;
+  }
+
+  #isLocked(nowMs: number): boolean {
+    if (nowMs - this.#windowStartMs >= TRY_WINDOW_MS || nowMs < this.#windowStartMs) {
+      this.#windowStartMs = nowMs;
+      this.#badTries = 0;
+    }
+    return this.#badTries >= MAX_BAD_TRIES;
+  }
+}
+
+async function hashOf(token: string): Promise<string> {
+  const bytes = new TextEncoder().encode(token);
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/** A store that matched loosely (a LIKE, a case-blind collation) must not decide for us. */
+function sameHash(a: string, b: string): boolean {
+  const encoder = new TextEncoder();
+  return timingSafeEqual(encoder.encode(a), encoder.encode(b));
 }

@@ -40,6 +40,7 @@ export {
   MeshIdentity,
   type MeshIdentityOptions,
 } from "./context.ts";
+export { type Certificate, parseCertificate } from "./certificate.ts";
 export { createKeyAndCsr, type KeyAndCsr } from "./csr.ts";
 export { type Admission, admitPeer, type AdmittedPeer, stillTrusted } from "./peer.ts";
 export { decodePem, encodePem } from "./pem.ts";
