@@ -1,0 +1,47 @@
+/** haproxy as the rival and as the origin: the shortest configuration an expert would defend. */
+import { startPinned } from "./process.ts";
+import type { Pinned } from "./process.ts";
+
+const COMMON = `global
+  nbthread 1
+  maxconn 4096
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 60s
+  timeout server 60s
+  timeout http-keep-alive 60s
+`;
+
+/** One HTTP hop: one thread, connections to the server shared by all clients, no logs, no options that cost. */
+export function hopConfig(port: number, originPort: number): string {
+  return `${COMMON}  http-reuse always
+frontend hop
+  bind 127.0.0.1:${port}
+  default_backend origin
+backend origin
+  server origin 127.0.0.1:${originPort}
+`;
+}
+
+/** Answers every request with the same `bytes` bytes, from memory. */
+export function originConfig(port: number, bytes: number): string {
+  return `${COMMON}frontend origin
+  bind 127.0.0.1:${port}
+  http-request return status 200 content-type text/plain string "${"x".repeat(bytes)}"
+`;
+}
+
+export async function startHaproxy(core: number, config: string): Promise<Pinned> {
+  const path = await Deno.makeTempFile({ suffix: ".cfg" });
+  await Deno.writeTextFile(path, config);
+  const haproxy = startPinned(core, ["haproxy", "-db", "-q", "-f", path]);
+  return {
+    pid: haproxy.pid,
+    process: haproxy.process,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await haproxy[Symbol.asyncDispose]();
+      await Deno.remove(path);
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/** `deno task bench hop|memory|start`: one measurement, printed as JSON and kept in bench/history. */
+import { parseArgs } from "node:util";
+import { record } from "./history.ts";
+import { hop } from "./hop.ts";
+import { memory, start } from "./proxy_limits.ts";
+
+const USAGE = `deno task bench hop    [--rounds 5] [--seconds 4]   one HTTP hop beside haproxy
+deno task bench memory [--requests 200000]          resident memory after that many requests
+deno task bench start  [--starts 10]                process start to ready line
+Options: --no-record leaves bench/history alone`;
+
+const { values, positionals } = parseArgs({
+  args: Deno.args,
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "4" },
+    requests: { type: "string", default: "200000" },
+    starts: { type: "string", default: "10" },
+    "no-record": { type: "boolean", default: false },
+  },
+});
+
+async function measure(name: string): Promise<object | null> {
+  if (name === "hop") {
+    return await hop({ rounds: Number(values.rounds), seconds: Number(values.seconds) });
+  }
+  if (name === "memory") return await memory(Number(values.requests));
+  if (name === "start") return await start(Number(values.starts));
+  return null;
+}
+
+const name = positionals[0] ?? "";
+const result = await measure(name);
+if (result === null) {
+  console.error(USAGE);
+  Deno.exit(2);
+}
+const line = values["no-record"] ? result : await record(name, result);
+console.log(JSON.stringify(line, null, 2));
+if ("withinLimit" in result && result.withinLimit === false) Deno.exit(1);
