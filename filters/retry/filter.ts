@@ -19,9 +19,13 @@ export function createRetryFilter(config: unknown, env: FilterEnv): Filter {
   return new RetryFilter(parseRetryConfig(config), env);
 }
 
-/** The wait before one exchange's next attempt; in its slot from the first wait on. */
-class Backoff extends Expires {
+/** What one exchange has retried; in its slot from the first retry on. Armed while it backs off. */
+class Retries extends Expires {
   readonly #ctx: FilterContext;
+  /** Tries that met a closed idle connection: these do not count as attempts. */
+  stale = 0;
+  /** The next attempt need not wait: nothing was wrong with the endpoint. */
+  atOnce = false;
 
   constructor(ctx: FilterContext) {
     super();
@@ -33,8 +37,8 @@ class Backoff extends Expires {
   }
 }
 
-/** Slot value of an exchange whose next attempt need not wait: nothing was wrong with the endpoint. */
-const AT_ONCE = "at once";
+/** Closed idle connections one exchange may meet before it gives up. */
+export const STALE_LIMIT = 3;
 
 class RetryFilter implements Filter {
   readonly #config: RetryConfig;
@@ -49,6 +53,7 @@ class RetryFilter implements Filter {
   readonly #retried: Counter;
   readonly #overBudget: Counter;
   readonly #exhausted: Counter;
+  readonly #stale: Counter;
 
   constructor(config: RetryConfig, env: FilterEnv) {
     this.#config = config;
@@ -64,6 +69,7 @@ class RetryFilter implements Filter {
     this.#retried = this.#counter("retried");
     this.#overBudget = this.#counter("over_budget");
     this.#exhausted = this.#counter("exhausted");
+    this.#stale = this.#counter("stale_connection");
   }
 
   onAttempt(ctx: FilterContext, attempt: number): Verdict {
@@ -72,18 +78,19 @@ class RetryFilter implements Filter {
       this.#budget.request(clock.monotonicMs());
       return CONTINUE;
     }
-    const waiting = ctx.slots[slot];
-    const waitMs = waiting === AT_ONCE ? 0 : backoffMs(this.#config, attempt - 1, random);
+    const retries = ctx.slots[slot] as Retries | undefined;
+    if (retries === undefined || retries.atOnce) return CONTINUE;
+    const waitMs = backoffMs(this.#config, attempt - 1 - retries.stale, random);
     if (waitMs <= 0) return CONTINUE;
-    const backoff = waiting instanceof Backoff ? waiting : new Backoff(ctx);
-    ctx.slots[slot] = backoff;
-    wheel.arm(backoff, waitMs);
+    wheel.arm(retries, waitMs);
     return PAUSE;
   }
 
   onOutcome(ctx: FilterContext, outcome: Outcome): Verdict {
+    if (isStale(outcome)) return this.#retryStale(ctx);
     if (!this.#wanted(ctx, outcome)) return CONTINUE;
-    if (outcome.attempt > this.#config.attempts) {
+    const retries = this.#retries(ctx);
+    if (outcome.attempt - retries.stale > this.#config.attempts) {
       this.#exhausted.add();
       return CONTINUE;
     }
@@ -92,21 +99,36 @@ class RetryFilter implements Filter {
       return CONTINUE;
     }
     this.#retried.add();
-    this.#noteWait(ctx, outcome);
+    retries.atOnce = false;
     return RETRY;
   }
 
   onEnd(ctx: FilterContext): void {
-    const waiting = ctx.slots[this.#env.slot];
-    if (waiting instanceof Backoff) this.#env.wheel.disarm(waiting);
+    const retries = ctx.slots[this.#env.slot] as Retries | undefined;
+    if (retries !== undefined) this.#env.wheel.disarm(retries);
   }
 
-  /** An idle connection that had been closed says nothing of the endpoint's load: no need to spare it. */
-  #noteWait(ctx: FilterContext, outcome: Outcome): void {
-    const { slots } = ctx;
+  /**
+   * The peer closed an idle connection just as we used it. That is nobody's failure and no load on
+   * the peer, so it costs neither budget nor back-off, and is done whatever `on` says. The method
+   * still counts: nobody knows for certain that the peer did not read the request.
+   */
+  #retryStale(ctx: FilterContext): Verdict {
+    const retries = this.#retries(ctx);
+    if (retries.stale >= STALE_LIMIT || !this.#mayRepeat(ctx)) return CONTINUE;
+    retries.stale++;
+    retries.atOnce = true;
+    this.#stale.add();
+    return RETRY;
+  }
+
+  #retries(ctx: FilterContext): Retries {
     const { slot } = this.#env;
-    if (outcome.fault?.code === "upstream.stale") slots[slot] = AT_ONCE;
-    else if (slots[slot] === AT_ONCE) slots[slot] = undefined;
+    const found = ctx.slots[slot] as Retries | undefined;
+    if (found !== undefined) return found;
+    const retries = new Retries(ctx);
+    ctx.slots[slot] = retries;
+    return retries;
   }
 
   #wanted(ctx: FilterContext, outcome: Outcome): boolean {
@@ -149,6 +171,10 @@ export function backoffMs(
   const base = config.backoffMs;
   const top = Math.max(base, Math.min(config.backoffMaxMs, base * 2 ** retry));
   return base + random() * (top - base);
+}
+
+function isStale(outcome: Outcome): boolean {
+  return outcome.fault !== null && outcome.fault.code === "upstream.stale";
 }
 
 /** RFC 9110 9.2.2. */

@@ -6,157 +6,166 @@ import {
   type FilterContext,
   type FilterEnv,
   type Outcome,
-  type Verdict,
 } from "../../core/filter.ts";
 import type { Counter } from "../../core/metrics.ts";
 import { Expires, type Wheel } from "../../core/timers.ts";
 import { parseTimeoutConfig, type TimeoutConfig } from "./config.ts";
 
 /**
- * Builds the filter. In a chain with retry, a filter with `backendRequestMs` stands after retry:
- * attempt hooks run in chain order, so the attempt's clock then starts after the back-off.
+ * Builds the filter with the hooks its configuration needs and no others.
+ *
+ * In a chain with retry, a filter with `backendRequestMs` stands after retry: attempt hooks run in
+ * chain order, so the attempt's clock then starts when the back-off is over. Before retry it works
+ * too, but the back-off counts as part of the attempt.
  */
 export function createTimeoutFilter(config: unknown, env: FilterEnv): Filter {
   const parsed = parseTimeoutConfig(config);
-  const shared = {
-    config: parsed,
-    slot: env.slot,
-    wheel: env.wheel,
-    request: expiredCounter(env, "request"),
-    attempt: expiredCounter(env, "backendRequest"),
-  };
-  if (parsed.requestMs === 0) return new AttemptTimeout(shared);
-  return parsed.untilHead ? new HeadTimeout(shared) : new RequestTimeout(shared);
+  const timeouts = new Timeouts(parsed, env);
+  const filter: Filter = { onEnd: (ctx) => timeouts.disarmAll(ctx) };
+  if (parsed.requestMs > 0) {
+    filter.onRequestHead = (ctx) => {
+      timeouts.armRequest(ctx);
+      return CONTINUE;
+    };
+  }
+  if (parsed.requestMs > 0 && parsed.untilHead) {
+    filter.onRequestData = (ctx, bytes) => {
+      if (ctx.response === null) timeouts.armRequest(ctx);
+      return bytes;
+    };
+    filter.onResponseHead = (ctx) => {
+      timeouts.disarmRequest(ctx);
+      return CONTINUE;
+    };
+  }
+  if (parsed.backendRequestMs > 0) {
+    filter.onAttempt = (ctx) => {
+      timeouts.armAttempt(ctx);
+      return CONTINUE;
+    };
+    filter.onOutcome = (ctx, outcome) => {
+      timeouts.attemptSettled(ctx, outcome);
+      return CONTINUE;
+    };
+  }
+  return filter;
 }
 
-/** What the filter and its timers share; one object per filter. */
-interface Shared {
+/** Arms and disarms the timers of all exchanges of one filter. */
+class Timeouts {
   readonly config: TimeoutConfig;
-  readonly slot: number;
-  readonly wheel: Wheel;
-  readonly request: Counter;
-  readonly attempt: Counter;
+  readonly requestExpired: Counter;
+  readonly attemptExpired: Counter;
+  readonly #slot: number;
+  readonly #wheel: Wheel;
+
+  constructor(config: TimeoutConfig, env: FilterEnv) {
+    this.config = config;
+    this.requestExpired = expiredCounter(env, "request");
+    this.attemptExpired = expiredCounter(env, "backendRequest");
+    this.#slot = env.slot;
+    this.#wheel = env.wheel;
+  }
+
+  armRequest(ctx: FilterContext): void {
+    this.#wheel.arm(this.#timers(ctx), this.config.requestMs);
+  }
+
+  disarmRequest(ctx: FilterContext): void {
+    const timers = this.#state(ctx);
+    if (timers !== undefined) this.#wheel.disarm(timers);
+  }
+
+  armAttempt(ctx: FilterContext): void {
+    const timers = this.#timers(ctx);
+    this.rearm(timers.attempt ??= new AttemptTimer(ctx, this));
+  }
+
+  rearm(attempt: AttemptTimer): void {
+    this.#wheel.arm(attempt, this.config.backendRequestMs);
+  }
+
+  /**
+   * After a fault there is no attempt to limit. After a head there is: `backendRequest` covers the
+   * whole response; if that head is given up for a retry, the next attempt arms the timer anew.
+   */
+  attemptSettled(ctx: FilterContext, outcome: Outcome): void {
+    if (outcome.fault === null) return;
+    const attempt = this.#state(ctx)?.attempt ?? null;
+    if (attempt === null) return;
+    attempt.missed = false;
+    this.#wheel.disarm(attempt);
+  }
+
+  disarmAll(ctx: FilterContext): void {
+    const timers = this.#state(ctx);
+    if (timers === undefined) return;
+    this.#wheel.disarm(timers);
+    if (timers.attempt !== null) this.#wheel.disarm(timers.attempt);
+  }
+
+  #state(ctx: FilterContext): RequestTimer | undefined {
+    return ctx.slots[this.#slot] as RequestTimer | undefined;
+  }
+
+  #timers(ctx: FilterContext): RequestTimer {
+    const found = this.#state(ctx);
+    if (found !== undefined) return found;
+    const timers = new RequestTimer(ctx, this);
+    ctx.slots[this.#slot] = timers;
+    return timers;
+  }
 }
 
-function expiredCounter(env: FilterEnv, limit: string): Counter {
-  return env.metrics.counter(
-    "denim_timeouts_total",
-    "Exchanges or attempts ended by a timeout",
-    { backend: env.backend, limit },
-  );
-}
-
-/** Both clocks of one exchange; in its slot. The entry itself is the request's. */
-class Timers extends Expires {
+/** The clock of one exchange, in its slot, and with it that of its attempts. */
+class RequestTimer extends Expires {
   readonly #ctx: FilterContext;
-  readonly #shared: Shared;
+  readonly #timeouts: Timeouts;
   attempt: AttemptTimer | null = null;
 
-  constructor(ctx: FilterContext, shared: Shared) {
+  constructor(ctx: FilterContext, timeouts: Timeouts) {
     super();
     this.#ctx = ctx;
-    this.#shared = shared;
+    this.#timeouts = timeouts;
   }
 
   expired(): void {
-    this.#shared.request.add();
+    this.#timeouts.requestExpired.add();
     this.#ctx.fail(FAULTS["timeout.request"]);
-  }
-
-  armAttempt(): void {
-    const { wheel, config } = this.#shared;
-    this.attempt ??= new AttemptTimer(this.#ctx, this.#shared);
-    wheel.arm(this.attempt, config.backendRequestMs);
   }
 }
 
 class AttemptTimer extends Expires {
   readonly #ctx: FilterContext;
-  readonly #shared: Shared;
+  readonly #timeouts: Timeouts;
+  /** It expired and no attempt was there to end: one waits for its back-off. */
+  missed = false;
 
-  constructor(ctx: FilterContext, shared: Shared) {
+  constructor(ctx: FilterContext, timeouts: Timeouts) {
     super();
     this.#ctx = ctx;
-    this.#shared = shared;
+    this.#timeouts = timeouts;
   }
 
   expired(): void {
-    this.#shared.attempt.add();
     const fault = FAULTS["timeout.backend"];
-    // Once the response has begun there is nothing left to retry: cut it.
-    if (this.#ctx.response === null) this.#ctx.failAttempt(fault);
-    else this.#ctx.fail(fault);
+    // Once the response has begun there is nothing left to try again: cut it.
+    if (this.#ctx.response !== null) {
+      this.#timeouts.attemptExpired.add();
+      this.#ctx.fail(fault);
+      return;
+    }
+    this.missed = true;
+    this.#ctx.failAttempt(fault); // comes back through attemptSettled()
+    if (this.missed) this.#timeouts.rearm(this);
+    else this.#timeouts.attemptExpired.add();
   }
 }
 
-/** Only the attempt is limited. */
-class AttemptTimeout implements Filter {
-  protected readonly shared: Shared;
-
-  constructor(shared: Shared) {
-    this.shared = shared;
-  }
-
-  onAttempt(ctx: FilterContext, _attempt: number): Verdict {
-    if (this.shared.config.backendRequestMs > 0) this.#timers(ctx).armAttempt();
-    return CONTINUE;
-  }
-
-  onOutcome(ctx: FilterContext, outcome: Outcome): Verdict {
-    // A head is not the end: `backendRequest` covers the attempt's whole response. If the head is
-    // given up for a retry instead, the next attempt arms the same timer again.
-    if (outcome.fault === null) return CONTINUE;
-    const attempt = this.#state(ctx)?.attempt;
-    if (attempt) this.shared.wheel.disarm(attempt);
-    return CONTINUE;
-  }
-
-  onEnd(ctx: FilterContext): void {
-    const timers = this.#state(ctx);
-    if (timers === undefined) return;
-    this.shared.wheel.disarm(timers);
-    if (timers.attempt !== null) this.shared.wheel.disarm(timers.attempt);
-  }
-
-  protected armRequest(ctx: FilterContext): void {
-    this.shared.wheel.arm(this.#timers(ctx), this.shared.config.requestMs);
-  }
-
-  protected disarmRequest(ctx: FilterContext): void {
-    const timers = this.#state(ctx);
-    if (timers !== undefined) this.shared.wheel.disarm(timers);
-  }
-
-  #state(ctx: FilterContext): Timers | undefined {
-    return ctx.slots[this.shared.slot] as Timers | undefined;
-  }
-
-  #timers(ctx: FilterContext): Timers {
-    const found = this.#state(ctx);
-    if (found !== undefined) return found;
-    const timers = new Timers(ctx, this.shared);
-    ctx.slots[this.shared.slot] = timers;
-    return timers;
-  }
-}
-
-/** The whole exchange is limited, and the attempt when its limit is not 0. */
-class RequestTimeout extends AttemptTimeout {
-  onRequestHead(ctx: FilterContext): Verdict {
-    this.armRequest(ctx);
-    return CONTINUE;
-  }
-}
-
-/** Waiting for the response to begin is limited; see `untilHead`. */
-class HeadTimeout extends RequestTimeout {
-  onRequestData(ctx: FilterContext, bytes: Uint8Array): Uint8Array {
-    if (ctx.response === null) this.armRequest(ctx);
-    return bytes;
-  }
-
-  onResponseHead(ctx: FilterContext): Verdict {
-    this.disarmRequest(ctx);
-    return CONTINUE;
-  }
+function expiredCounter(env: FilterEnv, limit: string): Counter {
+  return env.metrics.counter(
+    "denim_timeouts_total",
+    "Exchanges and attempts ended by a timeout",
+    { backend: env.backend, limit },
+  );
 }
