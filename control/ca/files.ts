@@ -69,12 +69,11 @@ const RESTORE = "Restore it from a backup, or remove the folder to found the tru
 async function writeWhole(file: string, text: string, mode: number): Promise<void> {
   const temporary = `${file}.new`;
   await Deno.remove(temporary).catch(() => {}); // left by a crash, maybe with another mode
-  const handle = await Deno.open(temporary, { write: true, createNew: true, mode });
-  try {
-    await new Blob([text]).stream().pipeTo(handle.writable, { preventClose: true });
+  const bytes = new TextEncoder().encode(text);
+  {
+    using handle = await Deno.open(temporary, { write: true, createNew: true, mode });
+    for (let at = 0; at < bytes.length;) at += await handle.write(bytes.subarray(at));
     await handle.sync();
-  } finally {
-    handle.close();
   }
   await Deno.rename(temporary, file);
 }
