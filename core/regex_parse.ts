@@ -4,7 +4,7 @@
 export const REGEX_LIMITS = {
   patternChars: 1024,
   /** Program length after `{n,m}` is written out; bounds the work per character. */
-  instructions: 1000,
+  instructions: 1100,
   /** The highest n of `{n}`, as in RE2. */
   repeat: 1000,
   /** Nested groups. */

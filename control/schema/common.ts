@@ -69,7 +69,6 @@ export const headerValue = z.string().max(
   LIMITS.headerValueChars,
   wanted(`at most ${LIMITS.headerValueChars} characters`),
 )
-  // deno-lint-ignore no-control-regex -- control characters are what this refuses
   .regex(/^[\t\x20-\x7e\x80-\xff]*$/, wanted("a header value without control characters"))
   .refine((text) => text.trim() === text, wanted("a value without white space at its ends"));
 

@@ -4,7 +4,7 @@ export const SCHEMA_LIMITS = {
   /** One YAML document, in UTF-8 bytes; a Kubernetes object may not be larger either. */
   documentBytes: 1024 * 1024,
   /** Everything handed to one parse. */
-  inputBytes: 8 * 1024 * 1024,
+  inputBytes: 4 * 1024 * 1024,
   documents: 1000,
   /** Nesting of maps and lists. */
   depth: 32,

@@ -1,0 +1,72 @@
+/** FilterBinding: puts a Wasm module into the chains of what it targets. */
+import { z } from "zod";
+import { DENIM_API, metadata, problem, targetRefOf, wanted } from "./common.ts";
+import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
+
+const LISTING = /^[a-z0-9]([-a-z0-9]{0,62})\/[a-z0-9]([-a-z0-9._]{0,126})$/;
+const VERSION = /^\d{1,9}\.\d{1,9}\.\d{1,9}(-[0-9A-Za-z.-]{1,64})?(\+[0-9A-Za-z.-]{1,64})?$/;
+
+const moduleRef = z.strictObject({
+  /** A listing of the marketplace. */
+  name: z.string().regex(LISTING, wanted('a listing such as "publisher/name"')).optional(),
+  /** Exactly this version; absent: the newest admitted. */
+  version: z.string().regex(VERSION, wanted('a version such as "1.2.0"')).optional(),
+  digest: z.string().regex(/^sha256:[0-9a-f]{64}$/, wanted('a digest: "sha256:" and 64 hex digits'))
+    .optional(),
+  /** A file beside the configuration; only a standalone proxy, which has no marketplace, reads it. */
+  file: z.string().min(1).max(1024).optional(),
+}).check((ctx) => {
+  const { name, version, digest, file } = ctx.value;
+  const given = [name, digest, file].filter((one) => one !== undefined).length;
+  if (given !== 1) {
+    problem(
+      ctx,
+      [],
+      `names ${given === 0 ? "no" : "more than one"} module, wanted one of name, digest or file`,
+    );
+  }
+  if (version !== undefined && name === undefined) {
+    problem(ctx, ["version"], "wants the name of a listing beside it");
+  }
+});
+
+export const filterBinding = z.strictObject({
+  apiVersion: z.literal(DENIM_API),
+  kind: z.literal("FilterBinding"),
+  metadata,
+  spec: z.strictObject({
+    /**
+     * Service: the inbound chain of its sidecars. HTTPRoute: every rule, wherever the route runs.
+     * Gateway: every route of its listeners. None: only where an HTTPRoute names it by ExtensionRef.
+     */
+    targetRefs: z.array(targetRefOf(["Service", "HTTPRoute", "Gateway"])).max(LIMITS.targetRefs, {
+      error: `holds more than ${LIMITS.targetRefs} targets`,
+    }).optional(),
+    module: moduleRef,
+    /** Where in the chain; absent: TRANSFORM. */
+    phase: z.enum(["AUTHN", "AUTHZ", "TRANSFORM", "STATS"]).optional(),
+    /** Higher runs earlier within the phase; absent: 0. */
+    priority: z.int(wanted("a whole number")).min(-1000, wanted("a number from -1000 to 1000"))
+      .max(1000, wanted("a number from -1000 to 1000")).optional(),
+    /** Handed to the module as JSON text; a string is handed over as it is. */
+    config: z.json().refine(
+      (value) => JSON.stringify(value).length <= LIMITS.filterConfigBytes,
+      { error: `is larger than ${LIMITS.filterConfigBytes} bytes as JSON` },
+    ).optional(),
+    capabilities: z.array(
+      z.string().regex(/^[a-z][a-z0-9_.:-]{0,63}$/, wanted('a capability such as "http-call"')),
+    ).max(LIMITS.capabilities, { error: `holds more than ${LIMITS.capabilities} names` })
+      .optional(),
+    limits: z.strictObject({
+      fuelPerCall: z.int(wanted("a whole number")).min(1000, wanted("at least 1000"))
+        .max(LIMITS.fuelPerCall, wanted(`at most ${LIMITS.fuelPerCall}`)).optional(),
+      memoryMiB: z.int(wanted("a whole number")).min(1, wanted("at least 1"))
+        .max(LIMITS.filterMemoryMiB, wanted(`at most ${LIMITS.filterMemoryMiB}`)).optional(),
+    }).optional(),
+    /** What a trap does: `closed` (the default) answers 503, `open` goes on without the filter. */
+    failMode: z.enum(["open", "closed"]).optional(),
+  }),
+});
+
+export type FilterBinding = z.infer<typeof filterBinding>;
+export type FilterModuleRef = z.infer<typeof moduleRef>;

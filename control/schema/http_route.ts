@@ -1,0 +1,227 @@
+/** HTTPRoute of the Gateway API v1, with the rules its CRD writes in CEL. */
+import { z } from "zod";
+import { compileRegex, Regex } from "../../core/regex.ts";
+import {
+  duration,
+  durationMs,
+  GATEWAY_API,
+  GATEWAY_GROUP,
+  headerName,
+  hostname,
+  label,
+  metadata,
+  name,
+  port,
+  problem,
+  serviceGroup,
+  show,
+  wanted,
+} from "./common.ts";
+import { backendFilter, checkFilters, routeFilter } from "./http_route_filters.ts";
+import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
+
+const parentRef = z.strictObject({
+  group: z.enum([GATEWAY_GROUP, "", "denim.dev"]).optional(),
+  kind: z.enum(["Gateway", "Service"]).optional(),
+  namespace: label.optional(),
+  name,
+  sectionName: name.optional(),
+  port: port.optional(),
+}).check((ctx) => {
+  const { group = GATEWAY_GROUP, kind = "Gateway", sectionName } = ctx.value;
+  if (kind === "Gateway" && group !== GATEWAY_GROUP) {
+    problem(ctx, ["group"], `is ${show(group)}, wanted "${GATEWAY_GROUP}" for a Gateway`);
+  }
+  if (kind === "Service" && group === GATEWAY_GROUP) {
+    problem(ctx, ["group"], 'must be "" (or "denim.dev") for a Service, and has to be written out');
+  }
+  if (kind === "Service" && sectionName !== undefined) {
+    problem(ctx, ["sectionName"], "names a section, which a Service has none of; use port");
+  }
+});
+
+const pathMatch = z.strictObject({
+  type: z.enum(["Exact", "PathPrefix", "RegularExpression"]).optional(),
+  value: z.string().min(1, wanted('a path that starts with "/"'))
+    .max(LIMITS.pathChars, wanted(`at most ${LIMITS.pathChars} characters`)).optional(),
+}).check((ctx) => {
+  const { type = "PathPrefix", value = "/" } = ctx.value;
+  const wrong = type === "RegularExpression" ? regexProblem(value) : pathProblem(value);
+  if (wrong !== null) problem(ctx, ["value"], wrong);
+});
+
+/** What no path of a route may hold, since no normalised request path holds it. */
+function pathProblem(value: string): string | null {
+  const said = `is ${show(value)}, `;
+  if (!value.startsWith("/")) return `${said}wanted a path that starts with "/"`;
+  for (const part of ["//", "/./", "/../", "%2f", "%2F", "#"]) {
+    if (value.includes(part)) {
+      return `${said}which holds "${part}"; no normalised path does, so it could never match`;
+    }
+  }
+  for (const end of ["/..", "/."]) {
+    if (value.endsWith(end)) {
+      return `${said}which ends in "${end}"; no normalised path does, so it could never match`;
+    }
+  }
+  if (!/^(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+$/.test(value)) {
+    return `${said}wanted path characters only, others percent-encoded`;
+  }
+  return null;
+}
+
+function regexProblem(pattern: string): string | null {
+  const regex = compileRegex(pattern);
+  if (regex instanceof Regex) return null;
+  return `is ${show(pattern)}, which ${regex.message} (at character ${regex.at})`;
+}
+
+function valueMatch(maxChars: number) {
+  return z.strictObject({
+    type: z.enum(["Exact", "RegularExpression"]).optional(),
+    name: headerName,
+    value: z.string().min(1, wanted("a text of at least one character"))
+      .max(maxChars, wanted(`at most ${maxChars} characters`)),
+  }).check((ctx) => {
+    if (ctx.value.type !== "RegularExpression") return;
+    const wrong = regexProblem(ctx.value.value);
+    if (wrong !== null) problem(ctx, ["value"], wrong);
+  });
+}
+
+const METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+
+const match = z.strictObject({
+  path: pathMatch.optional(),
+  headers: z.array(valueMatch(LIMITS.headerValueChars)).max(LIMITS.valueMatches).optional(),
+  queryParams: z.array(valueMatch(LIMITS.queryValueChars)).max(LIMITS.valueMatches).optional(),
+  method: z.enum(METHODS).optional(),
+}).check((ctx) => {
+  const { headers = [], queryParams = [] } = ctx.value;
+  twice(ctx, "headers", headers.map((one) => one.name.toLowerCase())); // RFC 9110 5.1
+  twice(ctx, "queryParams", queryParams.map((one) => one.name));
+});
+
+function twice(ctx: z.core.ParsePayload<unknown>, list: string, names: readonly string[]): void {
+  names.forEach((text, at) => {
+    if (names.indexOf(text) < at) {
+      problem(ctx, [list, at, "name"], `is ${show(text)}, which this match already names`);
+    }
+  });
+}
+
+const backendRef = z.strictObject({
+  group: serviceGroup.optional(),
+  kind: z.literal("Service").optional(),
+  name: label,
+  namespace: label.optional(),
+  port: port.optional(),
+  weight: z.int(wanted("a whole number")).min(0, wanted("a weight from 0 to 1000000"))
+    .max(LIMITS.weight, wanted("a weight from 0 to 1000000")).optional(),
+  filters: z.array(backendFilter).max(LIMITS.filtersPerRule).optional(),
+});
+
+const retry = z.strictObject({
+  attempts: z.int(wanted("a whole number")).min(1, wanted(`1 to ${LIMITS.retryAttempts} retries`))
+    .max(LIMITS.retryAttempts, wanted(`1 to ${LIMITS.retryAttempts} retries`)).optional(),
+  codes: z.array(
+    z.int(wanted("a status from 400 to 599")).min(400, wanted("a status from 400 to 599"))
+      .max(599, wanted("a status from 400 to 599")),
+  ).max(LIMITS.retryCodes).optional(),
+  backoff: duration.optional(),
+});
+
+const rule = z.strictObject({
+  name: name.optional(),
+  matches: z.array(match).max(LIMITS.matchesPerRule, {
+    error: `holds more than ${LIMITS.matchesPerRule} matches`,
+  }).optional(),
+  filters: z.array(routeFilter).max(LIMITS.filtersPerRule).optional(),
+  backendRefs: z.array(backendRef).max(LIMITS.backendRefs, {
+    error: `holds more than ${LIMITS.backendRefs} backends`,
+  }).optional(),
+  timeouts: z.strictObject({
+    request: duration.optional(),
+    backendRequest: duration.optional(),
+  }).check((ctx) => {
+    const request = durationMs(ctx.value.request ?? "0s");
+    if (request > 0 && durationMs(ctx.value.backendRequest ?? "0s") > request) {
+      problem(ctx, ["backendRequest"], "is longer than request, which covers all attempts");
+    }
+  }).optional(),
+  retry: retry.optional(),
+}).check((ctx) => {
+  const { filters = [], backendRefs = [], matches = [] } = ctx.value;
+  const only = matches.length === 0 ||
+    (matches.length === 1 && (matches[0]!.path?.type ?? "PathPrefix") === "PathPrefix");
+  checkFilters(ctx, filters, ["filters"], only);
+  backendRefs.forEach((ref, at) =>
+    checkFilters(ctx, ref.filters ?? [], ["backendRefs", at, "filters"], only)
+  );
+  if (backendRefs.length > 0 && filters.some((filter) => filter.type === "RequestRedirect")) {
+    problem(
+      ctx,
+      ["backendRefs"],
+      "stands beside a RequestRedirect, which answers by itself; drop one",
+    );
+  }
+});
+
+export const httpRoute = z.strictObject({
+  apiVersion: z.literal(GATEWAY_API),
+  kind: z.literal("HTTPRoute"),
+  metadata,
+  spec: z.strictObject({
+    parentRefs: z.array(parentRef).min(1, {
+      error: "is empty, wanted at least one Gateway or Service the route belongs to",
+    }).max(LIMITS.parentRefs, { error: `holds more than ${LIMITS.parentRefs} parents` }),
+    hostnames: z.array(hostname).max(LIMITS.hostnames, {
+      error: `holds more than ${LIMITS.hostnames} host names`,
+    }).optional(),
+    rules: z.array(rule).min(1, { error: "is empty, wanted at least one rule, or no rules field" })
+      .max(LIMITS.rules, { error: `holds more than ${LIMITS.rules} rules` }).optional(),
+  }).check((ctx) => {
+    checkParents(ctx, ctx.value.parentRefs);
+    const { rules = [] } = ctx.value;
+    const names = rules.map((one) => one.name);
+    names.forEach((text, at) => {
+      if (text !== undefined && names.indexOf(text) < at) {
+        problem(ctx, ["rules", at, "name"], `is ${show(text)}, which another rule already has`);
+      }
+    });
+    const total = rules.reduce((sum, one) => sum + Math.max(1, one.matches?.length ?? 0), 0);
+    if (total > LIMITS.matchesPerRoute) {
+      problem(ctx, ["rules"], `hold ${total} matches, wanted at most ${LIMITS.matchesPerRoute}`);
+    }
+  }),
+});
+
+/** Two references to one parent must name different sections or ports. */
+function checkParents(
+  ctx: z.core.ParsePayload<unknown>,
+  refs: readonly z.infer<typeof parentRef>[],
+): void {
+  const seen = new Map<string, boolean>(); // parent → whether the first reference names a part
+  const parts = new Set<string>();
+  refs.forEach((ref, at) => {
+    const parent = [ref.kind ?? "Gateway", ref.namespace ?? "", ref.name].join("/");
+    const part = `${parent}#${ref.sectionName ?? ""}:${ref.port ?? ""}`;
+    const whole = ref.sectionName === undefined && ref.port === undefined;
+    const earlier = seen.get(parent);
+    if (earlier !== undefined && (whole || !earlier || parts.has(part))) {
+      problem(
+        ctx,
+        ["parentRefs", at],
+        `names ${show(ref.name)} again; each reference then wants a sectionName or port of its own`,
+      );
+    }
+    seen.set(parent, !whole);
+    parts.add(part);
+  });
+}
+
+export type HttpRoute = z.infer<typeof httpRoute>;
+export type HttpRouteRule = z.infer<typeof rule>;
+export type HttpRouteMatch = z.infer<typeof match>;
+export type ParentRef = z.infer<typeof parentRef>;
+export type BackendRef = z.infer<typeof backendRef>;

@@ -1,0 +1,72 @@
+/** Service: a name in the mesh, and the workloads or addresses behind it. */
+import { z } from "zod";
+import {
+  DENIM_API,
+  label,
+  labels,
+  port,
+  problem,
+  serviceMetadata,
+  show,
+  wanted,
+} from "./common.ts";
+import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
+
+/** `10.0.0.1:80`, `[::1]:80` or `db.example:80`. */
+export const address = z.string().max(261, wanted("at most 261 characters")).refine(
+  isAddress,
+  wanted('an address such as "10.0.0.1:8080" or "db.example:8080"'),
+);
+
+function isAddress(text: string): boolean {
+  const parts = /^(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?):(\d{1,5})$/
+    .exec(text);
+  if (parts === null) return false;
+  const number = Number(parts[3]);
+  return number >= 1 && number <= 65535;
+}
+
+const servicePort = z.strictObject({
+  name: label.optional(),
+  port,
+  protocol: z.literal("HTTP", wanted('"HTTP", the only protocol of this version')).optional(),
+});
+
+export const service = z.strictObject({
+  apiVersion: z.literal(DENIM_API),
+  kind: z.literal("Service"),
+  metadata: serviceMetadata,
+  spec: z.strictObject({
+    ports: z.array(servicePort).min(1, { error: "is empty, wanted at least one port" })
+      .max(LIMITS.servicePorts, { error: `holds more than ${LIMITS.servicePorts} ports` }),
+    /** The name workloads register under; absent: this Service's own. */
+    from: label.optional(),
+    /** Only workloads with all these labels; absent: all. */
+    selector: labels.optional(),
+    /** Fixed addresses outside the mesh, reached in plaintext and without an identity. */
+    endpoints: z.array(address).max(LIMITS.staticEndpoints, {
+      error: `holds more than ${LIMITS.staticEndpoints} addresses`,
+    }).optional(),
+  }).check((ctx) => {
+    const { ports, endpoints, from, selector } = ctx.value;
+    if (endpoints !== undefined && (from !== undefined || selector !== undefined)) {
+      problem(
+        ctx,
+        ["endpoints"],
+        "stands beside from or selector; a Service has fixed addresses or workloads, not both",
+      );
+    }
+    const numbers = ports.map((one) => one.port);
+    const names = ports.map((one) => one.name);
+    ports.forEach((one, at) => {
+      if (numbers.indexOf(one.port) < at) {
+        problem(ctx, ["ports", at, "port"], `is ${one.port}, which another port has`);
+      }
+      if (one.name !== undefined && names.indexOf(one.name) < at) {
+        problem(ctx, ["ports", at, "name"], `is ${show(one.name)}, which another port has`);
+      }
+    });
+  }),
+});
+
+export type Service = z.infer<typeof service>;

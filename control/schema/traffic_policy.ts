@@ -1,0 +1,113 @@
+/** TrafficPolicy: how long to wait, when to try again, and when to leave a backend alone. */
+import { z } from "zod";
+import {
+  DENIM_API,
+  duration,
+  durationMs,
+  metadata,
+  problem,
+  targetRefOf,
+  wanted,
+} from "./common.ts";
+import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
+
+const count = (least: number, most: number) =>
+  z.int(wanted("a whole number")).min(least, wanted(`a number from ${least} to ${most}`))
+    .max(most, wanted(`a number from ${least} to ${most}`));
+
+/** A duration that may not be zero, nor longer than `most`. */
+const period = (most: string) =>
+  duration.refine(
+    (text) => durationMs(text) > 0 && durationMs(text) <= durationMs(most),
+    wanted(`a duration above 0s and up to ${most}`),
+  );
+
+const timeouts = z.strictObject({
+  /** The whole exchange with its retries; "0s" switches it off. */
+  request: duration.optional(),
+  /** One attempt; "0s" switches it off. */
+  backendRequest: duration.optional(),
+}).check((ctx) => {
+  const request = durationMs(ctx.value.request ?? "0s");
+  if (request > 0 && durationMs(ctx.value.backendRequest ?? "0s") > request) {
+    problem(ctx, ["backendRequest"], "is longer than request, which covers all attempts");
+  }
+});
+
+const retry = z.strictObject({
+  /** Retries after the first try; 0 switches them off. */
+  attempts: count(0, LIMITS.retryAttempts).optional(),
+  /** Statuses that count as failed. */
+  codes: z.array(count(400, 599)).max(LIMITS.retryCodes).optional(),
+  on: z.array(z.enum(["connect-failure", "reset", "status", "timeout", "non-idempotent"]))
+    .optional(),
+  backoff: duration.optional(),
+  budget: z.strictObject({
+    percent: count(0, 100).optional(),
+    interval: period("1h").optional(),
+    minRetriesPerSecond: count(0, 1_000_000).optional(),
+  }).optional(),
+});
+
+const circuitBreaker = z.strictObject({
+  /** Requests in flight from one proxy to the Service. */
+  maxRequests: count(1, 1_000_000).optional(),
+  /** Requests waiting for a connection to one endpoint. */
+  maxPending: count(0, 1_000_000).optional(),
+  /** Connections from one proxy to one endpoint. */
+  maxConnections: count(1, 65_535).optional(),
+  /** Failed attempts in a row that open the breaker; absent: it never opens. */
+  consecutiveFailures: count(1, 1_000_000).optional(),
+  openFor: period("1h").optional(),
+});
+
+const outlierDetection = z.strictObject({
+  /** 5xx responses or faults in a row that eject an endpoint; 0 switches it off. */
+  consecutive5xx: count(0, 1_000_000).optional(),
+  baseEjection: period("24h").optional(),
+  maxEjectionPercent: count(0, 100).optional(),
+});
+
+const loadBalancer = z.strictObject({
+  algorithm: z.enum(["p2c", "round_robin", "least_request", "ring_hash"]),
+});
+
+/** Everything a TrafficPolicy sets, without its targets; MeshConfig holds the same as defaults. */
+export const trafficSettings = {
+  timeouts: timeouts.optional(),
+  retry: retry.optional(),
+  circuitBreaker: circuitBreaker.optional(),
+  outlierDetection: outlierDetection.optional(),
+  loadBalancer: loadBalancer.optional(),
+};
+
+/** Parts that shape the way to a backend, which routes share. */
+const OF_SERVICES = ["circuitBreaker", "outlierDetection", "loadBalancer"] as const;
+
+export const trafficPolicy = z.strictObject({
+  apiVersion: z.literal(DENIM_API),
+  kind: z.literal("TrafficPolicy"),
+  metadata,
+  spec: z.strictObject({
+    targetRefs: z.array(targetRefOf(["Service", "HTTPRoute", "Gateway"]))
+      .min(1, { error: "is empty, wanted at least one target" })
+      .max(LIMITS.targetRefs, { error: `holds more than ${LIMITS.targetRefs} targets` }),
+    ...trafficSettings,
+  }).check((ctx) => {
+    if (ctx.value.targetRefs.every((ref) => ref.kind === "Service")) return;
+    for (const part of OF_SERVICES) {
+      if (ctx.value[part] !== undefined) {
+        problem(
+          ctx,
+          [part],
+          "belongs to a Service; target Services only, or move it to a policy that does",
+        );
+      }
+    }
+  }),
+});
+
+const settings = z.strictObject(trafficSettings);
+
+export type TrafficPolicy = z.infer<typeof trafficPolicy>;
+export type TrafficSettings = z.infer<typeof settings>;
