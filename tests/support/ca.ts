@@ -66,6 +66,7 @@ export const CERT_SIGN = [1, 0x06] as const;
 export class TestDomain {
   readonly domain: string;
   readonly nowMs: number;
+  #authorities = 0;
   readonly #root: Signer;
   readonly #intermediate: Signer;
 
@@ -84,7 +85,7 @@ export class TestDomain {
 
   /** Another CA below `parent` (default: the root). */
   authority(parent: Signer = this.#root, options: LeafOptions = {}): Signer {
-    const name = commonName(`Test intermediate of ${this.domain}`);
+    const name = commonName(`Test intermediate ${++this.#authorities} of ${this.domain}`);
     const keys = newKeys();
     return { name, keys, der: this.#certificate(name, keys, parent, { ...CA, ...options }) };
   }
