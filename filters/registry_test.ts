@@ -5,7 +5,7 @@ import { BUILT_IN_FILTERS } from "./registry.ts";
 
 /** One config of each built-in kind, typed as the control plane writes it: both sides must agree. */
 const WIRE: Omit<FilterConfigs, "wasm"> = {
-  "timeout": { requestMs: 15_000, backendRequestMs: 0 },
+  "timeout": { requestMs: 15_000, backendRequestMs: 0, untilHead: true },
   "retry": {
     attempts: 1,
     codes: [502, 503, 504],
