@@ -39,6 +39,12 @@ export interface TimeoutConfig {
   readonly requestMs: number;
   /** One attempt; 0: no limit. Never above requestMs unless that is 0. */
   readonly backendRequestMs: number;
+  /**
+   * True: requestMs limits the wait for the response to begin, so long transfers and event streams
+   * live; what default timeouts use. Absent or false: it covers the last byte, as an explicit
+   * `timeouts.request` of HTTPRoute does.
+   */
+  readonly untilHead?: boolean;
 }
 
 /**
