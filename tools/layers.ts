@@ -68,6 +68,7 @@ export function judge(site: ImportSite): string | null {
 
 function judgeThirdParty(from: string, layer: string, site: ImportSite): string | null {
   if (site.specifier.startsWith("node:") || site.typeOnly) return null;
+  if (/^denim[:/]/.test(site.specifier)) return null; // our own names for wasm/sdk
   if (layer === "filters") {
     return ZOD_IN_FILTERS.test(from) ? null : "filters/ may use zod in config.ts only";
   }

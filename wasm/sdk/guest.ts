@@ -1,0 +1,131 @@
+/** Turns a filter definition into the exports of the world: the only part of the SDK that knows there is one. */
+import { type ConfigOf, readConfig, type Shape } from "./config.ts";
+import { Context, type FilterDefinition, Reply } from "./define.ts";
+import { FilterBody, FilterRequest, FilterResponse } from "./message.ts";
+import type {
+  BodyVerdictRecord,
+  Capabilities,
+  Edits,
+  Ending,
+  FilterExports,
+  PhaseName,
+  VerdictRecord,
+} from "./wit.ts";
+
+/** Exchanges remembered at once; the oldest is forgotten first, so that those cut short cannot pile up. */
+const EXCHANGES_LIMIT = 4096;
+const DEFAULT_MAX_BODY = 1024 * 1024;
+
+/** The guest's side of the world `denim:filter`, for one definition. */
+export function serve<S extends Shape>(definition: FilterDefinition<S>): FilterExports {
+  type Ctx = Context<ConfigOf<S>>;
+  const exchanges = new Map<number, Ctx>();
+  let config = {} as ConfigOf<S>;
+
+  function contextOf(id: number): Ctx {
+    let ctx = exchanges.get(id);
+    if (ctx === undefined) {
+      ctx = new Context(id, config);
+      if (exchanges.size >= EXCHANGES_LIMIT) exchanges.delete(exchanges.keys().next().value!);
+      exchanges.set(id, ctx);
+    }
+    return ctx;
+  }
+
+  return {
+    configure(json) {
+      // A thrown string becomes the error of the world's result type.
+      try {
+        config = readConfig(definition.config ?? ({} as S), json);
+        definition.start?.(config);
+      } catch (error) {
+        throw error instanceof Error ? error.message : String(error);
+      }
+      return capabilitiesOf(definition);
+    },
+    onRequestHeaders(id, head) {
+      const ctx = contextOf(id);
+      const request = ctx.request = new FilterRequest(head);
+      return headVerdict(() => definition.onRequest?.(request, ctx), request);
+    },
+    onRequestBody(id, chunk, end) {
+      const ctx = contextOf(id);
+      const request = ctx.request!, body = new FilterBody(chunk, end);
+      return bodyVerdict(() => definition.onRequestBody!(body, request, ctx), body, request);
+    },
+    onRequestTrailers: pass,
+    onResponseHeaders(id, head) {
+      const ctx = contextOf(id);
+      const response = ctx.response = new FilterResponse(head);
+      return headVerdict(() => definition.onResponse?.(response, ctx), response);
+    },
+    onResponseBody(id, chunk, end) {
+      const ctx = contextOf(id);
+      const response = ctx.response!, body = new FilterBody(chunk, end);
+      return bodyVerdict(() => definition.onResponseBody!(body, response, ctx), body, response);
+    },
+    onResponseTrailers: pass,
+    onEnd(id, outcome) {
+      const ctx = contextOf(id);
+      exchanges.delete(id);
+      definition.onEnd?.(ctx, outcome);
+    },
+  };
+}
+
+function capabilitiesOf<S extends Shape>(definition: FilterDefinition<S>): Capabilities {
+  const requestBody = definition.onRequestBody === undefined
+    ? "none"
+    : definition.requestBody ?? "buffered";
+  const responseBody = definition.onResponseBody === undefined
+    ? "none"
+    : definition.responseBody ?? "buffered";
+  const phases: PhaseName[] = [];
+  // Body hooks get the head as well, so they need its phase.
+  if (definition.onRequest !== undefined || requestBody !== "none") phases.push("request-headers");
+  if (requestBody !== "none") phases.push("request-body");
+  if (definition.onResponse !== undefined || responseBody !== "none") {
+    phases.push("response-headers");
+  }
+  if (responseBody !== "none") phases.push("response-body");
+  if (definition.onEnd !== undefined) phases.push("log");
+  return { phases, requestBody, responseBody, maxBody: definition.maxBody ?? DEFAULT_MAX_BODY };
+}
+
+function headVerdict(
+  hook: () => Reply | void,
+  message: { takeEdits(): Edits },
+): VerdictRecord {
+  try {
+    const reply = hook();
+    return reply instanceof Reply ? reply.record : { tag: "continue", val: message.takeEdits() };
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function bodyVerdict(
+  hook: () => Reply | void,
+  body: FilterBody,
+  message: { takeEdits(): Edits },
+): BodyVerdictRecord {
+  try {
+    const reply = hook();
+    if (reply instanceof Reply) return reply.record;
+    const edits = body.takeEdits(message.takeEdits());
+    return edits === null ? { tag: "pass" } : { tag: "continue", val: edits };
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function failed(error: unknown): Ending {
+  const text = error instanceof Error
+    ? `${error.name}: ${error.message}\n${error.stack ?? ""}`.trimEnd()
+    : String(error);
+  return { tag: "failed", val: text };
+}
+
+function pass(): VerdictRecord {
+  return { tag: "continue", val: { head: [] } };
+}

@@ -1,0 +1,89 @@
+/** The shapes of `denim:filter@0.1.0` as they look from JavaScript; see wasm/wit/filter.wit. */
+
+export type Header = [name: string, value: string];
+
+export interface RequestHeadRecord {
+  method: string;
+  scheme: string;
+  authority: string;
+  path: string;
+  headers: Header[];
+}
+
+export interface ResponseHeadRecord {
+  status: number;
+  headers: Header[];
+}
+
+export interface LocalResponse {
+  status: number;
+  headers: Header[];
+  body: Uint8Array;
+  details: string;
+}
+
+export type HeaderOp =
+  | { tag: "set"; val: Header }
+  | { tag: "append"; val: Header }
+  | { tag: "remove"; val: string };
+
+export interface Edits {
+  head: HeaderOp[];
+  path?: string | undefined;
+  method?: string | undefined;
+  authority?: string | undefined;
+  status?: number | undefined;
+}
+
+export interface BodyEdits {
+  body?: Uint8Array | undefined;
+  head: HeaderOp[];
+  status?: number | undefined;
+}
+
+export type Ending =
+  | { tag: "respond"; val: LocalResponse }
+  | { tag: "reset"; val: string }
+  | { tag: "failed"; val: string };
+
+export type VerdictRecord = { tag: "continue"; val: Edits } | Ending;
+export type BodyVerdictRecord = { tag: "pass" } | { tag: "continue"; val: BodyEdits } | Ending;
+
+export type PhaseName =
+  | "request-headers"
+  | "request-body"
+  | "request-trailers"
+  | "response-headers"
+  | "response-body"
+  | "response-trailers"
+  | "log";
+
+export type BodyMode = "none" | "buffered" | "streamed";
+
+export interface Capabilities {
+  phases: PhaseName[];
+  requestBody: BodyMode;
+  responseBody: BodyMode;
+  maxBody: number;
+}
+
+export interface PeerRecord {
+  spiffeId?: string | undefined;
+  dnsSans: string[];
+  certSha256?: string | undefined;
+  mtls: boolean;
+  address: string;
+  sni?: string | undefined;
+}
+
+/** The interface `filter`, as the guest exports it and the host calls it. */
+export interface FilterExports<Id = number> {
+  configure(json: string): Capabilities;
+  onRequestHeaders(id: Id, head: RequestHeadRecord, end: boolean): VerdictRecord;
+  onRequestBody(id: Id, chunk: Uint8Array, end: boolean): BodyVerdictRecord;
+  onRequestTrailers(id: Id, trailers: Header[]): VerdictRecord;
+  onResponseHeaders(id: Id, head: ResponseHeadRecord, end: boolean): VerdictRecord;
+  onResponseBody(id: Id, chunk: Uint8Array, end: boolean): BodyVerdictRecord;
+  onResponseTrailers(id: Id, trailers: Header[]): VerdictRecord;
+  onEnd(id: Id, outcome: string): void;
+}

@@ -1,0 +1,43 @@
+/** What a compile job says and what comes back; shared by the process that asks and the one that compiles. */
+
+export interface TypeScriptJob {
+  readonly tool: "typescript";
+  /** Absolute path of the filter's source, and the folder its imports are looked up from. */
+  readonly entry: string;
+  readonly root: string;
+  /** Folder for the results; exists. */
+  readonly out: string;
+  /** The WIT package's text, without a world. */
+  readonly wit: string;
+  /** Interfaces that may be imported, e.g. `denim:filter/kv@0.1.0`. */
+  readonly interfaces: readonly string[];
+  /** Import specifiers the SDK is known by, and the files that stand for missing globals. */
+  readonly alias: Readonly<Record<string, string>>;
+  readonly inject: readonly string[];
+}
+
+export interface AssemblyScriptJob {
+  readonly tool: "assemblyscript";
+  readonly entry: string;
+  readonly out: string;
+}
+
+export interface TranspileJob {
+  readonly tool: "transpile";
+  /** Path of the component. */
+  readonly component: string;
+  readonly out: string;
+}
+
+export type Job = TypeScriptJob | AssemblyScriptJob | TranspileJob;
+
+export type Answer =
+  | {
+    readonly ok: true;
+    /** Path by name: `module`, or what the transpiler made. */
+    readonly files: Readonly<Record<string, string>>;
+    /** Interfaces imported. */
+    readonly uses: readonly string[];
+    readonly exports?: readonly string[];
+  }
+  | { readonly ok: false; readonly error: string };

@@ -1,0 +1,166 @@
+/**
+ * The compilers behind `denim filter build` and admission, in a process of their own:
+ * one JSON job on standard input, one JSON answer on standard output.
+ *
+ * A process because (a) its packages (native code among them) never get into the proxy or the control
+ * plane, (b) this folder has its own deno.json and lock file, so only who compiles installs them, and
+ * (c) a compiler that crashes or hangs on hostile input takes nobody with it.
+ */
+import { Buffer } from "node:buffer";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { Answer, AssemblyScriptJob, Job, TranspileJob, TypeScriptJob } from "./job.ts";
+
+/** The binding alone: the wrapper package names platforms that were never published, and Deno will not install it. */
+const QJS_VERSION = "0.4.5";
+
+interface Qjs {
+  componentize(options: Record<string, unknown>): Promise<{ component: Uint8Array }>;
+}
+interface Jco {
+  transpileBytes(
+    bytes: Uint8Array,
+    options: Record<string, unknown>,
+  ): Promise<{ files: Record<string, Uint8Array>; imports: string[]; exports: [string, string][] }>;
+}
+interface Esbuild {
+  build(options: Record<string, unknown>): Promise<{ outputFiles: { text: string }[] }>;
+  stop(): Promise<void>;
+}
+interface Asc {
+  main(
+    argv: string[],
+    options: { stdout: AscStream; stderr: AscStream; readFile?: unknown },
+  ): Promise<{ error: Error | null }>;
+  createMemoryStream(): AscStream;
+}
+interface AscStream {
+  toString(): string;
+}
+
+/** Not a literal, so that a type check of the whole repository does not look for these packages. */
+function load<T>(specifier: string): Promise<T> {
+  return import(specifier) as Promise<T>;
+}
+
+async function run(job: Job): Promise<Answer> {
+  switch (job.tool) {
+    case "typescript":
+      return await typescript(job);
+    case "assemblyscript":
+      return await assemblyscript(job);
+    case "transpile":
+      return await transpile(job);
+  }
+}
+
+/** Bundles the filter with the SDK and freezes it, already started, into a component. */
+async function typescript(job: TypeScriptJob): Promise<Answer> {
+  const source = await bundle(job);
+  // Only the interfaces the bundle really uses become imports: that is what the filter may touch.
+  const used = job.interfaces.filter((name) => source.includes(`"${name}"`));
+  const witDir = `${job.out}/wit`;
+  await Deno.mkdir(witDir, { recursive: true });
+  const imports = used.map((name) => `import ${name.split("/")[1]!.split("@")[0]};`).join(" ");
+  const world = `world built { ${imports} export filter; }\n`;
+  await Deno.writeTextFile(`${witDir}/filter.wit`, `${job.wit}\n${world}`);
+  const qjs = await loadQjs();
+  const { component } = await qjs.componentize({
+    witPath: witDir,
+    world: "built",
+    jsSource: source,
+    stubWasi: true, // a filter gets the imports above and nothing else
+    optSize: true,
+    sync: true,
+  });
+  await Deno.writeFile(`${job.out}/filter.wasm`, component);
+  return { ok: true, files: { module: `${job.out}/filter.wasm` }, uses: used };
+}
+
+async function bundle(job: TypeScriptJob): Promise<string> {
+  const esbuild = await load<Esbuild>("esbuild");
+  try {
+    const result = await esbuild.build({
+      stdin: {
+        contents: `import definition from ${JSON.stringify(job.entry)};\n` +
+          `import { serve } from "denim/guest";\nexport const filter = serve(definition);\n`,
+        resolveDir: job.root,
+        sourcefile: "entry.js",
+      },
+      bundle: true,
+      write: false,
+      format: "esm",
+      platform: "neutral",
+      mainFields: ["module", "main"],
+      target: "es2022",
+      alias: job.alias,
+      inject: job.inject,
+      external: ["denim:*"],
+      logLevel: "silent",
+      legalComments: "none",
+    });
+    return result.outputFiles[0]!.text;
+  } finally {
+    await esbuild.stop();
+  }
+}
+
+async function loadQjs(): Promise<Qjs> {
+  const suffix = { linux: "-gnu", windows: "-msvc" }[Deno.build.os as string] ?? "";
+  const os = Deno.build.os === "windows" ? "win32" : Deno.build.os;
+  const arch = Deno.build.arch === "x86_64" ? "x64" : "arm64";
+  const name = `@andreiltd/componentize-qjs-binding-${os}-${arch}${suffix}`;
+  // This installs it; a native addon itself can only be required.
+  await import(`npm:${name}@${QJS_VERSION}/package.json`, { with: { type: "json" } });
+  return createRequire(import.meta.url)(name) as Qjs;
+}
+
+async function assemblyscript(job: AssemblyScriptJob): Promise<Answer> {
+  const asc = await load<Asc>("assemblyscript/asc");
+  const stdout = asc.createMemoryStream(), stderr = asc.createMemoryStream();
+  const modules = fileURLToPath(new URL("./node_modules", import.meta.url));
+  const { error } = await asc.main([
+    job.entry,
+    ...["--outFile", `${job.out}/filter.wasm`],
+    ...["--path", modules],
+    ...["--config", `${modules}/@assemblyscript/wasi-shim/asconfig.json`],
+    ...["--use", "abort=abort_proc_exit"],
+    "--optimize",
+  ], { stdout, stderr });
+  if (error !== null) return { ok: false, error: stderr.toString().trim() || error.message };
+  return { ok: true, files: { module: `${job.out}/filter.wasm` }, uses: [] };
+}
+
+/** Turns a component into JavaScript glue and its core modules. */
+async function transpile(job: TranspileJob): Promise<Answer> {
+  const jco = await load<Jco>("@bytecodealliance/jco-transpile");
+  const { files, imports, exports } = await jco.transpileBytes(await Deno.readFile(job.component), {
+    name: "filter",
+    instantiation: "sync",
+    nodejsCompat: false,
+    wasiShim: false,
+    base64Cutoff: 0,
+    emitTypescriptDeclarations: false,
+  });
+  const written: Record<string, string> = {};
+  for (const [name, bytes] of Object.entries(files)) {
+    const path = `${job.out}/${name.replaceAll("/", "_")}`;
+    await Deno.writeFile(path, new Uint8Array(bytes));
+    written[name] = path;
+  }
+  return { ok: true, files: written, uses: imports, exports: exports.map(([name]) => name) };
+}
+
+async function readJob(): Promise<Job> {
+  return JSON.parse(await new Response(Deno.stdin.readable).text()) as Job;
+}
+
+let answer: Answer;
+try {
+  answer = await run(await readJob());
+} catch (error) {
+  answer = { ok: false, error: error instanceof Error ? error.message : String(error) };
+}
+// Compilers may print; only the last line is the answer.
+await Deno.stdout.write(Buffer.from(`\n${JSON.stringify(answer)}\n`));
+Deno.exit(0);
