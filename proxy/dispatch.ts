@@ -233,12 +233,14 @@ class Attempt implements StreamSink<ResponseHead> {
     if (this.#settled || x.response !== null) return CONTINUE;
     this.#settled = true;
     this.#answeredMs = x.arrival.monotonicMs();
+    let again = false;
+    // Every step hears of every attempt, or a breaker after retry would not count what is retried.
     for (const step of x.route.plan.outcome) {
       const verdict = step(x, this.#outcome);
-      if (verdict === RETRY && replayable) return RETRY;
-      if (verdict !== CONTINUE && verdict !== RETRY) return verdict;
+      if (verdict === RETRY) again = true;
+      else if (verdict !== CONTINUE) return verdict;
     }
-    return CONTINUE;
+    return again && replayable ? RETRY : CONTINUE;
   }
 }
 
