@@ -7,9 +7,14 @@ import { parseSpiffeId } from "../../proxy/tls/mod.ts";
 export const MAX_TOKEN_TTL_MS = 10 * 60_000;
 /** Tokens the memory store holds; the database has its own limit. */
 export const MAX_STORED_TOKENS = 10_000;
-/** Bad tries within a minute after which no token is looked at until the minute is over. */
-export const MAX_BAD_TRIES = 100;
+/**
+ * Bad tries of one source within a minute after which it is not heard until the minute is over. Per
+ * source, because a lock for all would let anybody keep everybody from joining.
+ */
+export const MAX_BAD_TRIES = 20;
 const TRY_WINDOW_MS = 60_000;
+/** Sources whose bad tries are counted at one time; the one counted for longest is forgotten first. */
+export const MAX_COUNTED_SOURCES = 1024;
 const TOKEN_BYTES = 32;
 const PREFIX = "denim-join-";
 const TOKEN = new RegExp(`^${PREFIX}[A-Za-z0-9_-]{43}$`);
@@ -63,8 +68,7 @@ export class MemoryTokenStore implements TokenStore {
 export class Tokens {
   readonly #store: TokenStore;
   readonly #clock: Clock;
-  #windowStartMs = 0;
-  #badTries = 0;
+  readonly #badTries = new Map<string, { startMs: number; count: number }>();
 
   constructor(store: TokenStore, options: TokensOptions = {}) {
     this.#store = store;
@@ -90,12 +94,17 @@ export class Tokens {
     return token;
   }
 
-  /** The identity the token was made for, once; null when unknown, used, expired or tried too often. */
-  async redeem(token: string): Promise<string | null> {
+  /**
+   * The identity the token was made for, once; null when unknown, used, expired or when `source` (the
+   * address it came from) tried too often.
+   */
+  async redeem(token: string, source = ""): Promise<string | null> {
     const nowMs = this.#clock.nowMs();
-    if (this.#isLocked(nowMs)) return null;
+    const tries = this.#badTries.get(source);
+    const isCurrent = tries !== undefined && Math.abs(nowMs - tries.startMs) < TRY_WINDOW_MS;
+    if (isCurrent && tries.count >= MAX_BAD_TRIES) return null;
     const identity = TOKEN.test(token) ? await this.#take(await hashOf(token), nowMs) : null;
-    if (identity === null) this.#badTries++;
+    if (identity === null) this.#countBadTry(source, nowMs);
     return identity;
   }
 
@@ -107,12 +116,20 @@ export class Tokens {
     return nowMs <= record.expiresMs ? record.identity : null;
   }
 
-  #isLocked(nowMs: number): boolean {
-    if (nowMs - this.#windowStartMs >= TRY_WINDOW_MS || nowMs < this.#windowStartMs) {
-      this.#windowStartMs = nowMs;
-      this.#badTries = 0;
+  #countBadTry(source: string, nowMs: number): void {
+    const tries = this.#badTries.get(source);
+    if (tries !== undefined && Math.abs(nowMs - tries.startMs) < TRY_WINDOW_MS) {
+      tries.count++;
+      return;
     }
-    return this.#badTries >= MAX_BAD_TRIES;
+    this.#badTries.delete(source);
+    if (this.#badTries.size >= MAX_COUNTED_SOURCES) {
+      for (const oldest of this.#badTries.keys()) {
+        this.#badTries.delete(oldest);
+        break;
+      }
+    }
+    this.#badTries.set(source, { startMs: nowMs, count: 1 });
   }
 }
 
