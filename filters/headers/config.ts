@@ -25,7 +25,6 @@ const FRAMING = new Set([
   "connection",
   "content-length",
   "keep-alive",
-  "proxy-connection",
   "te",
   "trailer",
   "transfer-encoding",

@@ -44,10 +44,10 @@ export function parseRetryConfig(config: unknown): RetryConfig {
         CONDITIONS,
         "one of connect-failure, reset, status, timeout, non-idempotent",
       ) as RetryCondition),
-    backoffMs: reader.integer("backoffMs", 0, HOUR_MS),
-    backoffMaxMs: reader.integer("backoffMaxMs", 0, HOUR_MS),
+    backoffMs: reader.integer("backoffMs", 0, Number.MAX_SAFE_INTEGER),
+    backoffMaxMs: reader.integer("backoffMaxMs", 0, Number.MAX_SAFE_INTEGER),
     budgetPercent: reader.number("budgetPercent", 0, 100),
-    budgetIntervalMs: reader.integer("budgetIntervalMs", 1000, HOUR_MS),
+    budgetIntervalMs: reader.integer("budgetIntervalMs", 1, HOUR_MS),
     minRetriesPerSecond: reader.number("minRetriesPerSecond", 0, 1_000_000),
   };
   reader.end();

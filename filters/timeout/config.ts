@@ -14,8 +14,8 @@ export interface TimeoutConfig {
   readonly untilHead: boolean;
 }
 
-/** Longest timeout: the wheel counts in 32-bit turns, and a day is for ever for a request. */
-export const MAX_TIMEOUT_MS = 86_400_000;
+/** A Gateway API duration can say `99999h99999h99999h99999h`; whoever writes that means "none". */
+export const MAX_TIMEOUT_MS = Number.MAX_SAFE_INTEGER;
 
 /** Reads the wire form; throws an Error that names field, value and what was wanted. */
 export function parseTimeoutConfig(config: unknown): TimeoutConfig {
