@@ -1,12 +1,14 @@
 /** A trust bundle: the certificates that may vouch for peers now, parsed once, and what they vouched for. */
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { type Certificate, KEY_USAGE, parseCertificate, sameBytes } from "./certificate.ts";
-import { PeerCache } from "./peer_cache.ts";
+import { BoundedSet, PeerCache } from "./peer_cache.ts";
 import { decodePem } from "./pem.ts";
 import { isTrustDomain } from "./spiffe.ts";
 
 /** Certificates in one bundle: each costs every handshake a little. */
 export const MAX_BUNDLE_CERTIFICATES = 64;
+/** Intermediates whose signatures are remembered as good. */
+export const MAX_KNOWN_AUTHORITIES = 64;
 const MIN_RSA_BITS = 2048;
 
 /** A certificate of the bundle. Roots are trusted as they are, others only below a root of the bundle. */
@@ -25,6 +27,8 @@ export interface TrustBundle {
   readonly pem: readonly string[];
   /** Peers this bundle has vouched for. It dies with the bundle, so a removed root is forgotten at once. */
   readonly cache: PeerCache;
+  /** Signatures found good between authorities: hashes of certificate and signing key. */
+  readonly authorities: BoundedSet;
 }
 
 let generations = 0;
@@ -61,6 +65,7 @@ export function readTrustBundle(domain: string, pem: readonly string[]): TrustBu
     anchors,
     pem: texts,
     cache: new PeerCache(),
+    authorities: new BoundedSet(MAX_KNOWN_AUTHORITIES),
   };
 }
 

@@ -49,3 +49,31 @@ export class PeerCache {
     this.#entries.set(leaf, vouched);
   }
 }
+
+/** A set that drops its oldest member when it is full. */
+export class BoundedSet {
+  readonly #members = new Set<string>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  has(member: string): boolean {
+    return this.#members.has(member);
+  }
+
+  add(member: string): void {
+    if (this.#members.size >= this.#limit) {
+      for (const oldest of this.#members) {
+        this.#members.delete(oldest);
+        break;
+      }
+    }
+    this.#members.add(member);
+  }
+}

@@ -4,7 +4,7 @@
  * The runtime's own verdict is never used: it does not verify resumed sessions again, takes
  * certificates without extended key usage, and prints alternative names so that one can pose as two.
  */
-import { createHash } from "node:crypto";
+import { createHash, type KeyObject } from "node:crypto";
 import { isSignedBy, issuerFault, readKey, type TrustBundle } from "./bundle.ts";
 import { type Certificate, EKU, KEY_USAGE, parseCertificate, sameBytes } from "./certificate.ts";
 import type { Vouched } from "./peer_cache.ts";
@@ -185,7 +185,7 @@ class PathSearch {
     if (!this.#inDate(child) || below >= MAX_PATH_LENGTH) return null;
     for (const { certificate, key, isRoot } of this.#bundle.anchors) {
       if (!isParent(certificate, child, below) || !this.#inDate(certificate)) continue;
-      if (!this.#isSigned(child, key)) continue;
+      if (!this.#isSigned(child, certificate, key)) continue;
       if (isRoot) return [child, certificate];
       const path = this.#above(certificate, below + 1);
       if (path !== null) return [child, ...path];
@@ -197,7 +197,7 @@ class PathSearch {
       if (path === null) continue;
       const key = readKey(certificate.spki);
       if (key === null) this.#refusal = refuse("unsupported", "the key of an authority");
-      else if (this.#isSigned(child, key)) return [child, ...path];
+      else if (this.#isSigned(child, certificate, key)) return [child, ...path];
     }
     return null;
   }
@@ -214,11 +214,20 @@ class PathSearch {
     return true;
   }
 
-  #isSigned(child: Certificate, key: Parameters<typeof isSignedBy>[1]): boolean {
+  #isSigned(child: Certificate, issuer: Certificate, key: KeyObject): boolean {
+    const { authorities } = this.#bundle;
+    // One check is 0.8 ms of a blocked process, and all peers come with the same intermediate.
+    const fact = child.isCa
+      ? createHash("sha256").update(child.der).update(issuer.spki).digest("base64")
+      : null;
+    if (fact !== null && authorities.has(fact)) return true;
     if (this.#checks-- <= 0) return false;
-    if (isSignedBy(child, key)) return true;
-    this.#refusal = refuse("bad_signature");
-    return false;
+    if (!isSignedBy(child, key)) {
+      this.#refusal = refuse("bad_signature");
+      return false;
+    }
+    if (fact !== null) authorities.add(fact);
+    return true;
   }
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { CERT_SIGN, type LeafOptions, TestDomain } from "../../tests/support/ca.ts";
 import { MAX_BUNDLE_CERTIFICATES, readTrustBundle, type TrustBundle } from "./bundle.ts";
 import { EKU } from "./certificate.ts";
-import { PeerCache } from "./peer_cache.ts";
+import { BoundedSet, PeerCache } from "./peer_cache.ts";
 import type { RefusalReason } from "./refusal.ts";
 import {
   DEFAULT_SKEW_MS,
@@ -204,6 +204,31 @@ Deno.test("PeerCache drops the stalest peer when it is full", () => {
   assert.equal(cache.size, 2);
   assert.equal(cache.get("b"), undefined);
   assert.equal(cache.get("a")?.identity, "a");
+});
+
+Deno.test("verifyPeer checks an intermediate's signature once, and so many of them are remembered", () => {
+  const bundle = trust(domain.rootPem);
+  assert.ok(judge(domain.issue("web").chainDer, {}, bundle).ok);
+  assert.ok(judge(domain.issue("catalog").chainDer, {}, bundle).ok);
+  assert.equal(bundle.authorities.size, 1);
+  // What is remembered is the signature alone: the same intermediate is refused when out of date.
+  const late = { nowMs: NOW_MS + HOUR_MS + 1 };
+  const fresh = domain.issue("web", { notAfterMs: NOW_MS + 2 * HOUR_MS });
+  assertRefused(judge(fresh.chainDer, late, bundle), "expired");
+  const set = new BoundedSet(2);
+  for (const member of ["a", "b", "c"]) set.add(member);
+  assert.deepEqual([set.size, set.has("a"), set.has("c")], [2, false, true]);
+});
+
+Deno.test("verifyPeer gives up after so many signatures when a chain is crafted to be searched long", () => {
+  // As many authorities of one name as a peer may send, none of which signed the leaf.
+  const rivals = Array.from(
+    { length: MAX_PEER_CERTIFICATES - 1 },
+    () => new TestDomain("mesh.test", { nowMs: NOW_MS }).intermediateDer,
+  );
+  const startMs = performance.now();
+  assertRefused(judge([stranger.issue("web").der, ...rivals]), "bad_signature");
+  assert.ok(performance.now() - startMs < 500);
 });
 
 Deno.test("readTrustBundle says what is wrong with a bundle", () => {
