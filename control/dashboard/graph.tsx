@@ -60,7 +60,7 @@ function Seam({ edge, boxes }: { edge: Edge; boxes: ReadonlyMap<string, Box> }):
   return (
     <g>
       <path class={kind} d={`M${x1} ${y1}C${bend} ${y1} ${bend} ${y2} ${x2} ${y2}`} />
-      <text class="soft" x={bend} y={(y1 + y2) / 2 - 8} text-anchor="middle">
+      <text class="soft" x={x2 - 10} y={y1 < y2 ? y2 + 16 : y2 - 8} text-anchor="end">
         {edge.requestsPerSecond === 0 ? "quiet" : `${show.rate(edge.requestsPerSecond)}/s`}
       </text>
     </g>

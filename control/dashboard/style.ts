@@ -58,6 +58,7 @@ section { margin-top: 2.4rem }
 section > h2, .sub { font-size: 1.05rem; font-weight: 650; display: flex; align-items: baseline; gap: .6rem; margin-bottom: .7rem }
 section > h2 small { font-weight: 400; color: var(--soft); font-size: .85rem }
 .lead { color: var(--soft); max-width: 46rem; margin-top: .3rem }
+h1, .card h2 { overflow-wrap: anywhere }
 h1 { font-size: 1.5rem; font-weight: 680; letter-spacing: -.01em; line-height: 1.25 }
 
 /* Figures at the top. */
@@ -78,6 +79,7 @@ th.n, td.n { text-align: right; white-space: nowrap }
 td strong { font-weight: 620 }
 td small, .quiet { color: var(--soft); font-size: .84rem }
 td small { display: block; overflow-wrap: anywhere }
+td small.mono { white-space: nowrap }
 .why { display: block; color: var(--bad); font-size: .86rem; margin-top: .2rem; overflow-wrap: anywhere }
 .empty { padding: 1.4rem 1.3rem; color: var(--soft) }
 .empty code { color: var(--ink) }
@@ -145,14 +147,17 @@ footer { color: var(--soft); font-size: .84rem; border-top: 1px solid var(--line
   .figures > div:nth-child(n+3) { border-top: 1px solid var(--line) }
   .figures dd { font-size: 1.4rem }
   .cards { grid-template-columns: minmax(0, 1fr) }
-  table, tbody, tr, td { display: block }
+  table, tbody, td { display: block }
   thead { position: absolute; left: -99rem }
-  tr { padding: .7rem 1rem; border-top: 1px solid var(--line) }
+  tr { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: .45rem .8rem; padding: .85rem 1rem; border-top: 1px solid var(--line) }
   tbody tr:first-child { border-top: 0 }
-  td, td.n { padding: .1rem 0; border: 0; text-align: left; white-space: normal }
-  td[data-label] { display: flex; gap: .9rem }
-  td[data-label]::before { content: attr(data-label); color: var(--soft); font-size: .86rem; flex: 0 0 7.2rem }
-  td > div { min-width: 0 }
+  td, td.n { padding: 0; border: 0; text-align: left; white-space: normal; min-width: 0 }
+  td:not(.n) { grid-column: 1 / -1 }
+  td.n::before { content: attr(data-label); display: block; color: var(--soft); font-size: .8rem; line-height: 1.3 }
+  td:not(.n)[data-label] { display: flex; gap: .9rem }
+  td:not(.n)[data-label]::before { content: attr(data-label); color: var(--soft); font-size: .84rem; flex: 0 0 6.4rem }
+  td > div { min-width: 0; overflow-wrap: anywhere }
+  td small.mono { white-space: normal; font-size: .78em }
   .spark { margin: 0 }
 }
 `;
