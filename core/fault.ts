@@ -168,6 +168,16 @@ const TABLE = {
     503,
     "A Wasm filter trapped too often and is switched off; its policy is to fail closed",
   ),
+  "wasm.backing_off": fault(
+    "filter",
+    503,
+    "A Wasm filter trapped and waits to be started again; its policy is to fail closed",
+  ),
+  "wasm.body_length": fault(
+    "filter",
+    500,
+    "A Wasm filter changed the length of a body without removing its content-length",
+  ),
   "wasm.reset": fault("filter", 503, "A Wasm filter reset the stream"),
 } as const satisfies Record<string, Omit<Fault, "code">>;
 

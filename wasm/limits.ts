@@ -14,6 +14,53 @@ export const WASM_LIMITS = {
   /** Memories and tables one module may define; each gets the whole cap. */
   memories: 1,
   tables: 8,
+  /** Bytes host calls may copy in and out during one call into a module: about 10 ms of copying. */
+  hostBytesPerCall: 64 * 1024 * 1024,
+  /** What a host call counts as against {@link hostBytesPerCall} for each look into memory, however small. */
+  hostTouchBytes: 256,
+  /** Body bytes held for a filter in one direction of one exchange. */
+  bodyBytes: 1024 * 1024,
+  /** Serialized header pairs, and how many; the same numbers as Envoy's. */
+  pairsBytes: 1024 * 1024,
+  pairs: 1024,
+  /** One header value a filter sets. */
+  headerValueBytes: 64 * 1024,
+  /** Body of a local response. */
+  localBodyBytes: 1024 * 1024,
+  /** One line a filter logs; the rest is cut. */
+  logBytes: 4096,
+  /** Lines one call may log; more are counted and dropped. */
+  logLinesPerCall: 64,
+  /** Shared data of one filter. */
+  sharedKeys: 1024,
+  sharedBytes: 1024 * 1024,
+  /** Metrics one filter may define, and the length of a name. */
+  metrics: 256,
+  metricNameChars: 128,
+  /** Property paths, and properties one stream may set. */
+  propertyPathBytes: 1024,
+  properties: 64,
+  propertyBytes: 64 * 1024,
+  /** A tick is not due more often. */
+  minTickMs: 10,
+  /** random_get in one call, as in WASI hosts. */
+  randomBytes: 64 * 1024,
+  /** Streams one instance serves at once; more follow the fail mode. */
+  streams: 100_000,
 } as const;
 
 export const PAGE_BYTES = 65536;
+
+/** How traps turn into back-off and back-off into a tripped filter. */
+export const RESTART = {
+  /** Wait after the second trap; doubles with each further one. The first is forgiven at once. */
+  baseMs: 1000,
+  maxMs: 30_000,
+  /** Traps within this time count together; a quiet one forgets them. */
+  windowMs: 60_000,
+  /** As many traps in a window switch the filter off … */
+  tripAfter: 5,
+  /** … for this long, doubling up to the maximum; then one instance is tried. */
+  tripMs: 30_000,
+  maxTripMs: 300_000,
+} as const;

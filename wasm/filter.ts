@@ -1,0 +1,152 @@
+/**
+ * The filter kind "wasm": modules by digest, one plugin per binding and configuration, shared by all
+ * routes and snapshots that use it, so that a new snapshot costs a running filter nothing.
+ */
+import type { Filter, FilterEnv, FilterFactory } from "../core/filter.ts";
+import { crypto } from "../core/std_crypto.ts";
+import { readConfig, type WasmFilterConfig } from "./config.ts";
+import { WASM_LIMITS } from "./limits.ts";
+import { compileModule } from "./module.ts";
+import { createProxyWasmFilter } from "./proxy_wasm/filter.ts";
+import { abiOf } from "./proxy_wasm/guest.ts";
+import { Plugin } from "./proxy_wasm/plugin.ts";
+import { WasmReports } from "./reports.ts";
+
+/** Where admitted artefacts come from; rejects when there is none of that digest. */
+export interface ModuleSource {
+  get(digest: string): Promise<Uint8Array>;
+}
+
+/** Builds a filter of another ABI from its artefact, whose digest has been checked. */
+export type AbiFactory = (
+  bytes: Uint8Array,
+  config: WasmFilterConfig,
+  env: FilterEnv,
+  reports: WasmReports,
+) => Promise<Filter>;
+
+export interface WasmFactoryOptions {
+  readonly modules: ModuleSource;
+  /** Filters in use are listed here. */
+  readonly reports?: WasmReports;
+  /** Runs artefacts with `abi: "component"`. */
+  readonly component?: AbiFactory;
+}
+
+/** The row for the filter registry: `{ wasm: makeWasmFactory({ modules }) }`. */
+export function makeWasmFactory(options: WasmFactoryOptions): FilterFactory {
+  const factory = new WasmFactory(options);
+  return (config, env) => factory.create(config, env);
+}
+
+interface Shared {
+  readonly plugin: Promise<Plugin>;
+  users: number;
+}
+
+class WasmFactory {
+  readonly #options: WasmFactoryOptions;
+  readonly #reports: WasmReports;
+  readonly #shared = new Map<string, Shared>();
+
+  constructor(options: WasmFactoryOptions) {
+    this.#options = options;
+    this.#reports = options.reports ?? new WasmReports();
+  }
+
+  async create(value: unknown, env: FilterEnv): Promise<Filter> {
+    const config = readConfig(value);
+    if (config.abi === "component") {
+      const { component } = this.#options;
+      if (component === undefined) {
+        throw new Error('"abi" is "component", which this proxy cannot run');
+      }
+      return await component(await this.#bytes(config.digest), config, env, this.#reports);
+    }
+    const key = JSON.stringify([env.name, config]);
+    let shared = this.#shared.get(key);
+    if (shared === undefined) {
+      shared = { plugin: this.#plugin(config, env), users: 0 };
+      this.#shared.set(key, shared);
+    }
+    shared.users++;
+    const held = shared;
+    try {
+      const plugin = await held.plugin;
+      return createProxyWasmFilter(plugin, env.slot, () => this.#release(key, held, plugin));
+    } catch (error) {
+      this.#release(key, held, null);
+      throw error;
+    }
+  }
+
+  #release(key: string, shared: Shared, plugin: Plugin | null): void {
+    if (--shared.users > 0) return;
+    if (this.#shared.get(key) === shared) this.#shared.delete(key);
+    if (plugin === null) return;
+    this.#reports.remove(plugin);
+    plugin.close();
+  }
+
+  /** Compiles and starts: a module that traps or refuses its configuration never comes into force. */
+  async #plugin(config: WasmFilterConfig, env: FilterEnv): Promise<Plugin> {
+    const bytes = await this.#bytes(config.digest);
+    const compiled = await compileModule(bytes);
+    if (abiOf(compiled.exports) === null) {
+      throw new Error(
+        `module ${config.digest} exports no proxy_abi_version_* marker of a known version`,
+      );
+    }
+    const plugin = new Plugin(compiled, pluginOptions(config, env));
+    const failure = plugin.start();
+    if (failure !== null) {
+      plugin.close();
+      throw new Error(`module ${nameOf(config)} did not start: ${failure}`);
+    }
+    this.#reports.add(plugin);
+    return plugin;
+  }
+
+  async #bytes(digest: string): Promise<Uint8Array> {
+    const bytes = await this.#options.modules.get(digest);
+    const actual = await sha256(bytes);
+    if (actual !== digest) {
+      throw new Error(`module ${digest} does not match its digest: its bytes have ${actual}`);
+    }
+    return bytes;
+  }
+}
+
+/** `sha256:<hex>` of some bytes. */
+export async function sha256(bytes: Uint8Array): Promise<string> {
+  const hash = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  const hex = Array.from(new Uint8Array(hash), (b) => b.toString(16).padStart(2, "0")).join("");
+  return `sha256:${hex}`;
+}
+
+function pluginOptions(config: WasmFilterConfig, env: FilterEnv) {
+  return {
+    name: env.name,
+    digest: config.digest,
+    rootNames: config.rootId === undefined
+      ? ["", config.module.slice(config.module.lastIndexOf("/") + 1), env.name]
+      : [config.rootId],
+    config: new TextEncoder().encode(config.config),
+    capabilities: new Set(config.capabilities),
+    limits: {
+      fuelPerCall: config.fuelPerCall,
+      startFuel: Math.max(WASM_LIMITS.startFuel, config.fuelPerCall),
+      memoryBytes: config.memoryBytes,
+    },
+    failOpen: config.failMode === "open",
+    clock: env.clock,
+    wheel: env.wheel,
+    random: env.random,
+    metrics: env.metrics,
+    log: env.log,
+  };
+}
+
+function nameOf(config: WasmFilterConfig): string {
+  return config.module === "" ? config.digest : `${config.module}@${config.version}`;
+}

@@ -1,0 +1,143 @@
+/** Host calls that concern the plugin: log, time, ticks, shared data, metrics, properties, foreign functions. */
+import { WASM_LIMITS } from "../limits.ts";
+import { LOG_LEVELS, STATUS } from "./abi.ts";
+import { latin1 } from "./memory.ts";
+import { getProperty as lookUp } from "./properties.ts";
+import type { Vm } from "./vm.ts";
+
+const utf8 = new TextDecoder();
+
+/** Cuts, bounds and writes one line of a guest's log. */
+export function logLine(vm: Vm, level: number, bytes: Uint8Array): void {
+  if (++vm.logLines > WASM_LIMITS.logLinesPerCall) return;
+  const text = utf8.decode(bytes.subarray(0, WASM_LIMITS.logBytes)).replace(/\n$/, "");
+  vm.host.log[LOG_LEVELS[level] ?? "info"]("wasm.log", { text });
+}
+
+export function log(vm: Vm) {
+  return (level: number, pointer: number, size: number): number => {
+    if (level >>> 0 > 5) return STATUS.badArgument;
+    const bytes = vm.memory.view(pointer, size);
+    if (bytes === null) return STATUS.invalidMemory;
+    logLine(vm, level, bytes);
+    return STATUS.ok;
+  };
+}
+
+/** Everything is taken; what is too fine for the proxy's own level is dropped there. */
+export function getLogLevel(vm: Vm) {
+  return (out: number): number => vm.memory.setU32(out, 0) ? STATUS.ok : STATUS.invalidMemory;
+}
+
+export function getCurrentTime(vm: Vm) {
+  return (out: number): number => {
+    const nanoseconds = BigInt(Math.trunc(vm.host.clock.nowMs())) * 1_000_000n;
+    return vm.memory.setU64(out, nanoseconds) ? STATUS.ok : STATUS.invalidMemory;
+  };
+}
+
+export function setTickPeriod(vm: Vm) {
+  return (ms: number): number => {
+    const period = ms >>> 0;
+    vm.tickMs = period === 0 ? 0 : Math.max(period, WASM_LIMITS.minTickMs);
+    vm.host.tickChanged(vm);
+    return STATUS.ok;
+  };
+}
+
+export function getSharedData(vm: Vm) {
+  return (key: number, keySize: number, outPointer: number, outSize: number, outCas: number) => {
+    const name = vm.memory.text(key, keySize);
+    if (name === null) return STATUS.invalidMemory;
+    const found = vm.host.shared.get(name);
+    if (found === undefined) return STATUS.notFound;
+    const status = vm.memory.give(found.bytes, outPointer, outSize);
+    if (status !== STATUS.ok) return status;
+    return vm.memory.setU32(outCas, found.cas) ? STATUS.ok : STATUS.invalidMemory;
+  };
+}
+
+export function setSharedData(vm: Vm) {
+  return (key: number, keySize: number, value: number, valueSize: number, cas: number): number => {
+    const name = vm.memory.text(key, keySize);
+    const bytes = vm.memory.copy(value, valueSize);
+    if (name === null || bytes === null) return STATUS.invalidMemory;
+    return vm.host.shared.set(name, bytes, cas >>> 0);
+  };
+}
+
+export function defineMetric(vm: Vm) {
+  return (type: number, pointer: number, size: number, out: number): number => {
+    const bytes = vm.memory.view(pointer, size);
+    if (bytes === null) return STATUS.invalidMemory;
+    const id = vm.host.metrics.define(type, utf8.decode(bytes));
+    if (id === 0) return STATUS.badArgument;
+    return vm.memory.setU32(out, id) ? STATUS.ok : STATUS.invalidMemory;
+  };
+}
+
+export function recordMetric(vm: Vm) {
+  return (id: number, value: bigint): number => vm.host.metrics.record(id, Number(value));
+}
+
+export function incrementMetric(vm: Vm) {
+  return (id: number, delta: bigint): number => vm.host.metrics.increment(id, Number(delta));
+}
+
+export function getMetric(vm: Vm) {
+  return (id: number, out: number): number => {
+    const found = vm.host.metrics.read(id);
+    if (typeof found === "number") return found;
+    const value = BigInt(Math.trunc(found.value));
+    return vm.memory.setU64(out, value) ? STATUS.ok : STATUS.invalidMemory;
+  };
+}
+
+export function getProperty(vm: Vm) {
+  return (path: number, pathSize: number, outPointer: number, outSize: number): number => {
+    if (pathSize >>> 0 > WASM_LIMITS.propertyPathBytes) return STATUS.notFound;
+    const bytes = vm.memory.view(path, pathSize);
+    if (bytes === null) return STATUS.invalidMemory;
+    const value = lookUp(vm, pathOf(bytes));
+    return value === null ? STATUS.notFound : vm.memory.give(value, outPointer, outSize);
+  };
+}
+
+/** Kept for this exchange only and apart from the proxy's own properties, which it cannot shadow. */
+export function setProperty(vm: Vm) {
+  return (path: number, pathSize: number, value: number, valueSize: number): number => {
+    if (pathSize >>> 0 > WASM_LIMITS.propertyPathBytes) return STATUS.notFound;
+    const name = vm.memory.view(path, pathSize);
+    const bytes = vm.memory.copy(value, valueSize);
+    if (name === null || bytes === null) return STATUS.invalidMemory;
+    const stream = vm.effective;
+    if (stream === null || bytes.length > WASM_LIMITS.propertyBytes) return STATUS.notFound;
+    stream.properties ??= new Map();
+    const key = pathOf(name).join(".");
+    if (stream.properties.size >= WASM_LIMITS.properties && !stream.properties.has(key)) {
+      return STATUS.notFound;
+    }
+    stream.properties.set(key, bytes);
+    return STATUS.ok;
+  };
+}
+
+/** Segments end in NUL or are parted by it, as SDKs differ. */
+function pathOf(bytes: Uint8Array): string[] {
+  const segments = latin1(bytes).split("\0");
+  if (segments.length > 1 && segments.at(-1) === "") segments.pop();
+  return segments;
+}
+
+export function callForeignFunction(vm: Vm) {
+  // deno-fmt-ignore
+  return (name: number, nameSize: number, _args: number, _argsSize: number,
+          outPointer: number, outSize: number): number => {
+    const fn = vm.memory.text(name, nameSize);
+    if (fn === null) return STATUS.invalidMemory;
+    if (fn !== "clear_route_cache") return STATUS.notFound;
+    return outPointer === 0 || outSize === 0
+      ? STATUS.ok
+      : vm.memory.point(0, 0, outPointer, outSize);
+  };
+}

@@ -1,0 +1,91 @@
+/** Host calls that decide what becomes of an exchange. They only note it: effects follow when the guest has returned. */
+import { Fields } from "../../core/fields.ts";
+import { WASM_LIMITS } from "../limits.ts";
+import { STATUS, STREAM } from "./abi.ts";
+import { replyLines } from "./headers.ts";
+import { decodePairs } from "./maps.ts";
+import type { Vm } from "./vm.ts";
+
+export function sendLocalResponse(vm: Vm) {
+  // deno-fmt-ignore
+  return (status: number, details: number, detailsSize: number, body: number, bodySize: number,
+          headers: number, headersSize: number, _grpcStatus: number): number => {
+    const stream = vm.effective;
+    if (stream === null || stream.exchange === null) return STATUS.badArgument;
+    const { memory } = vm;
+    const why = memory.text(details, detailsSize);
+    const bytes = memory.copy(body, bodySize);
+    const pairs = memory.view(headers, headersSize);
+    if (why === null || bytes === null || pairs === null) return STATUS.invalidMemory;
+    const decoded = decodePairs(pairs);
+    const lines = decoded === null ? null : replyLines(decoded);
+    if (lines === null || status < 200 || status > 599) return STATUS.badArgument;
+    if (bytes.length > WASM_LIMITS.localBodyBytes) return STATUS.badArgument;
+    // A second response is ignored with "ok": SDKs panic on anything else, and the first one stands.
+    if (stream.replied) return STATUS.ok;
+    stream.replied = true;
+    stream.local = { status, details: why, fields: new Fields(lines), body: bytes };
+    vm.touch(stream);
+    return STATUS.ok;
+  };
+}
+
+export function continueStream(vm: Vm) {
+  return (type: number): number => {
+    if (type !== STREAM.request && type !== STREAM.response) return STATUS.badArgument;
+    return goOn(vm, type);
+  };
+}
+
+export function continueRequest(vm: Vm) {
+  return (): number => goOn(vm, STREAM.request);
+}
+
+export function continueResponse(vm: Vm) {
+  return (): number => goOn(vm, STREAM.response);
+}
+
+function goOn(vm: Vm, direction: number): number {
+  const stream = vm.effective;
+  if (stream === null || stream.exchange === null) return STATUS.badArgument;
+  stream.half(direction).continued = true;
+  vm.touch(stream);
+  return STATUS.ok;
+}
+
+export function closeStream(vm: Vm) {
+  return (type: number): number => {
+    const stream = vm.effective;
+    if (type !== STREAM.request && type !== STREAM.response) return STATUS.badArgument;
+    if (stream === null || stream.exchange === null) return STATUS.badArgument;
+    stream.reset = true;
+    vm.touch(stream);
+    return STATUS.ok;
+  };
+}
+
+/** Routes are chosen once, before filters run; there is no cache to clear. */
+export function clearRouteCache(_vm: Vm) {
+  return (): number => STATUS.ok;
+}
+
+export function setEffectiveContext(vm: Vm) {
+  return (id: number): number => {
+    if (id === vm.rootId) vm.effective = null;
+    else {
+      const stream = vm.contexts.get(id >>> 0);
+      if (stream === undefined) return STATUS.badArgument;
+      vm.effective = stream;
+    }
+    return STATUS.ok;
+  };
+}
+
+export function done(vm: Vm) {
+  return (): number => {
+    const stream = vm.effective;
+    if (stream === null || !stream.finishing) return STATUS.notFound;
+    vm.touch(stream);
+    return STATUS.ok;
+  };
+}

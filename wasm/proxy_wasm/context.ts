@@ -1,0 +1,138 @@
+/** One exchange as one guest instance sees it: its maps, its bodies, and what the guest asked for and has not got yet. */
+import type { FilterContext } from "../../core/filter.ts";
+import type { Fields } from "../../core/fields.ts";
+import { type HeaderMap, RequestHeaders, ResponseHeaders } from "./headers.ts";
+import type { Vm } from "./vm.ts";
+
+export const EMPTY: Uint8Array = new Uint8Array(0);
+
+/** {@link Half.declared} before the first byte of a body. */
+export const UNKNOWN = -2;
+
+/** An answer the guest asked for; sent when its call has returned. */
+export interface LocalReply {
+  readonly status: number;
+  readonly details: string;
+  readonly fields: Fields;
+  readonly body: Uint8Array;
+}
+
+/**
+ * The body of one direction:
+ *
+ *   OPEN ──PAUSE──▶ PAUSED (chunks pile up in `buffer`) ──CONTINUE or continue_stream──▶ OPEN
+ *                     │ last chunk, or head
+ *                     └──▶ `held`: the flow stands still until continue_stream resumes it
+ */
+export class Half {
+  /** Bytes the guest can read and change now. */
+  buffer: Uint8Array = EMPTY;
+  /** The buffer as it was when the running call began. */
+  before: Uint8Array = EMPTY;
+  /** Set while bytes are the guest's to change. */
+  open = false;
+  paused = false;
+  held = false;
+  /** The head waits for the body: it can still be changed while the body is looked at. */
+  collecting = false;
+  /** Let go by continue_stream between two chunks; leaves with the next one. */
+  released: Uint8Array = EMPTY;
+  /** continue_stream was called since the last callback began. */
+  continued = false;
+  /** What content-length promised when the body began, -1 for nothing; and what has been let through. */
+  declared: number = UNKNOWN;
+  passed = 0;
+}
+
+export class StreamContext {
+  readonly id: number;
+  readonly vm: Vm;
+  readonly request: Half = new Half();
+  readonly response: Half = new Half();
+  /** Null once the exchange has ended. */
+  exchange: FilterContext | null;
+  requestHeaders: HeaderMap;
+  requestTrailers: HeaderMap | null = null;
+  responseHeaders: HeaderMap | null = null;
+  responseTrailers: HeaderMap | null = null;
+  local: LocalReply | null = null;
+  /** The instance died and the fail mode is open: the exchange goes on as if the filter were not there. */
+  skip = false;
+  /** A local response was asked for before; another one is ignored. */
+  replied = false;
+  reset = false;
+  /** on_done said false: on_log and on_delete wait for proxy_done. */
+  finishing = false;
+  properties: Map<string, Uint8Array> | null = null;
+  #deleted = false;
+
+  constructor(id: number, vm: Vm, exchange: FilterContext) {
+    this.id = id;
+    this.vm = vm;
+    this.exchange = exchange;
+    this.requestHeaders = new RequestHeaders(exchange.request, vm);
+    this.requestHeaders.writable = false;
+  }
+
+  half(direction: number): Half {
+    return direction === 0 ? this.request : this.response;
+  }
+
+  /** The map of a response's head; made when it is first looked at. */
+  get responseMap(): HeaderMap | null {
+    const head = this.exchange === null ? null : this.exchange.response;
+    if (
+      this.responseHeaders === null ||
+      (head !== null && this.responseHeaders.fields !== head.fields)
+    ) {
+      if (head === null) return this.responseHeaders;
+      this.responseHeaders = new ResponseHeaders(head, this.vm);
+      this.responseHeaders.writable = false;
+    }
+    return this.responseHeaders;
+  }
+
+  /** The head of one direction as a map; the response's is there once the response is. */
+  headers(direction: number): HeaderMap | null {
+    return direction === 0 ? this.requestHeaders : this.responseMap;
+  }
+
+  /** continue_stream was called for a paused direction: true when the exchange has to be resumed. */
+  unpause(): boolean {
+    let resume = false;
+    for (let direction = 0; direction < 2; direction++) {
+      const half = this.half(direction);
+      if (!half.continued || !half.paused) continue;
+      half.paused = false;
+      const headers = this.headers(direction);
+      if (headers !== null && !half.collecting) headers.writable = false;
+      if (!half.held && half.buffer.length > 0) {
+        half.released = half.buffer;
+        half.buffer = EMPTY;
+      }
+      resume = true;
+    }
+    return resume;
+  }
+
+  /** The exchange is over: on_done, then on_log and on_delete unless the guest asks to wait. */
+  end(): void {
+    const { vm } = this;
+    if (vm.dead === null) {
+      const done = vm.enter(vm.guest.onDone, this, 1, this.id, 0, 0);
+      if (done === 0) this.finishing = true;
+      else this.finish();
+    }
+    this.exchange = null;
+  }
+
+  /** What is left after on_done: the access-log callback and the farewell. */
+  finish(): void {
+    if (this.#deleted) return;
+    this.#deleted = true;
+    const { vm } = this;
+    vm.enter(vm.guest.onLog, this, 0, this.id, 0, 0);
+    vm.enter(vm.guest.onDelete, this, 0, this.id, 0, 0);
+    vm.contexts.delete(this.id);
+  }
+}

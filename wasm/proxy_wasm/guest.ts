@@ -1,0 +1,54 @@
+/** The callbacks of an instance, picked out of its exports once. */
+import { ABI_MARKERS, type AbiVersion } from "./abi.ts";
+
+/** Any export: i32 in, i32 or nothing out. JavaScript ignores surplus arguments, so arity needs no care. */
+export type GuestFunction = (...args: number[]) => number | undefined;
+
+/** Export name by callback. */
+export const CALLBACKS = {
+  onContextCreate: "proxy_on_context_create",
+  onVmStart: "proxy_on_vm_start",
+  onConfigure: "proxy_on_configure",
+  onTick: "proxy_on_tick",
+  onQueueReady: "proxy_on_queue_ready",
+  onRequestHeaders: "proxy_on_request_headers",
+  onRequestBody: "proxy_on_request_body",
+  onRequestTrailers: "proxy_on_request_trailers",
+  onResponseHeaders: "proxy_on_response_headers",
+  onResponseBody: "proxy_on_response_body",
+  onResponseTrailers: "proxy_on_response_trailers",
+  onDone: "proxy_on_done",
+  onLog: "proxy_on_log",
+  onDelete: "proxy_on_delete",
+} as const;
+
+export type Callback = keyof typeof CALLBACKS;
+export type Guest = { readonly [K in Callback]: GuestFunction | undefined };
+
+export function guestOf(exports: WebAssembly.Exports): Guest {
+  const guest: Partial<Record<Callback, GuestFunction | undefined>> = {};
+  for (const [callback, name] of Object.entries(CALLBACKS)) {
+    guest[callback as Callback] = functionOf(exports, name);
+  }
+  return guest as Guest;
+}
+
+export function functionOf(exports: WebAssembly.Exports, name: string): GuestFunction | undefined {
+  const found = exports[name];
+  return typeof found === "function" ? found as GuestFunction : undefined;
+}
+
+/** The ABI a module speaks by its marker export, or null. */
+export function abiOf(exports: ReadonlySet<string>): AbiVersion | null {
+  for (const [marker, version] of Object.entries(ABI_MARKERS)) {
+    if (exports.has(marker)) return version;
+  }
+  return null;
+}
+
+/** The allocator: hosts prefer malloc where both exist, because TinyGo exports both. */
+export function allocatorOf(exports: WebAssembly.Exports): ((size: number) => number) | null {
+  const found = functionOf(exports, "malloc") ??
+    functionOf(exports, "proxy_on_memory_allocate");
+  return found === undefined ? null : found as (size: number) => number;
+}

@@ -1,0 +1,265 @@
+/** One bound filter in one proxy: its instance and the next, its ticks, what it keeps and what it costs. */
+import type { Clock, Random } from "../../core/clock.ts";
+import type { FilterContext } from "../../core/filter.ts";
+import { type Fault, FAULTS } from "../../core/fault.ts";
+import type { Log } from "../../core/log.ts";
+import type { Metrics } from "../../core/metrics.ts";
+import { Expires, type Wheel } from "../../core/timers.ts";
+import { WASM_LIMITS } from "../limits.ts";
+import type { CompiledModule } from "../module.ts";
+import type { FilterStatus } from "../reports.ts";
+import { EMPTY, StreamContext } from "./context.ts";
+import { Cost, type PluginHost, type PluginLimits } from "./host.ts";
+import { PluginMetrics } from "./metrics.ts";
+import { RestartPolicy } from "./restart.ts";
+import { SharedData } from "./shared_data.ts";
+import { Vm } from "./vm.ts";
+
+export interface PluginOptions {
+  readonly name: string;
+  readonly digest: string;
+  /** Names the module may know its root context by, the likeliest first. */
+  readonly rootNames: readonly string[];
+  readonly config: Uint8Array;
+  readonly capabilities: ReadonlySet<string>;
+  readonly limits: PluginLimits;
+  readonly failOpen: boolean;
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  readonly random: Random;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+class Ticker extends Expires {
+  readonly #plugin: Plugin;
+  constructor(plugin: Plugin) {
+    super();
+    this.#plugin = plugin;
+  }
+  override expired(): void {
+    this.#plugin.tick();
+  }
+}
+
+export class Plugin implements PluginHost, FilterStatus {
+  readonly options: PluginOptions;
+  readonly compiled: CompiledModule;
+  readonly cost: Cost;
+  readonly shared: SharedData = new SharedData();
+  readonly metrics: PluginMetrics;
+  rootName = "";
+  traps = 0;
+  lastTrap = "";
+  #vm: Vm | null = null;
+  #closed = false;
+  readonly #restart = new RestartPolicy();
+  readonly #ticker = new Ticker(this);
+  readonly #deniedCalls = new Set<string>();
+
+  constructor(compiled: CompiledModule, options: PluginOptions) {
+    this.compiled = compiled;
+    this.options = options;
+    const { metrics } = options, labels = { filter: options.name };
+    this.metrics = new PluginMetrics(metrics, options.name);
+    this.cost = new Cost({
+      calls: metrics.counter("denim_wasm_calls_total", "Calls into Wasm filters", labels),
+      fuel: metrics.counter("denim_wasm_fuel_total", "Fuel Wasm filters used", labels),
+      us: metrics.counter("denim_wasm_us_total", "Microseconds in Wasm filters, estimated", labels),
+    });
+  }
+
+  get name(): string {
+    return this.options.name;
+  }
+  get digest(): string {
+    return this.options.digest;
+  }
+  get config(): Uint8Array {
+    return this.options.config;
+  }
+  get capabilities(): ReadonlySet<string> {
+    return this.options.capabilities;
+  }
+  get limits(): PluginLimits {
+    return this.options.limits;
+  }
+  get clock(): Clock {
+    return this.options.clock;
+  }
+  get random(): Random {
+    return this.options.random;
+  }
+  get log(): Log {
+    return this.options.log;
+  }
+  get state(): FilterStatus["state"] {
+    return this.#restart.state;
+  }
+  get memoryBytes(): number {
+    return this.#vm === null ? 0 : this.#vm.memoryBytes;
+  }
+
+  /**
+   * Starts the first instance with the configuration; null when it is in force, else why not. Some
+   * SDKs look their root context up by name and exit when there is none of it: each name is tried.
+   */
+  start(): string | null {
+    let reason: string | null = null;
+    for (const name of this.options.rootNames) {
+      this.rootName = name;
+      const failure = this.#instantiate();
+      if (failure === null) return null;
+      reason ??= failure;
+    }
+    return reason ?? "no root name was given";
+  }
+
+  /** A stream context for an exchange; null while no instance may run. */
+  open(exchange: FilterContext): StreamContext | null {
+    const vm = this.#current();
+    if (vm === null || vm.contexts.size >= WASM_LIMITS.streams) return null;
+    const stream = new StreamContext(vm.newId(), vm, exchange);
+    vm.contexts.set(stream.id, stream);
+    vm.enter(vm.guest.onContextCreate, stream, 0, stream.id, vm.rootId, 0);
+    return stream;
+  }
+
+  /** What an exchange fails with while no instance may run. */
+  get refusal(): Fault {
+    return FAULTS[this.#restart.state === "tripped" ? "wasm.tripped" : "wasm.backing_off"];
+  }
+
+  /** Whether anything but the exchange's own body could wake a paused stream. */
+  canWake(vm: Vm): boolean {
+    return vm.tickMs > 0;
+  }
+
+  /** To be called after every call into a guest: buries a dead instance, applies effects on other streams than `own`. */
+  settle(vm: Vm, own: StreamContext | null): void {
+    if (vm.dead !== null && vm === this.#vm) this.#bury(vm, own);
+    if (vm.touched.length === 0) return;
+    const touched = vm.touched;
+    vm.touched = [];
+    for (const stream of touched) if (stream !== own) this.#apply(stream);
+  }
+
+  tick(): void {
+    const vm = this.#vm;
+    if (vm === null || vm.tickMs === 0) return;
+    vm.enter(vm.guest.onTick, null, 0, vm.rootId, 0, 0);
+    this.settle(vm, null);
+    if (vm === this.#vm) this.tickChanged(vm);
+  }
+
+  tickChanged(vm: Vm): void {
+    const { wheel } = this.options;
+    if (vm.tickMs === 0 || this.#closed || vm.guest.onTick === undefined) {
+      wheel.disarm(this.#ticker);
+    } else wheel.arm(this.#ticker, vm.tickMs);
+  }
+
+  denied(call: string): void {
+    if (this.#deniedCalls.has(call)) return;
+    this.#deniedCalls.add(call);
+    this.log.warn("wasm.denied", { call, hint: "grant its capability in the FilterBinding" });
+  }
+
+  /** No exchange uses the plugin any more. */
+  close(): void {
+    const vm = this.#vm;
+    this.#closed = true;
+    this.#vm = null;
+    this.options.wheel.disarm(this.#ticker);
+    if (vm === null || vm.rootId === 0) return;
+    vm.enter(vm.guest.onDone, null, 1, vm.rootId, 0, 0);
+    vm.enter(vm.guest.onDelete, null, 0, vm.rootId, 0, 0);
+  }
+
+  #current(): Vm | null {
+    if (this.#vm !== null) return this.#vm;
+    if (this.#closed || !this.#restart.mayStart(this.clock.monotonicMs())) return null;
+    const failure = this.#instantiate();
+    if (failure === null) {
+      this.log.info("wasm.restarted", { traps: this.traps });
+      return this.#vm;
+    }
+    this.#trapped(failure);
+    return null;
+  }
+
+  #instantiate(): string | null {
+    let vm: Vm;
+    try {
+      vm = new Vm(this.compiled, this);
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+    if (!vm.start()) {
+      this.options.wheel.disarm(this.#ticker);
+      return vm.dead?.text ?? "the module refused its configuration";
+    }
+    vm.touched = [];
+    this.#vm = vm;
+    this.#restart.started(this.clock.monotonicMs());
+    this.tickChanged(vm);
+    return null;
+  }
+
+  #trapped(text: string): void {
+    this.traps++;
+    this.lastTrap = text;
+    this.#restart.trapped(this.clock.monotonicMs());
+    this.log.warn("wasm.trap", { trap: text, state: this.state, traps: this.traps });
+  }
+
+  /** The instance is lost; streams that wait for it would wait for ever. */
+  #bury(vm: Vm, own: StreamContext | null): void {
+    this.#vm = null;
+    this.options.wheel.disarm(this.#ticker);
+    const { metrics, name, failOpen } = this.options;
+    const labels = { filter: name, kind: vm.dead!.kind };
+    metrics.counter("denim_wasm_traps_total", "Traps of Wasm filters", labels).add();
+    this.#trapped(vm.dead!.text);
+    for (const stream of vm.contexts.values()) {
+      if (stream === own || stream.exchange === null) continue;
+      if (!stream.request.paused && !stream.response.paused) continue; // notices at its next callback
+      this.bypass(stream, failOpen ? stream.exchange : null);
+      if (!failOpen) stream.exchange.fail(faultOf(vm));
+    }
+    vm.contexts.clear();
+  }
+
+  /** The guest is asked no more about this stream; `exchange`, if given, goes on when it waited for it. */
+  bypass(stream: StreamContext, exchange: FilterContext | null): void {
+    stream.skip = true;
+    const { request, response } = stream;
+    const waiting = request.paused || response.paused;
+    request.paused = response.paused = false;
+    if (waiting && exchange !== null) exchange.resume();
+  }
+
+  #apply(stream: StreamContext): void {
+    const { exchange, local } = stream;
+    if (stream.finishing) {
+      stream.finish();
+      this.settle(stream.vm, stream);
+    }
+    if (exchange === null || stream.vm.dead !== null) return;
+    if (stream.reset) exchange.fail(FAULTS["wasm.reset"]);
+    else if (local !== null) reply(stream, exchange);
+    else if (stream.unpause()) exchange.resume();
+  }
+}
+
+/** Sends the local response a guest asked for. */
+export function reply(stream: StreamContext, exchange: FilterContext): void {
+  const { status, fields, body, details } = stream.local!;
+  stream.local = null;
+  if (details !== "") stream.vm.host.log.debug("wasm.local_reply", { status, details });
+  exchange.respond(status, fields, body === EMPTY || body.length === 0 ? undefined : body);
+}
+
+export function faultOf(vm: Vm): Fault {
+  return FAULTS[vm.dead?.kind === "fuel" ? "wasm.out_of_fuel" : "wasm.trapped"];
+}

@@ -1,0 +1,90 @@
+/** Why a guest call ended badly, in words an author can use. */
+import { HostBudgetError } from "./memory.ts";
+
+export type TrapKind = "fuel" | "memory" | "stack" | "trap" | "exit" | "host";
+
+export interface Trap {
+  readonly kind: TrapKind;
+  /** One line: what happened, where. */
+  readonly text: string;
+}
+
+/** Thrown by proc_exit: the only way out of a guest that called it. */
+export class GuestExit extends Error {
+  override readonly name = "GuestExit";
+  readonly code: number;
+  constructor(code: number) {
+    super(`The module called proc_exit(${code})`);
+    this.code = code;
+  }
+}
+
+export interface TrapScene {
+  /** The callback that was entered. */
+  readonly entry: string;
+  readonly outOfFuel: boolean;
+  readonly fuelLimit: number;
+  /** The memory can grow no further. */
+  readonly memoryFull: boolean;
+  readonly memoryBytes: number;
+}
+
+/** What an exception from a guest call means. */
+export function classify(error: unknown, scene: TrapScene): Trap {
+  const kind = kindOf(error, scene);
+  const where = frames(error);
+  const at = where === "" ? scene.entry : where;
+  return { kind, text: `${reasonOf(kind, error, scene)} in ${at}` };
+}
+
+function kindOf(error: unknown, scene: TrapScene): TrapKind {
+  if (error instanceof GuestExit) return "exit";
+  if (error instanceof HostBudgetError) return "host";
+  if (scene.outOfFuel) return "fuel";
+  if (error instanceof RangeError) return "stack";
+  if (error instanceof WebAssembly.RuntimeError) {
+    if (error.message.includes("out of bounds") && error.message.includes("memory")) {
+      return "memory";
+    }
+    // A language runtime that got no more memory aborts by an instruction of its own choice.
+    if (scene.memoryFull) return "memory";
+    return "trap";
+  }
+  return "host";
+}
+
+function reasonOf(kind: TrapKind, error: unknown, scene: TrapScene): string {
+  const message = error instanceof Error ? error.message : String(error);
+  switch (kind) {
+    case "fuel":
+      return `Out of fuel after ${scene.fuelLimit} units`;
+    case "memory":
+      return scene.memoryFull
+        ? `Out of memory at its limit of ${scene.memoryBytes} bytes (${message})`
+        : `Bad memory access (${message})`;
+    case "stack":
+      return "Stack overflow";
+    case "exit":
+    case "host":
+      return message;
+    case "trap":
+      return `Trap: ${message}`;
+  }
+}
+
+/** A stack line inside the module; V8 takes the name from the name section. */
+const FRAME = /^\s*at (.+) \(wasm:\/\/[^)]*:(0x[0-9a-f]+)\)$/;
+
+/** `inner < outer < proxy_on_request_headers`, by the names of the module's name section. */
+function frames(error: unknown): string {
+  const stack = error instanceof Error ? error.stack ?? "" : "";
+  const names: string[] = [];
+  for (const line of stack.split("\n")) {
+    const found = FRAME.exec(line);
+    if (found === null) continue;
+    const name = found[1]!.startsWith("<") ? `function at ${found[2]}` : found[1]!;
+    if (names.at(-1) !== name) names.push(name.slice(0, 120));
+    if (names.length === 6) break;
+  }
+  return names.join(" < ");
+}

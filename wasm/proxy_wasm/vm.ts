@@ -1,0 +1,229 @@
+/**
+ * One instance of a Proxy-Wasm module: the only place that calls into a guest.
+ *
+ *   enter() ─▶ guest ─▶ host calls (change maps with undo, note effects)
+ *      │◀──────── return: changes stay · exception: changes are taken back, the instance is dead
+ *      └─▶ the caller applies the effects; only then may anything call a guest again
+ */
+import type { AbiVersion } from "./abi.ts";
+import type { StreamContext } from "./context.ts";
+import {
+  abiOf,
+  allocatorOf,
+  functionOf,
+  type Guest,
+  type GuestFunction,
+  guestOf,
+} from "./guest.ts";
+import type { HeaderMap, Undo } from "./headers.ts";
+import { linkImports } from "./link.ts";
+import { GuestMemory } from "./memory.ts";
+import { classify, GuestExit, type Trap } from "./trap.ts";
+import { FUEL_EXPORT } from "../instrument.ts";
+import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
+import type { CompiledModule } from "../module.ts";
+import type { PluginHost } from "./host.ts";
+
+const NO_MEMORY = new WebAssembly.Memory({ initial: 0, maximum: 0 });
+
+/** One call in so many is timed: reading the clock twice costs 0.2 µs, as much as a small callback. */
+const TIMED_EVERY = 16;
+
+export class Vm implements Undo {
+  readonly host: PluginHost;
+  readonly abi: AbiVersion;
+  readonly contexts: Map<number, StreamContext> = new Map();
+  /** Streams for which host calls noted effects in the running or last call. */
+  touched: StreamContext[] = [];
+  guest: Guest = guestOf({});
+  memory: GuestMemory = new GuestMemory(NO_MEMORY, null);
+  dead: Trap | null = null;
+  rootId = 0;
+  /** The stream the running call is for, then what proxy_set_effective_context made of it. */
+  current: StreamContext | null = null;
+  effective: StreamContext | null = null;
+  /** Between on_vm_start/on_configure and ready: what proxy_get_configuration means depends on it. */
+  configuring = false;
+  tickMs = 0;
+  logLines = 0;
+  readonly #compiled: CompiledModule;
+  #exports: WebAssembly.Exports = {};
+  #fuel: WebAssembly.Global | null = null;
+  #memoryMax = 0;
+  #memorySize = 0;
+  #inside = false;
+  #nextId = 1;
+  #calls = 0;
+  #dirty: HeaderMap[] = [];
+  #exitCode = -1;
+  readonly #budget: bigint;
+
+  /** Instantiates; a start function that fails leaves a dead Vm. Throws when imports cannot be linked. */
+  constructor(compiled: CompiledModule, host: PluginHost) {
+    this.host = host;
+    this.#compiled = compiled;
+    this.#budget = BigInt(host.limits.fuelPerCall);
+    this.abi = abiOf(compiled.exports) ?? "0.2.1";
+    const imports = linkImports(compiled, this);
+    try {
+      const instance = new WebAssembly.Instance(compiled.module, imports);
+      this.#exports = instance.exports;
+    } catch (error) {
+      if (error instanceof WebAssembly.LinkError) throw error;
+      this.#die(error, "(start)", false);
+      return;
+    }
+    this.#adopt();
+  }
+
+  /** A number no context of this instance had before. */
+  newId(): number {
+    return this.#nextId++;
+  }
+
+  /** Bytes of linear memory in use. */
+  get memoryBytes(): number {
+    return this.#memorySize;
+  }
+
+  /** Runs the module's own initialisation, then start and configure of the plugin. False: not usable. */
+  start(): boolean {
+    if (this.dead !== null) return false;
+    const initialize = functionOf(this.#exports, "_initialize");
+    if (initialize !== undefined) {
+      this.#init(initialize, "_initialize");
+      const main = functionOf(this.#exports, "main") ?? functionOf(this.#exports, "__main_void");
+      if (main !== undefined) this.#init(main, "main");
+    } else {
+      const start = functionOf(this.#exports, "_start");
+      if (start !== undefined) this.#init(start, "_start");
+    }
+    if (this.dead !== null) return false;
+    this.rootId = this.newId();
+    const { guest, rootId, host } = this;
+    this.#startCall(guest.onContextCreate, 0, rootId, 0);
+    if (this.#startCall(guest.onVmStart, 1, rootId, 0) === 0 || this.dead !== null) return false;
+    this.configuring = true;
+    const accepted = this.#startCall(guest.onConfigure, 1, rootId, host.config.length);
+    this.configuring = false;
+    return this.dead === null && accepted !== 0;
+  }
+
+  /**
+   * Calls into the guest for `stream` (null: the root). Never throws: after a trap `dead` is set and
+   * 0 comes back. `absent` is the answer of a callback the module does not have.
+   */
+  enter(
+    fn: GuestFunction | undefined,
+    stream: StreamContext | null,
+    absent: number,
+    a: number,
+    b: number,
+    c: number,
+  ): number {
+    if (fn === undefined || this.dead !== null) return absent;
+    return this.#call(fn, stream, this.#budget, a, b, c);
+  }
+
+  changed(map: HeaderMap): void {
+    this.#dirty.push(map);
+  }
+
+  /** A host call changed what the exchange of `stream` will do: somebody must look when the call is over. */
+  touch(stream: StreamContext): void {
+    if (!this.touched.includes(stream)) this.touched.push(stream);
+  }
+
+  #call(
+    fn: GuestFunction,
+    stream: StreamContext | null,
+    budget: bigint,
+    a: number,
+    b: number,
+    c: number,
+  ): number {
+    if (this.#inside) {
+      // Guests are not built for it: Rust's would panic and die, others would corrupt themselves.
+      this.host.log.error("wasm.reentered");
+      return 0;
+    }
+    const fuel = this.#fuel;
+    if (fuel !== null) fuel.value = budget;
+    this.memory.budget = WASM_LIMITS.hostBytesPerCall;
+    this.logLines = 0;
+    this.current = stream;
+    this.effective = stream;
+    const timed = this.#calls++ % TIMED_EVERY === 0;
+    const from = timed ? this.host.clock.monotonicMs() : 0;
+    let result: number | undefined = 0;
+    this.#inside = true;
+    try {
+      result = fn(a, b, c);
+    } catch (error) {
+      this.#die(error, nameOf(this.#exports, fn), budget !== this.#budget);
+    }
+    this.#inside = false;
+    const used = fuel === null ? 0 : Number(budget - (fuel.value as bigint));
+    this.host.cost.add(used, timed ? (this.host.clock.monotonicMs() - from) * 1000 : -1);
+    this.#settle();
+    return result ?? 0;
+  }
+
+  /** Keeps or takes back what the call changed, and looks how far its memory has grown. */
+  #settle(): void {
+    const dirty = this.#dirty;
+    if (dirty.length > 0) {
+      for (const map of dirty) this.dead === null ? map.commit() : map.rollback();
+      dirty.length = 0;
+    }
+    this.#memorySize = this.memory.size;
+    if (this.#memorySize > this.host.limits.memoryBytes && this.dead === null) {
+      this.#die(new WebAssembly.RuntimeError("the memory grew over its limit"), "memory", false);
+    }
+  }
+
+  #startCall(fn: GuestFunction | undefined, absent: number, a: number, b: number): number {
+    if (fn === undefined || this.dead !== null) return absent;
+    return this.#call(fn, null, BigInt(this.host.limits.startFuel), a, b, 0);
+  }
+
+  #init(fn: GuestFunction, name: string): void {
+    if (this.dead !== null) return;
+    this.#call(fn, null, BigInt(this.host.limits.startFuel), 0, 0, 0);
+    // A command's _start ends by proc_exit(0): that is a good end.
+    if (name === "_start" && this.#exitCode === 0) this.dead = null;
+  }
+
+  #adopt(): void {
+    const exports = this.#exports;
+    this.guest = guestOf(exports);
+    const { memory } = exports;
+    if (!(memory instanceof WebAssembly.Memory)) {
+      this.#die(new Error('The module exports no memory named "memory"'), "(exports)", false);
+      return;
+    }
+    this.memory = new GuestMemory(memory, allocatorOf(exports));
+    this.#memoryMax = Math.min(this.host.limits.memoryBytes, this.#compiled.memoryMaxBytes);
+    this.#memorySize = this.memory.size;
+    const fuel = exports[FUEL_EXPORT];
+    if (fuel instanceof WebAssembly.Global) this.#fuel = fuel;
+    else this.#die(new Error("The module is not metered"), "(exports)", false);
+  }
+
+  #die(error: unknown, entry: string, starting: boolean): void {
+    if (error instanceof GuestExit) this.#exitCode = error.code;
+    const left = this.#fuel === null ? 0n : this.#fuel.value as bigint;
+    this.dead = classify(error, {
+      entry,
+      outOfFuel: left < 0n,
+      fuelLimit: starting ? this.host.limits.startFuel : this.host.limits.fuelPerCall,
+      memoryFull: this.#memoryMax > 0 && this.memory.size + PAGE_BYTES > this.#memoryMax,
+      memoryBytes: this.#memoryMax,
+    });
+  }
+}
+
+function nameOf(exports: WebAssembly.Exports, fn: GuestFunction): string {
+  for (const [name, value] of Object.entries(exports)) if (value === fn) return name;
+  return "(guest)";
+}
