@@ -1,0 +1,54 @@
+/**
+ * A TLS client on Node and OpenSSL, so that attacks do not depend on the runtime under attack: it can
+ * resume any session on any port and show a certificate whose key it does not hold.
+ *
+ * Reads steps as JSON lines on stdin and answers each with one JSON line on stdout.
+ */
+import { createInterface } from "node:readline";
+import tls from "node:tls";
+
+/** Sessions kept by name, for a later step to resume. */
+const sessions = new Map();
+
+function connect(step) {
+  const { save, resume, send = "", waitMs = 3000, ...options } = step;
+  return new Promise((done) => {
+    const result = { connected: false, reused: false, saved: false, data: "", error: null };
+    const bytes = [];
+    let socket;
+    try {
+      socket = tls.connect({
+        host: "127.0.0.1",
+        rejectUnauthorized: false,
+        ...options,
+        ...(resume === undefined ? {} : { session: sessions.get(resume) }),
+      });
+    } catch (error) {
+      return done({ ...result, error: error.code ?? error.message });
+    }
+    const timer = setTimeout(() => socket.destroy(), waitMs);
+    const settle = () => {
+      clearTimeout(timer);
+      result.data = Buffer.concat(bytes).toString("latin1").slice(0, 2000);
+      done(result);
+    };
+    socket.on("session", (session) => {
+      if (save === undefined) return;
+      sessions.set(save, session);
+      result.saved = true;
+    });
+    socket.on("secureConnect", () => {
+      result.connected = true;
+      result.reused = socket.isSessionReused();
+      if (send !== "") socket.write(send);
+    });
+    socket.on("data", (chunk) => bytes.push(chunk));
+    socket.on("error", (error) => result.error = error.code ?? error.message);
+    socket.on("end", () => socket.end());
+    socket.on("close", settle);
+  });
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  process.stdout.write(JSON.stringify(await connect(JSON.parse(line))) + "\n");
+}

@@ -1,0 +1,72 @@
+/** Drives attacker.mjs under Node: one step, one answer. */
+
+/** One connection attempt; certificate and key are PEM. */
+export interface Attack {
+  readonly port: number;
+  readonly cert?: string;
+  readonly key?: string;
+  /** Keep the session under this name, or resume the one kept so. */
+  readonly save?: string;
+  readonly resume?: string;
+  readonly servername?: string;
+  readonly maxVersion?: "TLSv1.2" | "TLSv1.3";
+  readonly send?: string;
+  readonly waitMs?: number;
+}
+
+export interface AttackResult {
+  /** The client's own view; a server may still refuse afterwards. */
+  readonly connected: boolean;
+  readonly reused: boolean;
+  readonly saved: boolean;
+  /** What the server sent in answer. */
+  readonly data: string;
+  readonly error: string | null;
+}
+
+/** A Node process that attacks on command. */
+export class Attacker implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  #held = "";
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#writer = child.stdin.getWriter();
+    this.#reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** Needs `node` on the path, which whoever ran `npx deno` has. */
+  static start(): Attacker {
+    const script = new URL("./attacker.mjs", import.meta.url).pathname;
+    const command = new Deno.Command("node", {
+      args: [script],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    });
+    return new Attacker(command.spawn());
+  }
+
+  async attack(step: Attack): Promise<AttackResult> {
+    await this.#writer.write(new TextEncoder().encode(JSON.stringify(step) + "\n"));
+    for (;;) {
+      const end = this.#held.indexOf("\n");
+      if (end >= 0) {
+        const line = this.#held.slice(0, end);
+        this.#held = this.#held.slice(end + 1);
+        return JSON.parse(line);
+      }
+      const { value, done } = await this.#reader.read();
+      if (done) throw new Error("The attacker ended without an answer");
+      this.#held += value;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writer.close();
+    await this.#reader.cancel();
+    await this.#child.status;
+  }
+}
