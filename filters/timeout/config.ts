@@ -24,11 +24,5 @@ export function parseTimeoutConfig(config: unknown): TimeoutConfig {
   const backendRequestMs = reader.integer("backendRequestMs", 0, MAX_TIMEOUT_MS);
   const untilHead = reader.has("untilHead") && reader.boolean("untilHead");
   reader.end();
-  if (requestMs > 0 && backendRequestMs > requestMs) {
-    throw new Error(
-      `Cannot read timeout.backendRequestMs: it is ${backendRequestMs}, ` +
-        `want at most requestMs, which is ${requestMs}`,
-    );
-  }
   return { requestMs, backendRequestMs, untilHead };
 }

@@ -124,7 +124,6 @@ Deno.test("Timeout refuses a configuration and names field, value and what it wa
     assert.throws(() => createTimeoutFilter(config, new FakeEnv()), message);
   refuse({ requestMs: "1s", backendRequestMs: 0 }, /timeout\.requestMs: it is "1s", want a whole/);
   refuse({ requestMs: 5 }, /timeout\.backendRequestMs: it is missing/);
-  refuse({ requestMs: 5, backendRequestMs: 6 }, /backendRequestMs: it is 6, want at most/);
   refuse({ requestMs: -1, backendRequestMs: 0 }, /requestMs: it is -1/);
   refuse({ requestMs: 1, backendRequestMs: 0, request: 3 }, /unknown field "request"/);
   refuse(null, /it is null, want an object/);
