@@ -42,15 +42,23 @@ export interface HostSpec {
   readonly hostnames: readonly string[];
   /** Only requests whose authority has this port (default 80 for http); absent: any port. */
   readonly port?: number;
-  /** In order of precedence already; the first match wins. */
+  /**
+   * Hosts of one group (one Gateway listener) stand in for each other: when nothing matches here, the
+   * next less specific host of the same group is asked. Absent: nothing matches, nothing else is asked.
+   */
+  readonly group?: string;
+  /**
+   * Oldest first, then by name. The router orders their matches by the Gateway API's precedence (exact
+   * path, longest prefix, method, headers, query); this order only decides between equals.
+   */
   readonly routes: readonly RouteSpec[];
 }
 
-/** One rule of an HTTPRoute with one of its matches list, or an implicit route. */
+/** One rule of an HTTPRoute with all its matches, or an implicit route. */
 export interface RouteSpec {
   /** `namespace/route/rule-index`, or `namespace/service` for the implicit route of a Service. */
   readonly name: string;
-  /** OR of ANDs; empty: everything. */
+  /** OR of ANDs; empty: everything, as the prefix `/` does. */
   readonly matches: readonly MatchSpec[];
   /** In chain order; built-in policies and Wasm filters alike. */
   readonly filters: readonly FilterSpec[];

@@ -1,0 +1,100 @@
+/** All resources of a mesh, findable by what refers to them; built once per snapshot or check. */
+import { fullName } from "../schema/common.ts";
+import type { FilterBinding } from "../schema/filter_binding.ts";
+import type { Gateway } from "../schema/gateway.ts";
+import type { HttpRoute, ParentRef } from "../schema/http_route.ts";
+import { ofKind, type Resource } from "../schema/kinds.ts";
+import type { ReferenceGrant } from "../schema/reference_grant.ts";
+import type { Service } from "../schema/service.ts";
+import type { TrafficPolicy, TrafficSettings } from "../schema/traffic_policy.ts";
+
+export type TargetKind = "Service" | "HTTPRoute" | "Gateway";
+
+export class Mesh {
+  /** By `namespace/name`. */
+  readonly services: ReadonlyMap<string, Service>;
+  readonly gateways: ReadonlyMap<string, Gateway>;
+  readonly bindings: ReadonlyMap<string, FilterBinding>;
+  /** Oldest first, then by `namespace/name`. */
+  readonly routes: readonly HttpRoute[];
+  readonly grants: readonly ReferenceGrant[];
+  readonly defaults: TrafficSettings;
+  readonly #policies = new Map<string, TrafficPolicy[]>();
+  readonly #bound = new Map<string, FilterBinding[]>();
+
+  constructor(resources: readonly Resource[]) {
+    this.services = byName(ofKind(resources, "Service"));
+    this.gateways = byName(ofKind(resources, "Gateway"));
+    const bindings = ofKind(resources, "FilterBinding").sort(older);
+    this.bindings = byName(bindings);
+    this.routes = ofKind(resources, "HTTPRoute").sort(older);
+    this.grants = ofKind(resources, "ReferenceGrant");
+    this.defaults = ofKind(resources, "MeshConfig")[0]?.spec.defaults ?? {};
+    for (const policy of ofKind(resources, "TrafficPolicy").sort(older)) {
+      for (const ref of policy.spec.targetRefs) push(this.#policies, target(policy, ref), policy);
+    }
+    for (const binding of bindings) {
+      for (const ref of binding.spec.targetRefs ?? []) {
+        push(this.#bound, target(binding, ref), binding);
+      }
+    }
+  }
+
+  /** Policies of one target. Where two set the same field, the older one holds. */
+  policies(kind: TargetKind, name: string): readonly TrafficPolicy[] {
+    return this.#policies.get(`${kind} ${name}`) ?? [];
+  }
+
+  bindingsOf(kind: TargetKind, name: string): readonly FilterBinding[] {
+    return this.#bound.get(`${kind} ${name}`) ?? [];
+  }
+
+  /** Whether an HTTPRoute of `from` may name the Service `name` of `to`. */
+  granted(from: string, to: string, name: string): boolean {
+    return from === to || this.grants.some((grant) =>
+      grant.metadata.namespace === to &&
+      grant.spec.from.some((source) => source.namespace === from) &&
+      grant.spec.to.some((entry) => entry.name === undefined || entry.name === name)
+    );
+  }
+}
+
+/** The Gateway or Service a parentRef names, as `namespace/name`. */
+export function parentName(route: HttpRoute, ref: ParentRef): string {
+  return `${ref.namespace ?? route.metadata.namespace}/${ref.name}`;
+}
+
+export function isServiceParent(ref: ParentRef): boolean {
+  return ref.kind === "Service";
+}
+
+/** The port a backendRef means: its own, or the only one of the Service; null when neither is there. */
+export function backendPort(service: Service, port: number | undefined): number | null {
+  const { ports } = service.spec;
+  if (port === undefined) return ports.length === 1 ? ports[0]!.port : null;
+  return ports.some((one) => one.port === port) ? port : null;
+}
+
+/** Age, then name: the Gateway API's order between equals. */
+export function older(a: Resource, b: Resource): number {
+  return compare(a.metadata.creationTimestamp ?? "", b.metadata.creationTimestamp ?? "") ||
+    compare(fullName(a), fullName(b));
+}
+
+export function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function byName<R extends Resource>(resources: readonly R[]): Map<string, R> {
+  return new Map(resources.map((one) => [fullName(one), one]));
+}
+
+function target(of: Resource, ref: { kind: string; name: string }): string {
+  return `${ref.kind} ${of.metadata.namespace}/${ref.name}`;
+}
+
+function push<T>(map: Map<string, T[]>, key: string, value: T): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
