@@ -1,5 +1,5 @@
 /**
- * A TLS client on Node and OpenSSL, so that attacks do not depend on the runtime under attack: it can
+ * A TLS peer on Node and OpenSSL, so that attacks do not depend on the runtime under attack: it can
  * resume any session on any port and show a certificate whose key it does not hold.
  *
  * Reads steps as JSON lines on stdin and answers each with one JSON line on stdout.
@@ -49,6 +49,21 @@ function connect(step) {
   });
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  process.stdout.write(JSON.stringify(await connect(JSON.parse(line))) + "\n");
+/** A server that shows what it is given and says hello to whoever completes the handshake. */
+function listen({ listen: _, ...options }) {
+  return new Promise((done) => {
+    const server = tls.createServer({ minVersion: "TLSv1.3", ...options }, (socket) => {
+      socket.on("error", () => {});
+      socket.end("hello from the attacker");
+    });
+    server.on("tlsClientError", () => {});
+    server.listen(0, "127.0.0.1", () => done({ port: server.address().port }));
+  });
 }
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const step = JSON.parse(line);
+  const answer = await (step.listen === true ? listen(step) : connect(step));
+  process.stdout.write(JSON.stringify(answer) + "\n");
+}
+process.exit(0); // servers would keep it alive

@@ -50,6 +50,16 @@ export class Attacker implements AsyncDisposable {
   }
 
   async attack(step: Attack): Promise<AttackResult> {
+    return await this.#ask(step);
+  }
+
+  /** Opens a server that shows this certificate; gives its port. */
+  async listen(options: { readonly cert: string; readonly key: string }): Promise<number> {
+    const { port } = await this.#ask<{ port: number }>({ listen: true, ...options });
+    return port;
+  }
+
+  async #ask<Answer>(step: object): Promise<Answer> {
     await this.#writer.write(new TextEncoder().encode(JSON.stringify(step) + "\n"));
     for (;;) {
       const end = this.#held.indexOf("\n");
