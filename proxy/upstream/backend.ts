@@ -35,9 +35,10 @@ export class PooledEndpoint implements Candidate {
   }
 
   finished(outcome: Outcome, startedMs: number, answeredMs: number): void {
-    const { fault, status } = outcome;
     const judgement = judge(outcome);
-    if (judgement === NEUTRAL) return this.stats.abandoned();
+    if (judgement === NEUTRAL) {
+      return this.stats.abandoned(answeredMs, answeredMs - startedMs);
+    }
     this.stats.finished(answeredMs, answeredMs - startedMs, judgement === GOOD);
     this.backend?.outlier?.record(this.stats, judgement, this.backend.endpoints);
   }

@@ -52,9 +52,18 @@ export class EndpointStats {
     this.#atMs = nowMs;
   }
 
-  /** An attempt is over that says nothing of the endpoint: the client left, or a filter gave it up. */
-  abandoned(): void {
+  /**
+   * An attempt is over that says nothing of how it would have ended: the client left, or a filter
+   * gave it up. That it lasted this long says the endpoint is at least that slow.
+   */
+  abandoned(nowMs: number, lastedMs: number): void {
     if (this.inFlight > 0) this.inFlight--;
+    if (lastedMs <= this.latencyMs(nowMs)) return;
+    // A first estimate must come from an answer, or one quick cancellation would flatter the endpoint.
+    if (!this.#measured && lastedMs < FAILURE_BASE_MS) return;
+    this.#estimateMs = lastedMs;
+    this.#measured = true;
+    this.#atMs = nowMs;
   }
 
   /** The peak EWMA of the latency as of `nowMs`; 0 before the first answer. */

@@ -53,10 +53,21 @@ Deno.test("EndpointStats counts requests in flight whatever way they end", () =>
   stats.started(0);
   stats.started(0);
   stats.finished(1, 1, true);
-  stats.abandoned();
+  stats.abandoned(1, 1);
   assert.equal(stats.inFlight, 0);
-  stats.abandoned();
+  stats.abandoned(1, 1);
   assert.equal(stats.inFlight, 0);
+});
+
+Deno.test("EndpointStats learns from an attempt that was given up that the endpoint is slow", () => {
+  const hanging = new EndpointStats("a"), working = new EndpointStats("b");
+  working.finished(0, 5, true);
+  hanging.started(0);
+  hanging.abandoned(1000, 1000);
+  assert.equal(hanging.latencyMs(1000), 1000);
+  hanging.abandoned(1001, 3);
+  assert.ok(hanging.latencyMs(1001) > 990, "a short one does not make it fast");
+  assert.ok(hanging.load(1001) > working.load(1001));
 });
 
 Deno.test("StatsTable gives the same object for an address over list updates", () => {
