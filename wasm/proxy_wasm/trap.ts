@@ -32,9 +32,7 @@ export interface TrapScene {
 /** What an exception from a guest call means. */
 export function classify(error: unknown, scene: TrapScene): Trap {
   const kind = kindOf(error, scene);
-  const where = frames(error);
-  const at = where === "" ? scene.entry : where;
-  return { kind, text: `${reasonOf(kind, error, scene)} in ${at}` };
+  return { kind, text: `${reasonOf(kind, error, scene)} in ${frames(error, scene.entry)}` };
 }
 
 function kindOf(error: unknown, scene: TrapScene): TrapKind {
@@ -75,8 +73,10 @@ function reasonOf(kind: TrapKind, error: unknown, scene: TrapScene): string {
 /** A stack line inside the module; V8 takes the name from the name section. */
 const FRAME = /^\s*at (.+) \(wasm:\/\/[^)]*:(0x[0-9a-f]+)\)$/;
 
+const MAX_FRAMES = 6;
+
 /** `inner < outer < proxy_on_request_headers`, by the names of the module's name section. */
-function frames(error: unknown): string {
+function frames(error: unknown, entry: string): string {
   const stack = error instanceof Error ? error.stack ?? "" : "";
   const names: string[] = [];
   for (const line of stack.split("\n")) {
@@ -84,7 +84,9 @@ function frames(error: unknown): string {
     if (found === null) continue;
     const name = found[1]!.startsWith("<") ? `function at ${found[2]}` : found[1]!;
     if (names.at(-1) !== name) names.push(name.slice(0, 120));
-    if (names.length === 6) break;
+    if (names.length === MAX_FRAMES) return names.join(" < ");
   }
+  // The outermost frame is the callback: it may have no name of its own, but it has been exported.
+  names.splice(-1, 1, entry);
   return names.join(" < ");
 }

@@ -1,0 +1,251 @@
+/** What Wasm tests share: WAT with the ABI's imports, metered modules, and one exchange driven by hand through a compiled plan. */
+import { compilePlan, type FilterContext, type Plan, type Verdict } from "../../core/filter.ts";
+import type { Filter, FilterEnv } from "../../core/filter.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Fault } from "../../core/fault.ts";
+import { DONE } from "../../core/filter.ts";
+import { Fields } from "../../core/fields.ts";
+import { createLog } from "../../core/log.ts";
+import type { RequestHead, ResponseHead } from "../../core/message.ts";
+import { Metrics } from "../../core/metrics.ts";
+import { Wheel } from "../../core/timers.ts";
+import { CAPABILITIES } from "../capabilities.ts";
+import { makeWasmFactory, sha256 } from "../filter.ts";
+import { instrument } from "../instrument.ts";
+import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
+import { WasmReports } from "../reports.ts";
+import { compileWat } from "../wat.ts";
+
+/** Parameter types of the host calls tests use; every one returns an i32. */
+const SIGNATURES: Readonly<Record<string, string>> = {
+  proxy_log: "i32 i32 i32",
+  proxy_get_current_time_nanoseconds: "i32",
+  proxy_set_tick_period_milliseconds: "i32",
+  proxy_get_configuration: "i32 i32",
+  proxy_get_buffer_bytes: "i32 i32 i32 i32 i32",
+  proxy_get_buffer_status: "i32 i32 i32",
+  proxy_set_buffer_bytes: "i32 i32 i32 i32 i32",
+  proxy_get_header_map_size: "i32 i32",
+  proxy_get_header_map_pairs: "i32 i32 i32",
+  proxy_set_header_map_pairs: "i32 i32 i32",
+  proxy_get_header_map_value: "i32 i32 i32 i32 i32",
+  proxy_add_header_map_value: "i32 i32 i32 i32 i32",
+  proxy_replace_header_map_value: "i32 i32 i32 i32 i32",
+  proxy_remove_header_map_value: "i32 i32 i32",
+  proxy_continue_stream: "i32",
+  proxy_continue_request: "",
+  proxy_close_stream: "i32",
+  proxy_send_local_response: "i32 i32 i32 i32 i32 i32 i32 i32",
+  proxy_set_effective_context: "i32",
+  proxy_done: "",
+  proxy_get_property: "i32 i32 i32 i32",
+  proxy_set_property: "i32 i32 i32 i32",
+  proxy_set_shared_data: "i32 i32 i32 i32 i32",
+  proxy_get_shared_data: "i32 i32 i32 i32 i32",
+  proxy_define_metric: "i32 i32 i32 i32",
+  proxy_increment_metric: "i32 i64",
+  proxy_record_metric: "i32 i64",
+  proxy_get_metric: "i32 i32",
+  proxy_http_call: "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32",
+};
+
+export interface WatOptions {
+  readonly abi?: string;
+  /** Replaces the bump allocator at 4096; "" for none. */
+  readonly allocator?: string;
+  /** Memory declaration. */
+  readonly memory?: string;
+  /** Functions of `env` to import beyond those the text calls; given with their parameters. */
+  readonly imports?: string;
+}
+
+const BUMP = `
+  (global $heap (mut i32) (i32.const 4096))
+  (func (export "proxy_on_memory_allocate") (param $size i32) (result i32)
+    (global.get $heap)
+    (global.set $heap (i32.add (global.get $heap)
+      (i32.and (i32.add (local.get $size) (i32.const 7)) (i32.const -8)))))`;
+
+/** A module around `body`: marker, memory, allocator, and imports for the host calls it names. */
+export function proxyWasmWat(body: string, options: WatOptions = {}): string {
+  const calls = Object.entries(SIGNATURES).filter(([name]) =>
+    new RegExp(`\\$${name}\\b`).test(body)
+  );
+  const imports = calls.map(([name, params]) =>
+    `(import "env" "${name}" (func $${name} ${
+      params === "" ? "" : `(param ${params})`
+    } (result i32)))`
+  );
+  return `(module ${imports.join("\n")} ${options.imports ?? ""}
+    ${options.memory ?? '(memory (export "memory") 1)'}
+    (func (export "proxy_abi_version_${options.abi ?? "0_2_1"}"))
+    ${options.allocator ?? BUMP}
+    ${body})`;
+}
+
+/** The admitted form of WAT text. */
+export async function metered(wat: string, memoryBytes: number = WASM_LIMITS.memoryBytes) {
+  return instrument(await compileWat(wat), {
+    maxPages: memoryBytes / PAGE_BYTES,
+    maxTable: WASM_LIMITS.tableElements,
+  });
+}
+
+/** A clock that moves when told to. */
+export class FakeClock implements Clock {
+  ms = 1000;
+  nowMs(): number {
+    return 1_700_000_000_000 + this.ms;
+  }
+  monotonicMs(): number {
+    return this.ms;
+  }
+}
+
+export interface FilterSetup {
+  readonly filter: Filter;
+  readonly plan: Plan;
+  readonly reports: WasmReports;
+  readonly clock: FakeClock;
+  readonly wheel: Wheel;
+  readonly metrics: Metrics;
+  readonly logs: Record<string, unknown>[];
+  /** A new exchange through the plan. */
+  exchange(head?: Partial<RequestHead>): FakeExchange;
+}
+
+/** Settings of a wasm FilterSpec's config that tests change. */
+export interface Settings {
+  readonly config?: string;
+  readonly failMode?: "open" | "closed";
+  readonly fuelPerCall?: number;
+  readonly memoryBytes?: number;
+  readonly capabilities?: readonly string[];
+  readonly module?: string;
+  readonly rootId?: string;
+}
+
+/** The filter a binding of `bytes` makes. */
+export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise<FilterSetup> {
+  const clock = new FakeClock();
+  const wheel = new Wheel(clock, { drive: false });
+  const metrics = new Metrics();
+  const logs: Record<string, unknown>[] = [];
+  const log = createLog((line) => logs.push(JSON.parse(line)), { level: "debug" });
+  const digest = await sha256(bytes);
+  const reports = new WasmReports();
+  const factory = makeWasmFactory({ modules: { get: () => Promise.resolve(bytes) }, reports });
+  const env: FilterEnv = {
+    name: "default/test",
+    slot: 0,
+    backend: "default/app:80",
+    clock,
+    wheel,
+    random: () => 0.5,
+    metrics,
+    log,
+    keep: (_key, make) => make(),
+  };
+  const filter = await factory({
+    abi: "proxy-wasm",
+    digest,
+    module: "tests/test",
+    version: "1.0.0",
+    config: "",
+    fuelPerCall: 1_000_000,
+    memoryBytes: WASM_LIMITS.memoryBytes,
+    failMode: "closed",
+    capabilities: Object.keys(CAPABILITIES),
+    phases: ["TRANSFORM"],
+    ...settings,
+  }, env);
+  const plan = compilePlan([filter]);
+  return {
+    filter,
+    plan,
+    reports,
+    clock,
+    wheel,
+    metrics,
+    logs,
+    exchange: (head) => new FakeExchange(filter, head),
+  };
+}
+
+/** {@link setUp} of WAT text around `body`. */
+export async function setUpWat(
+  body: string,
+  settings: Settings & { readonly wat?: WatOptions } = {},
+): Promise<FilterSetup> {
+  const { wat, ...rest } = settings;
+  return await setUp(await metered(proxyWasmWat(body, wat), settings.memoryBytes), rest);
+}
+
+/** An exchange whose hooks the test calls itself; it remembers what the filter did to it. */
+export class FakeExchange implements FilterContext {
+  readonly request: RequestHead;
+  response: ResponseHead | null = null;
+  readonly peer = "spiffe://mesh.local/ns/default/sa/web";
+  readonly remote = "127.0.0.1:4711";
+  readonly routeName = "default/route/0";
+  readonly backendName = "default/app:80";
+  readonly version = "v1";
+  readonly slots: unknown[] = [];
+  reply: { status: number; fields: Fields; body: string } | null = null;
+  fault: Fault | null = null;
+  resumes = 0;
+  readonly #filter: Filter;
+
+  constructor(filter: Filter, head: Partial<RequestHead> = {}) {
+    this.#filter = filter;
+    this.request = {
+      method: "GET",
+      scheme: "http",
+      authority: "app.default",
+      path: "/a?b=c",
+      fields: new Fields(["user-agent", "test", "x-twice", "1", "x-twice", "2"]),
+      ...head,
+    };
+  }
+
+  requestHead(end = true): Verdict {
+    return this.#filter.onRequestHead!(this, this.request, end);
+  }
+  requestData(text: string, end = false): string | null {
+    return shown(this.#filter.onRequestData!(this, bytes(text), end));
+  }
+  requestTrailers(...lines: string[]): Verdict {
+    return this.#filter.onRequestTrailers!(this, new Fields(lines));
+  }
+  responseHead(end = false, status = 200, lines: string[] = []): Verdict {
+    this.response = { status, fields: new Fields(lines) };
+    return this.#filter.onResponseHead!(this, this.response, end);
+  }
+  responseData(text: string, end = false): string | null {
+    return shown(this.#filter.onResponseData!(this, bytes(text), end));
+  }
+  end(): void {
+    this.#filter.onEnd!(this);
+  }
+
+  respond(status: number, fields: Fields = new Fields(), body?: Uint8Array): Verdict {
+    this.reply = { status, fields, body: body === undefined ? "" : shown(body)! };
+    return DONE;
+  }
+  fail(fault: Fault): Verdict {
+    this.fault = fault;
+    return DONE;
+  }
+  failAttempt(): void {}
+  resume(): void {
+    this.resumes++;
+  }
+}
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function shown(data: Uint8Array | null): string | null {
+  return data === null ? null : new TextDecoder().decode(data);
+}
