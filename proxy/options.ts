@@ -1,0 +1,64 @@
+/** What `denim proxy` was asked to do, as the command line says it: plain data, checked by its parser. */
+import type { LogLevel } from "../core/log.ts";
+
+/** A place to bind; port 0 takes a free one. */
+export interface Bind {
+  readonly host: string;
+  readonly port: number;
+}
+
+interface CommonOptions {
+  /** Where the proxy's own HTTP (readiness, metrics, configuration in force) listens. */
+  readonly admin: Bind;
+  /** Written, whole, when the proxy is ready: the same JSON line as on standard output. */
+  readonly readyFile: string | null;
+  readonly accessLog: boolean;
+  readonly logLevel: LogLevel;
+  /** How long SIGTERM lets running exchanges go on. */
+  readonly drainMs: number;
+}
+
+/** How a proxy finds its control plane and proves who it is. */
+export interface ControlOptions {
+  readonly control: Bind;
+  /** PEM file with the certificates that may vouch for the control plane at the first connection. */
+  readonly trustBundleFile: string;
+  /** Wanted only while the state folder holds no identity in date. */
+  readonly joinToken:
+    | { readonly token: string }
+    | { readonly file: string }
+    | null;
+  readonly namespace: string;
+  /** Folder for the last good snapshot, modules and identity. */
+  readonly state: string;
+}
+
+/** The proxy beside one workload. */
+export interface SidecarOptions extends CommonOptions, ControlOptions {
+  readonly mode: "sidecar";
+  /** Name the workload registers under. */
+  readonly service: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Where the workload itself listens, in plaintext. */
+  readonly app: Bind;
+  readonly inbound: Bind;
+  readonly outbound: Bind;
+  /** `host:port` other sidecars are told, when it is not where `inbound` binds. */
+  readonly advertise: string | null;
+}
+
+/** An edge gateway: its listeners come from the Gateway resource. */
+export interface GatewayOptions extends CommonOptions, ControlOptions {
+  readonly mode: "gateway";
+  readonly gateway: string;
+  readonly listenAddress: string;
+}
+
+/** One proxy from one YAML file of the same kinds, without a control plane. */
+export interface StandaloneOptions extends CommonOptions {
+  readonly mode: "standalone";
+  readonly config: string;
+  readonly listenAddress: string;
+}
+
+export type ProxyOptions = SidecarOptions | GatewayOptions | StandaloneOptions;
