@@ -26,6 +26,8 @@ export interface ChildSpec {
 export interface ChildOptions {
   /** Told in one sentence when the program ended by itself and when it is back. */
   readonly say?: (sentence: string) => void;
+  /** Called at every ready line, also after a restart: its process id is another one then. */
+  readonly onReady?: (line: ReadyLine) => void;
   readonly readyTimeoutMs?: number;
   /** False: a program that ends stays down (tests that kill on purpose). */
   readonly restart?: boolean;
@@ -154,6 +156,7 @@ export class Child {
     this.#line = ready;
     this.#upSinceMs = performance.now();
     this.#ready.resolve(ready);
+    this.#options.onReady?.(ready);
   }
 
   #exited(status: Deno.CommandStatus): void {

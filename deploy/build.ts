@@ -1,0 +1,88 @@
+/**
+ * Builds the container image: stages a context (the running Deno, the sources, their packages) and hands it
+ * to buildah, podman or docker.
+ *
+ *   deno run -A deploy/build.ts --base debian:bookworm-slim --tag denim [--tool buildah]
+ */
+import { parseArgs } from "node:util";
+
+const ROOT = new URL("../", import.meta.url).pathname;
+/** What goes into the image; tests, examples and benches stay out. */
+const SOURCES = ["core", "proxy", "control", "filters", "wasm", "cli", "deploy"];
+const FILES = ["deno.json", "deno.lock", "LICENSE", "README.md"];
+/** Beside code, but not for a container. */
+const LEFT_OUT = /_(?:test|bench)\.tsx?$/;
+
+/** Fills `context` with `deno` and `denim/`. */
+export async function stage(context: string): Promise<void> {
+  const target = `${context}/denim`;
+  await Deno.mkdir(target, { recursive: true });
+  await Deno.copyFile(Deno.execPath(), `${context}/deno`);
+  await Deno.chmod(`${context}/deno`, 0o755);
+  for (const file of FILES) {
+    await Deno.copyFile(`${ROOT}${file}`, `${target}/${file}`).catch((problem) => {
+      if (!(problem instanceof Deno.errors.NotFound)) throw problem;
+    });
+  }
+  for (const folder of SOURCES) await copyTree(`${ROOT}${folder}`, `${target}/${folder}`);
+  // node_modules holds relative symbolic links; cp -a keeps them.
+  await run("cp", ["-a", `${ROOT}node_modules`, `${target}/node_modules`]);
+}
+
+async function copyTree(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const entry of Deno.readDir(from)) {
+    const [source, target] = [`${from}/${entry.name}`, `${to}/${entry.name}`];
+    if (entry.isDirectory) await copyTree(source, target);
+    else if (entry.isFile && !LEFT_OUT.test(entry.name)) await Deno.copyFile(source, target);
+  }
+}
+
+export interface BuildOptions {
+  readonly base: string;
+  readonly tag: string;
+  /** The program and what stands before its verb, e.g. `["buildah", "--root", DIR]`. */
+  readonly tool: readonly string[];
+}
+
+export async function build(options: BuildOptions): Promise<void> {
+  const context = await Deno.makeTempDir({ prefix: "denim-image-" });
+  try {
+    await stage(context);
+    const [program, ...before] = options.tool as [string, ...string[]];
+    await run(program, [
+      ...before,
+      "build",
+      "--build-arg",
+      `BASE=${options.base}`,
+      "--tag",
+      options.tag,
+      "--file",
+      `${ROOT}deploy/Containerfile`,
+      context,
+    ]);
+  } finally {
+    await Deno.remove(context, { recursive: true });
+  }
+}
+
+async function run(program: string, args: readonly string[]): Promise<void> {
+  const { success, code } = await new Deno.Command(program, {
+    args: [...args],
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).output();
+  if (!success) throw new Error(`${program} ${args[0] ?? ""} ended with code ${code}`);
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      base: { type: "string", default: "docker.io/library/debian:bookworm-slim" },
+      tag: { type: "string", default: "denim" },
+      tool: { type: "string", default: "buildah" },
+    },
+  });
+  await build({ base: values.base, tag: values.tag, tool: [values.tool] });
+}
