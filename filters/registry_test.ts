@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import fc from "fast-check";
 import type { FilterConfigs } from "../control/schema/filter_config.ts";
 import { FakeEnv } from "./fakes.ts";
 import { BUILT_IN_FILTERS } from "./registry.ts";
@@ -33,4 +34,23 @@ for (const [kind, config] of Object.entries(WIRE)) {
 
 Deno.test("The registry knows every kind of the wire but wasm, which proxy/main.ts adds", () => {
   assert.deepEqual([...BUILT_IN_FILTERS.keys()].sort(), Object.keys(WIRE).sort());
+});
+
+Deno.test("A factory builds a filter or says what it cannot read, whatever it is given", async () => {
+  for (const [kind, good] of Object.entries(WIRE)) {
+    const factory = BUILT_IN_FILTERS.get(kind)!;
+    // Anything at all, and good configurations with one member spoilt.
+    const spoilt = fc.tuple(fc.constantFrom(...Object.keys(good)), fc.anything())
+      .map(([field, value]) => ({ ...good, [field]: value }));
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(fc.anything(), spoilt), async (config) => {
+        try {
+          assert.equal(typeof await factory(config, new FakeEnv()), "object");
+        } catch (e) {
+          assert.match((e as Error).message, /^Cannot read /);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  }
 });
