@@ -10,7 +10,14 @@ import type { RequestHead, ResponseHead } from "../core/message.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Arrival, Exchange } from "./exchange.ts";
 import type { ListenerRuntime } from "./snapshot.ts";
-import { admitPeer, type AdmittedPeer, type MeshIdentity, stillTrusted } from "./tls/mod.ts";
+import {
+  admitPeer,
+  type AdmittedPeer,
+  type MeshIdentity,
+  type Refusal,
+  refuseHandshake,
+  stillTrusted,
+} from "./tls/mod.ts";
 
 /** Named limits of accepted connections; `tests/integration/listener_limits_test.ts` drives each. */
 export interface ListenerLimits {
@@ -79,13 +86,18 @@ export class Listener implements ConnectionOwner {
         { ...options, ...identity.serverOptions() },
         (socket) => this.#secured(socket, identity),
       );
-      server.on("tlsClientError", () => this.#refused.add());
+      server.on(
+        "tlsClientError",
+        (error, socket) => this.#refuse(remoteOf(socket), refuseHandshake(error, socket)),
+      );
       this.#unwatch = identity.onChange(() => {
         server.setSecureContext(identity.serverOptions());
         this.sweep(); // what the new bundle or revocations forbid ends now, not at the next second
       });
       this.#server = server;
     }
+    // Counts sockets that are still shaking hands too, which #accept has not seen yet.
+    this.#server.maxConnections = this.#limits.maxConnections;
   }
 
   /** Binds; rejects with a sentence that says which address was wanted and what to do. */
@@ -154,15 +166,14 @@ export class Listener implements ConnectionOwner {
   #secured(socket: TLSSocket, identity: MeshIdentity): void {
     const admission = admitPeer(socket, identity, "client");
     if (admission.ok) return this.#accept(socket, admission);
-    this.#refused.add();
-    this.deps.log.warn("inbound.refused", {
-      listener: this.name,
-      reason: admission.reason,
-      detail: admission.detail,
-      remote: remoteOf(socket),
-    });
+    this.#refuse(remoteOf(socket), admission);
     socket.on("error", () => {});
     socket.destroy();
+  }
+
+  #refuse(remote: string, { reason, detail }: Refusal): void {
+    this.#refused.add();
+    this.deps.log.warn("inbound.refused", { listener: this.name, reason, detail, remote });
   }
 
   /** Certificates expire and bundles change while connections are open. */

@@ -6,7 +6,7 @@ import { TestDomain } from "../../tests/support/ca.ts";
 import { readTrustBundle } from "./bundle.ts";
 import { IdentityError, joinOptions, MeshIdentity } from "./context.ts";
 import { createKeyAndCsr } from "./csr.ts";
-import { type Admission, admitPeer, stillTrusted } from "./peer.ts";
+import { type Admission, admitPeer, refuseHandshake, stillTrusted } from "./peer.ts";
 
 const domain = new TestDomain();
 const stranger = new TestDomain("mesh.test", { name: "Other" });
@@ -212,6 +212,22 @@ Deno.test("stillTrusted ends with the certificate, a revocation or the bundle", 
   assert.equal(reason(), "trusted");
   nowMs = peer.notAfterMs + 1;
   assert.equal(reason(), "expired");
+});
+
+Deno.test("refuseHandshake closes a connection on which the client says nothing", async () => {
+  const catalog = new MeshIdentity(domain.material("catalog"));
+  const options = { ...catalog.serverOptions(), handshakeTimeout: 20 };
+  const server = tls.createServer(options, () => assert.fail("a handshake was finished"));
+  const refusals: string[] = [];
+  server.on("tlsClientError", (error, socket) => {
+    refusals.push(refuseHandshake(error, socket).reason);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const silent = await Deno.connect({ port: (server.address() as AddressInfo).port });
+  assert.equal(await silent.read(new Uint8Array(1)), null);
+  silent.close();
+  await new Promise<void>((done) => server.close(() => done()));
+  assert.deepEqual(refusals, ["handshake"]);
 });
 
 Deno.test("MeshIdentity refuses material that does not fit and keeps what it had", () => {

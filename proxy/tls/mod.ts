@@ -9,6 +9,7 @@
  *   if (!peer.ok) return refuseConnection(socket, peer.reason, peer.detail);
  *   serve(socket, peer.identity); // and now and then: stillTrusted(peer, identity, nowMs)
  * });
+ * server.on("tlsClientError", (error, socket) => refuseHandshake(error, socket)); // closes it, says why
  * identity.keepServer(server); // identity.replace(…) rotates without a dropped connection
  *
  * const upstream = tls.connect({ host, port, ...identity.connectOptions(endpoint.identity) });
@@ -25,6 +26,8 @@
  *   reads end-of-file without a byte; on a fresh mTLS connection that means "refused", not "reset".
  * - `getPeerCertificate(true)` gives the whole chain the peer sent, as raw DER, in both roles.
  * - `server.setSecureContext` changes certificate and bundle for new handshakes at once.
+ * - A server's `handshakeTimeout` is reported as `tlsClientError` but the socket stays open, so the
+ *   handler must close it. Sockets still shaking hands count into `server.maxConnections` only.
  * - A key that does not belong to its certificate shows only as a protocol error in handshakes, so
  *   MeshIdentity checks the pair first.
  *
@@ -42,7 +45,13 @@ export {
 } from "./context.ts";
 export { type Certificate, parseCertificate } from "./certificate.ts";
 export { createKeyAndCsr, type KeyAndCsr } from "./csr.ts";
-export { type Admission, admitPeer, type AdmittedPeer, stillTrusted } from "./peer.ts";
+export {
+  type Admission,
+  admitPeer,
+  type AdmittedPeer,
+  refuseHandshake,
+  stillTrusted,
+} from "./peer.ts";
 export { decodePem, encodePem } from "./pem.ts";
 export { type Refusal, REFUSAL_REASONS, type RefusalReason } from "./refusal.ts";
 export {

@@ -51,6 +51,19 @@ export function stillTrusted(
   return OK;
 }
 
+/**
+ * What a server's `tlsClientError` came to. Closes the socket, which Deno 2.9.6 leaves open after the
+ * handshake timed out: a client that never says hello would keep it for ever.
+ */
+export function refuseHandshake(error: Error & { code?: string }, socket: TLSSocket): Refusal {
+  socket.destroy();
+  // Every certificate passes our handshake, so what this code reports is that the key is not theirs.
+  const about = error.code === "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+    ? "the client does not hold the key of its certificate"
+    : error.message;
+  return refuse("handshake", about);
+}
+
 const OK = { ok: true } as const;
 
 /** The certificates behind what the runtime says of a peer, as raw DER; its own reading is not used. */
