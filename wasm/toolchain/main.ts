@@ -8,6 +8,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Answer, AssemblyScriptJob, Job, TranspileJob, TypeScriptJob } from "./job.ts";
 
@@ -77,6 +78,19 @@ async function typescript(job: TypeScriptJob): Promise<Answer> {
   return { ok: true, files: { module: `${job.out}/filter.wasm` }, uses: used };
 }
 
+/** The host's interfaces stay imports; one whose functions are not used is dropped. */
+const hostInterfaces = {
+  name: "host-interfaces",
+  setup(build: {
+    onResolve(on: { filter: RegExp }, then: (args: { path: string }) => unknown): void;
+  }): void {
+    build.onResolve(
+      { filter: /^denim:/ },
+      ({ path }) => ({ path, external: true, sideEffects: false }),
+    );
+  },
+};
+
 async function bundle(job: TypeScriptJob): Promise<string> {
   const esbuild = await load<Esbuild>("esbuild");
   try {
@@ -95,7 +109,7 @@ async function bundle(job: TypeScriptJob): Promise<string> {
       target: "es2022",
       alias: job.alias,
       inject: job.inject,
-      external: ["denim:*"],
+      plugins: [hostInterfaces],
       logLevel: "silent",
       legalComments: "none",
     });
@@ -118,12 +132,14 @@ async function loadQjs(): Promise<Qjs> {
 async function assemblyscript(job: AssemblyScriptJob): Promise<Answer> {
   const asc = await load<Asc>("assemblyscript/asc");
   const stdout = asc.createMemoryStream(), stderr = asc.createMemoryStream();
-  const modules = fileURLToPath(new URL("./node_modules", import.meta.url));
+  // asc joins paths to its base, so they must be relative; it finds the SDK in the node_modules here.
+  const base = fileURLToPath(new URL(".", import.meta.url));
+  Deno.chdir(base);
   const { error } = await asc.main([
-    job.entry,
-    ...["--outFile", `${job.out}/filter.wasm`],
-    ...["--path", modules],
-    ...["--config", `${modules}/@assemblyscript/wasi-shim/asconfig.json`],
+    relative(base, job.entry),
+    ...["--outFile", relative(base, `${job.out}/filter.wasm`)],
+    ...["--path", "node_modules"],
+    ...["--config", "node_modules/@assemblyscript/wasi-shim/asconfig.json"],
     ...["--use", "abort=abort_proc_exit"],
     "--optimize",
   ], { stdout, stderr });

@@ -1,0 +1,101 @@
+/** Component → bundle: transpiled to glue and core modules, every core module metered and capped. */
+import { compile, CompileError } from "./compile.ts";
+import { encodeBundle, FILTER_EXPORT } from "../component/bundle.ts";
+import { instrument, INSTRUMENTER_VERSION } from "../instrument.ts";
+import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
+import { parseModule } from "../parse.ts";
+import { ModuleError } from "../reader.ts";
+
+/** Interfaces a proxy offers; a component that imports another is refused. */
+const OFFERED: ReadonlySet<string> = new Set(
+  ["host", "kv", "metrics"].map((n) => `denim:filter/${n}`),
+);
+
+/**
+ * Names end up inside string literals of the glue. The transpiler quotes them; that nothing in them
+ * could end a literal is checked all the same, because the glue runs with the proxy's rights.
+ */
+const PLAIN_NAME = /^[\x20-\x7e]*$/;
+const QUOTES = /['"`\\]|\$\{/;
+
+const DEBUG_LINE = "if (!globalThis?.process?.env?.JCO_DEBUG) { return; }";
+
+export interface BuiltComponent {
+  readonly bundle: Uint8Array<ArrayBuffer>;
+  /** Interfaces it imports: `denim:filter/kv`. */
+  readonly imports: readonly string[];
+}
+
+/** Throws {@link ModuleError} with what is wrong with the component. */
+export async function bundleComponent(
+  component: Uint8Array,
+  limits: { readonly memoryBytes: number },
+): Promise<BuiltComponent> {
+  const folder = await Deno.makeTempDir({ prefix: "denim-component-" });
+  try {
+    const path = `${folder}/component.wasm`, out = `${folder}/out`;
+    await Deno.mkdir(out);
+    await Deno.writeFile(path, component);
+    const answer = await transpile(path, out);
+    checkInterfaces(answer.uses, answer.exports ?? []);
+    const cores: { name: string; bytes: Uint8Array }[] = [];
+    let glue = "";
+    for (const [name, file] of Object.entries(answer.files)) {
+      if (name.endsWith(".js")) glue = await Deno.readTextFile(file);
+      else if (name.endsWith(".wasm")) {
+        cores.push({ name, bytes: meter(await Deno.readFile(file), limits) });
+      }
+    }
+    const imports = answer.uses;
+    const parts = { imports, instrumenter: INSTRUMENTER_VERSION, glue: checkGlue(glue), cores };
+    return { bundle: encodeBundle(parts), imports };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function transpile(component: string, out: string): ReturnType<typeof compile> {
+  try {
+    return await compile({ tool: "transpile", component, out });
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    throw new ModuleError("wasm.bad_component", `The component cannot be read: ${error.message}`);
+  }
+}
+
+function checkInterfaces(imports: readonly string[], exports: readonly string[]): void {
+  for (const name of imports) {
+    if (OFFERED.has(name)) continue;
+    const hint = name === "denim:filter/http"
+      ? "side calls are not offered to components yet"
+      : `a filter may import ${[...OFFERED].join(", ")}`;
+    throw new ModuleError("wasm.unknown_import", `The component imports ${name}; ${hint}`);
+  }
+  if (!exports.includes(FILTER_EXPORT)) {
+    throw new ModuleError("wasm.no_filter", `The component does not export ${FILTER_EXPORT}`);
+  }
+}
+
+function meter(core: Uint8Array, limits: { readonly memoryBytes: number }): Uint8Array {
+  const module = parseModule(core);
+  for (const { name } of [...module.exports, ...module.imports]) checkName(name);
+  for (const { module: from } of module.imports) checkName(from);
+  return instrument(core, {
+    maxPages: Math.floor(limits.memoryBytes / PAGE_BYTES),
+    maxTable: WASM_LIMITS.tableElements,
+  });
+}
+
+function checkName(name: string): void {
+  if (PLAIN_NAME.test(name) && !QUOTES.test(name)) return;
+  throw new ModuleError("wasm.bad_name", `The component uses the name ${JSON.stringify(name)}`);
+}
+
+/** The glue must be what the proxy loads: one module that imports nothing. */
+function checkGlue(glue: string): string {
+  if (!/^export function instantiate\(/m.test(glue) || /^\s*import[\s{*'"]/m.test(glue)) {
+    throw new ModuleError("wasm.bad_component", "The component cannot be turned into a module");
+  }
+  // Asked at every call into the guest; reading the environment is a system call's worth each time.
+  return glue.replaceAll(DEBUG_LINE, "return;");
+}

@@ -1,0 +1,26 @@
+/** TypeScript filter → component. */
+import { fileURLToPath } from "node:url";
+import { dirname } from "node:path";
+import { compile } from "./compile.ts";
+
+const INTERFACES = ["host", "kv", "metrics"].map((name) => `denim:filter/${name}@0.1.0`);
+
+/** The component built from the TypeScript (or JavaScript) module `entry`, whose default export is a filter. */
+export async function buildTypeScript(
+  entry: string,
+  out: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const sdk = (file: string): string => fileURLToPath(new URL(`../sdk/${file}`, import.meta.url));
+  const wit = await Deno.readTextFile(new URL("../wit/filter.wit", import.meta.url));
+  const answer = await compile({
+    tool: "typescript",
+    entry,
+    root: dirname(entry),
+    out,
+    wit,
+    interfaces: INTERFACES,
+    alias: { "denim/filter": sdk("mod.ts"), "denim/guest": sdk("guest.ts") },
+    inject: [sdk("polyfills.ts")],
+  });
+  return await Deno.readFile(answer.files.module!);
+}

@@ -1,0 +1,143 @@
+/** The host's side of the world: what a component may call while one of its functions runs. */
+import type { FilterContext } from "../../core/filter.ts";
+import { METRIC } from "../proxy_wasm/abi.ts";
+import type { PluginMetrics } from "../proxy_wasm/metrics.ts";
+import { WASM_LIMITS } from "../limits.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Log } from "../../core/log.ts";
+import type { KeyValues } from "./kv.ts";
+import type { PeerRecord } from "./wit.ts";
+
+/** What the imports of one instance act on; its owner points `exchange` at whom a call is for. */
+export interface HostState {
+  exchange: FilterContext | null;
+  /** Properties the filter left on the running exchange. */
+  properties: Map<string, Uint8Array> | null;
+  logLines: number;
+  readonly name: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly kv: KeyValues;
+  readonly metrics: PluginMetrics;
+  readonly capabilities: ReadonlySet<string>;
+  fuelLeft(): bigint;
+  /** A call was made that the binding does not grant. */
+  denied(call: string): void;
+}
+
+const LEVELS = ["debug", "debug", "info", "warn", "error", "error"] as const;
+const encoder = new TextEncoder();
+
+/** By interface, as the glue asks for them. An interface no grant covers is there all the same and does nothing. */
+export function hostImports(state: HostState): Record<string, object> {
+  return {
+    "denim:filter/host": hostInterface(state),
+    "denim:filter/kv": kvInterface(state),
+    "denim:filter/metrics": metricsInterface(state),
+  };
+}
+
+function hostInterface(state: HostState): object {
+  const may = (capability: string, call: string): boolean => granted(state, capability, call);
+  return {
+    log(level: number, message: string): void {
+      if (state.logLines++ >= WASM_LIMITS.logLinesPerCall) return;
+      const text = message.length > WASM_LIMITS.logBytes
+        ? `${message.slice(0, WASM_LIMITS.logBytes)}…`
+        : message;
+      state.log[LEVELS[level] ?? "error"]("wasm.log", { text });
+    },
+    peerIdentity(): PeerRecord {
+      const { exchange } = state;
+      if (exchange === null || !may("properties-read", "peer-identity")) {
+        return { dnsSans: [], mtls: false, address: "" };
+      }
+      const spiffeId = exchange.peer === "" ? undefined : exchange.peer;
+      return { spiffeId, dnsSans: [], mtls: exchange.peer !== "", address: exchange.remote };
+    },
+    property(path: string[]): Uint8Array | undefined {
+      if (!may("properties-read", "property")) return undefined;
+      return property(state, path);
+    },
+    setProperty(path: string[], value: Uint8Array): void {
+      if (state.exchange === null || !may("properties-write", "set-property")) return;
+      const name = path.join("\0");
+      const properties = state.properties ??= new Map();
+      const fits = name.length <= WASM_LIMITS.propertyPathBytes &&
+        value.length <= WASM_LIMITS.propertyBytes;
+      if (fits && (properties.has(name) || properties.size < WASM_LIMITS.properties)) {
+        properties.set(name, value.slice());
+      }
+    },
+    nowNs: (): bigint => BigInt(Math.round(state.clock.nowMs() * 1000)) * 1000n,
+    fuelLeft: (): bigint => state.fuelLeft(),
+    traceParent: (): string => state.exchange?.request.fields.get("traceparent") ?? "",
+  };
+}
+
+function property(state: HostState, path: string[]): Uint8Array | undefined {
+  const { exchange } = state;
+  if (exchange === null) return undefined;
+  const own = state.properties?.get(path.join("\0"));
+  if (own !== undefined) return own;
+  switch (path.join(".")) {
+    case "route_name":
+      return encoder.encode(exchange.routeName);
+    case "backend_name":
+      return encoder.encode(exchange.backendName);
+    case "revision":
+      return encoder.encode(exchange.version);
+    case "plugin_name":
+      return encoder.encode(state.name);
+    case "source.address":
+      return encoder.encode(exchange.remote);
+    case "connection.uri_san_peer_certificate":
+      return exchange.peer === "" ? undefined : encoder.encode(exchange.peer);
+    default:
+      return undefined;
+  }
+}
+
+function kvInterface(state: HostState): object {
+  const may = (call: string): boolean => granted(state, "shared-data", call);
+  return {
+    get: (key: string): [Uint8Array, bigint] | undefined =>
+      may("kv.get") ? state.kv.get(key) : undefined,
+    set(key: string, value: Uint8Array, cas?: bigint, ttlMs?: number): bigint {
+      if (!may("kv.set")) throw refusal({ tag: "denied" });
+      const result = state.kv.set(key, value.slice(), cas, ttlMs);
+      if (typeof result !== "bigint") throw refusal(result);
+      return result;
+    },
+    incr: (key: string, by: bigint, ttlMs?: number): bigint =>
+      may("kv.incr") ? state.kv.increment(key, by, ttlMs) : 0n,
+  };
+}
+
+/** The glue turns a thrown `payload` into the error of a WIT result. */
+function refusal(payload: unknown): { payload: unknown } {
+  return { payload };
+}
+
+function metricsInterface(state: HostState): object {
+  const record = (type: number, name: string, labels: [string, string][], value: number): void => {
+    if (!granted(state, "metrics", "metrics")) return;
+    const tags = labels.map(([label, text]) => `${label}=${text}`).join(",");
+    const id = state.metrics.define(type, tags === "" ? name : `${name}{${tags}}`);
+    if (id !== 0) state.metrics.record(id, value);
+  };
+  return {
+    counter: (name: string, labels: [string, string][], delta: bigint): void =>
+      record(METRIC.counter, name, labels, Number(delta)),
+    gauge: (name: string, labels: [string, string][], value: number): void =>
+      record(METRIC.gauge, name, labels, value),
+    histogram: (name: string, labels: [string, string][], value: number): void =>
+      record(METRIC.histogram, name, labels, value),
+  };
+}
+
+function granted(state: HostState, capability: string, call: string): boolean {
+  if (state.capabilities.has(capability)) return true;
+  state.denied(call);
+  return false;
+}

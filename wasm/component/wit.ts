@@ -1,0 +1,21 @@
+/** The shapes of `denim:filter@0.1.0` as the host sees them through the glue; see wasm/wit/filter.wit. */
+export type {
+  BodyEdits,
+  BodyMode,
+  BodyVerdictRecord,
+  Capabilities,
+  Edits,
+  Ending,
+  Header,
+  HeaderOp,
+  LocalResponse,
+  PeerRecord,
+  PhaseName,
+  RequestHeadRecord,
+  ResponseHeadRecord,
+  VerdictRecord,
+} from "../sdk/wit.ts";
+import type { FilterExports as Exports } from "../sdk/wit.ts";
+
+/** The glue wants 64-bit integers as BigInt. */
+export type FilterExports = Exports<bigint>;
