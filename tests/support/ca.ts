@@ -1,8 +1,14 @@
 /** A test trust domain that signs anything asked of it, right or wrong, byte for byte. */
 import { Buffer } from "node:buffer";
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import {
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from "node:crypto";
 import { EKU } from "../../proxy/tls/certificate.ts";
-import { explicit, implicit, TAG } from "../../proxy/tls/der.ts";
+import { DerReader, explicit, implicit, TAG } from "../../proxy/tls/der.ts";
 import {
   bitString,
   bytesOf,
@@ -12,7 +18,7 @@ import {
   sequence,
   unsigned,
 } from "../../proxy/tls/der_writer.ts";
-import { encodePem, type IdentityMaterial } from "../../proxy/tls/mod.ts";
+import { decodePem, encodePem, type IdentityMaterial } from "../../proxy/tls/mod.ts";
 
 const HOUR_MS = 60 * 60_000;
 const ECDSA_WITH_SHA256 = sequence(oid("1.2.840.10045.4.3.2"));
@@ -127,6 +133,22 @@ export class TestDomain {
     };
   }
 
+  /** A leaf for the key in a signing request, as a control plane would issue it. PEM, with chain. */
+  issueForRequest(identity: string, csrPem: string, options: LeafOptions = {}): string {
+    const [der] = decodePem(csrPem, "CERTIFICATE REQUEST") ?? [];
+    if (der === undefined) throw new Error("not a signing request");
+    const info = new DerReader(der).enter(TAG.sequence).enter(TAG.sequence);
+    info.integer();
+    info.element(TAG.sequence);
+    const spki = Buffer.from(info.element(TAG.sequence));
+    const publicKey = createPublicKey({ key: spki, format: "der", type: "spki" });
+    const leaf = this.#certificate(sequence(), { publicKey }, this.#intermediate, {
+      uris: [identity],
+      ...options,
+    });
+    return encodePem(leaf, "CERTIFICATE") + this.intermediatePem;
+  }
+
   /** What MeshIdentity is made of, for `service` of this domain. */
   material(service: string, options: LeafOptions = {}): IdentityMaterial {
     const { keyPem, chainPem } = this.issue(service, options);
@@ -135,7 +157,7 @@ export class TestDomain {
 
   #certificate(
     subject: Uint8Array,
-    keys: Keys,
+    keys: Pick<Keys, "publicKey">,
     signer: { readonly name: Uint8Array; readonly keys: Keys },
     options: LeafOptions,
   ): Uint8Array {
