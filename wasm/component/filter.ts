@@ -241,7 +241,7 @@ class Exchanges {
         ctx.slots[this.#slot] = FAILED;
         return this.#respond(ctx, verdict.val);
       case "reset":
-        if (!this.#may("stream-control", "reset")) return CONTINUE;
+        if (!this.#may("local-reply", "reset")) return CONTINUE;
         this.#plugin.options.log.debug("wasm.reset", { reason: verdict.val });
         ctx.slots[this.#slot] = FAILED;
         return ctx.fail(FAULTS["wasm.reset"]);

@@ -1,5 +1,6 @@
 /**
- * Runs component filters in the proxy: `loadComponent(bundle, options)` gives the plugin and its filter.
+ * Runs component filters in the proxy: `makeWasmFactory({ modules, component: makeComponentFactory() })`;
+ * `loadComponent(bundle, options)` gives one plugin by itself.
  *
  * The bundle was made and metered at admission (`wasm/build/component.ts`); nothing here compiles,
  * rewrites or trusts anything but what the digest in the snapshot names.
@@ -9,6 +10,7 @@ import { LoadedBundle } from "./loaded.ts";
 import { type ComponentOptions, ComponentPlugin } from "./plugin.ts";
 
 export { isBundle } from "./bundle.ts";
+export { makeComponentFactory } from "./factory.ts";
 export { createComponentFilter } from "./filter.ts";
 export { KeyValues } from "./kv.ts";
 export { LoadedBundle } from "./loaded.ts";
