@@ -69,7 +69,10 @@ export function timeoutOf(levels: readonly Level[]): TimeoutConfig {
     ? TIMEOUT_DEFAULTS.backendRequestMs
     : durationMs(merged.backendRequest);
   if (merged.request !== undefined) {
-    return { requestMs: durationMs(merged.request), backendRequestMs };
+    const requestMs = durationMs(merged.request);
+    // The two may come from different levels; an attempt cannot outlast its exchange.
+    if (requestMs === 0 || backendRequestMs <= requestMs) return { requestMs, backendRequestMs };
+    return { requestMs, backendRequestMs: requestMs };
   }
   // Somebody who allows one attempt more than the default did not mean to be cut by the default.
   const requestMs = Math.max(TIMEOUT_DEFAULTS.requestMs, backendRequestMs);

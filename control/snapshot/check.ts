@@ -1,0 +1,244 @@
+/** Whether everything a resource names is there: refused at apply, before anything is stored. */
+import { fullName, show } from "../schema/common.ts";
+import type { BackendRef, HttpRoute, ParentRef } from "../schema/http_route.ts";
+import type { RouteFilter } from "../schema/http_route_filters.ts";
+import { ofKind, type Resource, resourceId } from "../schema/kinds.ts";
+import { nearest } from "../schema/problems.ts";
+import { allows, sharedHostnames } from "./listeners.ts";
+import { backendPort, isServiceParent, Mesh, parentName } from "./mesh.ts";
+import { findModule } from "./work.ts";
+
+export interface ReferenceProblem {
+  /** `HTTPRoute default/web`. */
+  readonly resource: string;
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface KnownModule {
+  readonly name: string;
+  readonly version: string;
+  readonly digest: string;
+}
+
+type Report = (path: string, message: string) => void;
+
+/**
+ * Checks the references of all resources together: the state as it would be after the apply (or the delete),
+ * so that a route and its backend may come in one input and nothing named may be taken away.
+ */
+export function checkReferences(
+  all: readonly Resource[],
+  modules: readonly KnownModule[],
+  options: { readonly standalone?: boolean } = {},
+): ReferenceProblem[] {
+  const mesh = new Mesh(all);
+  const problems: ReferenceProblem[] = [];
+  const reporter = (resource: Resource): Report => (path, message) =>
+    void problems.push({ resource: resourceId(resource), path, message });
+  for (const route of ofKind(all, "HTTPRoute")) checkRoute(mesh, route, reporter(route));
+  for (const one of [...ofKind(all, "TrafficPolicy"), ...ofKind(all, "FilterBinding")]) {
+    const report = reporter(one);
+    one.spec.targetRefs?.forEach((ref, at) => {
+      const name = `${one.metadata.namespace}/${ref.name}`;
+      if (!exists(mesh, ref.kind, name)) {
+        report(`spec.targetRefs[${at}].name`, missing(ref.kind, name, namesOf(mesh, ref.kind)));
+      }
+    });
+    if (one.kind === "FilterBinding") checkModule(one.spec.module, modules, options, report);
+  }
+  if (options.standalone === true) {
+    for (const service of ofKind(all, "Service")) {
+      if (service.spec.endpoints !== undefined) continue;
+      reporter(service)(
+        "spec.endpoints",
+        "is missing; a standalone proxy knows fixed addresses only",
+      );
+    }
+  }
+  return problems;
+}
+
+function checkRoute(mesh: Mesh, route: HttpRoute, report: Report): void {
+  route.spec.parentRefs.forEach((ref, at) => {
+    const path = `spec.parentRefs[${at}]`;
+    if (isServiceParent(ref)) checkServiceParent(mesh, route, ref, path, report);
+    else checkGatewayParent(mesh, route, ref, path, report);
+  });
+  const needsGrant = route.spec.parentRefs.some((ref) => !isServiceParent(ref));
+  route.spec.rules?.forEach((rule, i) => {
+    const path = `spec.rules[${i}]`;
+    checkExtensions(mesh, route, rule.filters, `${path}.filters`, report);
+    rule.backendRefs?.forEach((ref, j) => {
+      const at = `${path}.backendRefs[${j}]`;
+      checkBackend(mesh, route, ref, { at, needsGrant }, report);
+      checkExtensions(mesh, route, ref.filters, `${at}.filters`, report);
+    });
+  });
+}
+
+function checkServiceParent(
+  mesh: Mesh,
+  route: HttpRoute,
+  ref: ParentRef,
+  path: string,
+  report: Report,
+): void {
+  const name = parentName(route, ref);
+  const service = mesh.services.get(name);
+  if (service === undefined) {
+    return report(`${path}.name`, missing("Service", name, mesh.services.keys()));
+  }
+  if (ref.port !== undefined && backendPort(service, ref.port) === null) {
+    report(`${path}.port`, noPort(name, ref.port, service.spec.ports.map((one) => one.port)));
+  }
+}
+
+function checkGatewayParent(
+  mesh: Mesh,
+  route: HttpRoute,
+  ref: ParentRef,
+  path: string,
+  report: Report,
+): void {
+  const name = parentName(route, ref);
+  const gateway = mesh.gateways.get(name);
+  if (gateway === undefined) {
+    return report(`${path}.name`, missing("Gateway", name, mesh.gateways.keys()));
+  }
+  const { listeners } = gateway.spec;
+  const named = listeners.filter((one) =>
+    (ref.sectionName === undefined || one.name === ref.sectionName) &&
+    (ref.port === undefined || one.port === ref.port)
+  );
+  if (named.length === 0) {
+    const known = listeners.map((one) => `${one.name} (port ${one.port})`).join(", ");
+    return report(path, `names no listener of Gateway "${name}", which has ${known}`);
+  }
+  const open = named.filter((one) => allows(gateway, one, route.metadata.namespace));
+  if (open.length === 0) {
+    return report(
+      path,
+      `names Gateway "${name}", whose listeners take no routes from namespace ` +
+        `"${route.metadata.namespace}"; its allowedRoutes.namespaces.from has to be All`,
+    );
+  }
+  const { hostnames } = route.spec;
+  if (open.every((one) => sharedHostnames(one.hostname, hostnames).length === 0)) {
+    const own = open.map((one) => show(one.hostname)).join(", ");
+    report(
+      "spec.hostnames",
+      `have nothing in common with the host names of Gateway "${name}": ${own}`,
+    );
+  }
+}
+
+function checkBackend(
+  mesh: Mesh,
+  route: HttpRoute,
+  ref: BackendRef,
+  place: { readonly at: string; readonly needsGrant: boolean },
+  report: Report,
+): void {
+  const namespace = ref.namespace ?? route.metadata.namespace;
+  const name = `${namespace}/${ref.name}`;
+  const service = mesh.services.get(name);
+  if (service === undefined) {
+    return report(`${place.at}.name`, missing("Service", name, mesh.services.keys()));
+  }
+  const ports = service.spec.ports.map((one) => one.port);
+  if (backendPort(service, ref.port) === null) {
+    report(
+      `${place.at}.port`,
+      ref.port === undefined
+        ? `is missing; Service "${name}" has several ports: ${ports.join(", ")}`
+        : noPort(name, ref.port, ports),
+    );
+  }
+  if (place.needsGrant && !mesh.granted(route.metadata.namespace, namespace, ref.name)) {
+    report(
+      `${place.at}.namespace`,
+      `is "${namespace}", which has no ReferenceGrant for HTTPRoutes of namespace ` +
+        `"${route.metadata.namespace}" to Service "${ref.name}"`,
+    );
+  }
+}
+
+function checkExtensions(
+  mesh: Mesh,
+  route: HttpRoute,
+  filters: readonly RouteFilter[] | undefined,
+  path: string,
+  report: Report,
+): void {
+  filters?.forEach((filter, at) => {
+    if (filter.type !== "ExtensionRef") return;
+    const name = `${route.metadata.namespace}/${filter.extensionRef.name}`;
+    if (mesh.bindings.has(name)) return;
+    report(
+      `${path}[${at}].extensionRef.name`,
+      missing("FilterBinding", name, mesh.bindings.keys()),
+    );
+  });
+}
+
+function checkModule(
+  ref: { name?: string | undefined; version?: string | undefined; digest?: string | undefined } & {
+    file?: string | undefined;
+  },
+  known: readonly KnownModule[],
+  options: { readonly standalone?: boolean },
+  report: Report,
+): void {
+  if (ref.file !== undefined && options.standalone !== true) {
+    return report(
+      "spec.module.file",
+      "is read by a standalone proxy only; push the filter to the control plane and name its listing",
+    );
+  }
+  if (findModule(known, ref) !== null) return;
+  if (ref.digest !== undefined) {
+    return report("spec.module.digest", `is ${show(ref.digest)}, which no admitted filter has`);
+  }
+  if (ref.file !== undefined) {
+    return report("spec.module.file", `is ${show(ref.file)}, which was not read`);
+  }
+  const versions = known.filter((one) => one.name === ref.name).map((one) => one.version);
+  if (versions.length > 0) {
+    return report(
+      "spec.module.version",
+      `is ${show(ref.version)}, which is not admitted; admitted are ${versions.join(", ")}`,
+    );
+  }
+  const names = [...new Set(known.map((one) => one.name))];
+  report(
+    "spec.module.name",
+    `is ${show(ref.name)}, which no admitted filter is called` + suggestion(ref.name!, names) +
+      (names.length === 0 ? "; no filter is admitted yet" : ""),
+  );
+}
+
+function exists(mesh: Mesh, kind: string, name: string): boolean {
+  for (const known of namesOf(mesh, kind)) if (known === name) return true;
+  return false;
+}
+
+function namesOf(mesh: Mesh, kind: string): Iterable<string> {
+  if (kind === "Service") return mesh.services.keys();
+  if (kind === "Gateway") return mesh.gateways.keys();
+  return mesh.routes.map(fullName);
+}
+
+function missing(kind: string, name: string, known: Iterable<string>): string {
+  return `names ${kind} "${name}", which does not exist and is not in this input` +
+    suggestion(name, known);
+}
+
+function suggestion(name: string, known: Iterable<string>): string {
+  const near = nearest(name, known);
+  return near === null ? "" : `; did you mean "${near}"?`;
+}
+
+function noPort(name: string, port: number, ports: readonly number[]): string {
+  return `is ${port}, which Service "${name}" does not have; it has ${ports.join(", ")}`;
+}

@@ -1,0 +1,205 @@
+/**
+ * The filter chain of a rule, outermost first:
+ *
+ *   timeout              covers everything after it, also a filter that waits for an answer of its own
+ *   wasm AUTHN, AUTHZ    before anything is changed: they judge what the client sent
+ *   redirect             answers here; nothing further runs
+ *   request-headers, rewrite, response-headers    what the route says
+ *   wasm TRANSFORM, STATS    see what goes upstream, and the response before the route changes it
+ *   then per backend: the backendRef's own headers, rewrite and Wasm, and last
+ *   breaker              before retry, so that every outcome is counted, also one that is tried again
+ *   retry
+ *
+ * Within a phase: higher priority first, then the older binding, then by name.
+ */
+import { fullName } from "../schema/common.ts";
+import { FILTER_DEFAULTS } from "../schema/defaults.ts";
+import type {
+  HeadersConfig,
+  PathConfig,
+  RedirectConfig,
+  RewriteConfig,
+  TypedFilterSpec,
+  WasmConfig,
+  WasmPhase,
+} from "../schema/filter_config.ts";
+import type { FilterBinding } from "../schema/filter_binding.ts";
+import type { HeaderModifier, PathModifier, RouteFilter } from "../schema/http_route_filters.ts";
+import { older } from "./mesh.ts";
+import { breakerOf, type Level, retryOf, sourceOf, timeoutOf } from "./settings.ts";
+import type { AdmittedModule, Work } from "./work.ts";
+
+/** What one list of filters (a rule's or a backendRef's) comes to. */
+export interface Chain {
+  readonly filters: readonly TypedFilterSpec[];
+  /** A binding that fails closed and whose module is not there: the route must not answer without it. */
+  readonly missing: string | null;
+}
+
+/** `prefix`: of the rule's only match, for ReplacePrefixMatch. */
+export interface ChainInput {
+  readonly name: string;
+  /** The route's; an ExtensionRef names a binding beside it. */
+  readonly namespace: string;
+  readonly filters: readonly RouteFilter[];
+  readonly bindings: readonly FilterBinding[];
+  readonly prefix: string;
+}
+
+/** Everything but timeout, breaker and retry. */
+export function chainOf(work: Work, input: ChainInput): Chain {
+  const named = extensions(work, input);
+  const bound = wasmByPhase(work, [...input.bindings, ...named.bindings]);
+  const routed = input.filters.flatMap((filter, at) =>
+    routeFilter(filter, `${input.name}/filters/${at}`, input.prefix)
+  );
+  const of = (kind: TypedFilterSpec["kind"]) => routed.filter((one) => one.kind === kind);
+  return {
+    filters: [
+      ...bound.specs.AUTHN,
+      ...bound.specs.AUTHZ,
+      ...of("redirect"),
+      ...of("request-headers"),
+      ...of("rewrite"),
+      ...of("response-headers"),
+      ...bound.specs.TRANSFORM,
+      ...bound.specs.STATS,
+    ],
+    missing: named.missing ?? bound.missing,
+  };
+}
+
+/** Null when both limits are off. */
+export function timeoutSpec(levels: readonly Level[]): TypedFilterSpec | null {
+  const config = timeoutOf(levels);
+  if (config.requestMs === 0 && config.backendRequestMs === 0) return null;
+  return { kind: "timeout", name: `${sourceOf(levels, "timeouts")}:timeout`, config };
+}
+
+/** Breaker and retry, which end every chain to a backend. */
+export function attemptSpecs(levels: readonly Level[]): TypedFilterSpec[] {
+  const specs: TypedFilterSpec[] = [];
+  const breaker = breakerOf(levels);
+  if (breaker !== null) {
+    const name = `${sourceOf(levels, "circuitBreaker")}:breaker`;
+    specs.push({ kind: "breaker", name, config: breaker });
+  }
+  const retry = retryOf(levels);
+  if (retry.attempts > 0) {
+    specs.push({ kind: "retry", name: `${sourceOf(levels, "retry")}:retry`, config: retry });
+  }
+  return specs;
+}
+
+function routeFilter(filter: RouteFilter, name: string, prefix: string): TypedFilterSpec[] {
+  switch (filter.type) {
+    case "RequestHeaderModifier":
+      return [{ kind: "request-headers", name, config: headers(filter.requestHeaderModifier) }];
+    case "ResponseHeaderModifier":
+      return [{ kind: "response-headers", name, config: headers(filter.responseHeaderModifier) }];
+    case "RequestRedirect": {
+      const { path, statusCode = 302, ...rest } = filter.requestRedirect;
+      const config = { ...rest, statusCode, ...pathMember(path, prefix) } as RedirectConfig;
+      return [{ kind: "redirect", name, config }];
+    }
+    case "URLRewrite": {
+      const { path, ...rest } = filter.urlRewrite;
+      return [{
+        kind: "rewrite",
+        name,
+        config: { ...rest, ...pathMember(path, prefix) } as RewriteConfig,
+      }];
+    }
+    case "ExtensionRef":
+      return [];
+  }
+}
+
+function headers(modifier: HeaderModifier): HeadersConfig {
+  const lower = (one: { name: string; value: string }) => ({
+    name: one.name.toLowerCase(),
+    value: one.value,
+  });
+  return {
+    set: (modifier.set ?? []).map(lower),
+    add: (modifier.add ?? []).map(lower),
+    remove: (modifier.remove ?? []).map((name) => name.toLowerCase()),
+  };
+}
+
+function pathMember(path: PathModifier | undefined, prefix: string): { path?: PathConfig } {
+  if (path === undefined) return {};
+  if (path.type === "ReplaceFullPath") {
+    return { path: { type: path.type, value: path.replaceFullPath } };
+  }
+  return { path: { type: path.type, value: path.replacePrefixMatch, prefix } };
+}
+
+/** Bindings a list names itself. */
+function extensions(
+  work: Work,
+  input: ChainInput,
+): { bindings: FilterBinding[]; missing: string | null } {
+  const bindings: FilterBinding[] = [];
+  let missing: string | null = null;
+  for (const filter of input.filters) {
+    if (filter.type !== "ExtensionRef") continue;
+    const name = `${input.namespace}/${filter.extensionRef.name}`;
+    const binding = work.mesh.bindings.get(name);
+    if (binding === undefined) missing ??= name;
+    else bindings.push(binding);
+  }
+  return { bindings, missing };
+}
+
+function wasmByPhase(
+  work: Work,
+  bindings: readonly FilterBinding[],
+): { specs: Record<WasmPhase, TypedFilterSpec[]>; missing: string | null } {
+  const specs: Record<WasmPhase, TypedFilterSpec[]> = {
+    AUTHN: [],
+    AUTHZ: [],
+    TRANSFORM: [],
+    STATS: [],
+  };
+  let missing: string | null = null;
+  const sorted = [...new Set(bindings)].sort((a, b) => priority(b) - priority(a) || older(a, b));
+  for (const binding of sorted) {
+    const module = work.module(binding.spec.module);
+    if (module === null) {
+      // Leaving a filter out that must not be left out would open what it guards.
+      if (binding.spec.failMode !== "open") missing ??= fullName(binding);
+      continue;
+    }
+    work.needs(module);
+    const config = wasmConfig(binding, module);
+    specs[config.phases[0]!].push({ kind: "wasm", name: fullName(binding), config });
+  }
+  return { specs, missing };
+}
+
+function priority(binding: FilterBinding): number {
+  return binding.spec.priority ?? FILTER_DEFAULTS.priority;
+}
+
+function wasmConfig(binding: FilterBinding, module: AdmittedModule): WasmConfig {
+  const { config, capabilities, limits, failMode, phase } = binding.spec;
+  return {
+    abi: module.abi,
+    digest: module.digest,
+    module: module.name,
+    version: module.version,
+    config: config === undefined
+      ? module.config ?? ""
+      : typeof config === "string"
+      ? config
+      : JSON.stringify(config),
+    fuelPerCall: limits?.fuelPerCall ?? module.fuelPerCall ?? FILTER_DEFAULTS.fuelPerCall,
+    memoryBytes: limits?.memoryMiB === undefined
+      ? module.memoryBytes ?? FILTER_DEFAULTS.memoryBytes
+      : limits.memoryMiB * 1024 * 1024,
+    failMode: failMode ?? FILTER_DEFAULTS.failMode,
+    capabilities: [...capabilities ?? []].sort(),
+    phases: [phase ?? module.phase ?? FILTER_DEFAULTS.phase],
+  };
+}

@@ -1,0 +1,207 @@
+/** The listeners of a node: a sidecar's inbound and outbound, or those of a Gateway. */
+import { fullName } from "../schema/common.ts";
+import {
+  BALANCER_DEFAULT,
+  CONNECT_TIMEOUT_MS,
+  INBOUND_RETRY,
+  POOL_DEFAULTS,
+} from "../schema/defaults.ts";
+import type { TypedFilterSpec } from "../schema/filter_config.ts";
+import type { Gateway, GatewayListener } from "../schema/gateway.ts";
+import type { HttpRoute, ParentRef } from "../schema/http_route.ts";
+import type { Service } from "../schema/service.ts";
+import type { HostSpec, ListenerSpec, RouteSpec } from "../schema/snapshot.ts";
+import { chainOf } from "./filters.ts";
+import { compare, isServiceParent, parentName } from "./mesh.ts";
+import { implicitRoute, routeSpecs } from "./routes.ts";
+import { type Level, serviceLevels, targetLevels } from "./settings.ts";
+import { selects, type Work } from "./work.ts";
+
+/** The backend of an inbound listener; the proxy puts the address of its app there. */
+export const APP_BACKEND = "app";
+
+export function sidecarListeners(work: Work): ListenerSpec[] {
+  return [inbound(work), {
+    name: "outbound",
+    role: "outbound",
+    tls: "none",
+    hosts: outboundHosts(work),
+  }];
+}
+
+function inbound(work: Work): ListenerSpec {
+  const { namespace, name } = work.node;
+  work.add({
+    name: APP_BACKEND,
+    endpoints: [],
+    balancer: { algorithm: BALANCER_DEFAULT },
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    pool: POOL_DEFAULTS,
+    outlier: null, // there is one app; ejecting it would only answer faster
+  });
+  const bindings = servicesOf(work).flatMap((service) => work.mesh.bindingsOf("Service", service));
+  const route = `${namespace}/${name}`;
+  const chain = chainOf(work, { name: route, namespace, filters: [], bindings, prefix: "" });
+  const retry: TypedFilterSpec = { kind: "retry", name: "inbound:retry", config: INBOUND_RETRY };
+  const spec: RouteSpec = {
+    name: route,
+    matches: [],
+    filters: chain.missing === null ? chain.filters : [],
+    backends: [{
+      backend: chain.missing === null ? APP_BACKEND : `missing-filter:${chain.missing}`,
+      weight: 1,
+      filters: [retry],
+    }],
+  };
+  return {
+    name: "inbound",
+    role: "inbound",
+    tls: "mesh",
+    hosts: [{ hostnames: ["*"], routes: [spec] }],
+  };
+}
+
+/** Every Service this node's workload stands behind; its own name even where no Service says so. */
+function servicesOf(work: Work): string[] {
+  const { namespace, name } = work.node;
+  const found = new Set([`${namespace}/${name}`]);
+  for (const [key, service] of work.mesh.services) {
+    const { from = service.metadata.name, selector = {}, endpoints } = service.spec;
+    if (service.metadata.namespace !== namespace || from !== name) continue;
+    if (endpoints !== undefined) continue;
+    if (selects(selector, work.nodeLabels)) found.add(key);
+    else found.delete(key);
+  }
+  return [...found].sort(compare);
+}
+
+/** A host for each port of each Service; a request without a port means 80, or else the first. */
+function outboundHosts(work: Work): HostSpec[] {
+  const hosts: HostSpec[] = [];
+  const services = [...work.mesh.services.values()].sort((a, b) =>
+    compare(fullName(a), fullName(b))
+  );
+  for (const service of services) {
+    const hostnames = hostnamesOf(work, service);
+    service.spec.ports.forEach(({ port }, at) => {
+      const routes = serviceRoutes(work, service, port);
+      hosts.push({ hostnames, port, routes });
+      const plain = at === 0 && !service.spec.ports.some((other) => other.port === 80);
+      if (plain) hosts.push({ hostnames, port: 80, routes });
+    });
+  }
+  return hosts;
+}
+
+function hostnamesOf(work: Work, service: Service): string[] {
+  const { namespace, name } = service.metadata;
+  const long = `${name}.${namespace}`;
+  const names = [long, `${long}.svc`, `${long}.svc.cluster.local`, `${long}.mesh`];
+  return namespace === work.node.namespace ? [name, ...names] : names;
+}
+
+/**
+ * Gateway API for mesh: routes of the caller's namespace (consumer) stand before routes of the Service's
+ * own (producer) and are never mixed with them; any route takes the place of the implicit one.
+ */
+function serviceRoutes(work: Work, service: Service, port: number): RouteSpec[] {
+  const attached = work.mesh.routes.filter((route) =>
+    route.spec.parentRefs.some((ref) =>
+      isServiceParent(ref) && parentName(route, ref) === fullName(service) &&
+      (ref.port === undefined || ref.port === port)
+    )
+  );
+  const home = service.metadata.namespace;
+  const producers = attached.filter((route) => route.metadata.namespace === home);
+  const consumers = work.node.namespace === home
+    ? []
+    : attached.filter((route) => route.metadata.namespace === work.node.namespace);
+  const chosen = consumers.length > 0 ? consumers : producers;
+  if (chosen.length === 0) return [implicitRoute(work, service, port)];
+  const levels = serviceLevels(work.mesh, service);
+  return chosen.flatMap((route) =>
+    routeSpecs(work, route, { bindings: [], levels, needsGrant: false })
+  );
+}
+
+export function gatewayListeners(work: Work, gateway: Gateway): ListenerSpec[] {
+  const levels = targetLevels(work.mesh, "Gateway", fullName(gateway));
+  const byPort = new Map<string, ListenerSpec & { hosts: HostSpec[] }>();
+  for (const listener of gateway.spec.listeners) {
+    const hosts = listenerHosts(work, gateway, listener, levels);
+    // One socket serves all listeners of a port; port 0 is a port of its own each time.
+    const key = listener.port === 0 ? listener.name : String(listener.port);
+    const open = byPort.get(key);
+    if (open !== undefined) open.hosts.push(...hosts);
+    else {
+      const { name, port } = listener;
+      byPort.set(key, { name, role: "gateway", port, tls: "none", hosts });
+    }
+  }
+  return [...byPort.values()];
+}
+
+/** Hosts of one listener, all in its group; its own host name is there even without a route. */
+function listenerHosts(
+  work: Work,
+  gateway: Gateway,
+  listener: GatewayListener,
+  levels: readonly Level[],
+): HostSpec[] {
+  const parent = {
+    bindings: work.mesh.bindingsOf("Gateway", fullName(gateway)),
+    levels,
+    needsGrant: true,
+  };
+  const byHost = new Map<string, RouteSpec[]>([[listener.hostname ?? "*", []]]);
+  for (const route of work.mesh.routes) {
+    if (!route.spec.parentRefs.some((ref) => attaches(route, ref, gateway, listener))) continue;
+    const specs = routeSpecs(work, route, parent);
+    for (const hostname of sharedHostnames(listener.hostname, route.spec.hostnames)) {
+      const list = byHost.get(hostname);
+      if (list === undefined) byHost.set(hostname, [...specs]);
+      else list.push(...specs);
+    }
+  }
+  return [...byHost].sort(([a], [b]) => compare(a, b)).map(([hostname, routes]) => ({
+    hostnames: [hostname],
+    group: listener.name,
+    routes,
+  }));
+}
+
+/** Whether a reference means this listener, and the listener takes routes from there. */
+export function attaches(
+  route: HttpRoute,
+  ref: ParentRef,
+  gateway: Gateway,
+  listener: GatewayListener,
+): boolean {
+  if (isServiceParent(ref) || parentName(route, ref) !== fullName(gateway)) return false;
+  if (ref.sectionName !== undefined && ref.sectionName !== listener.name) return false;
+  if (ref.port !== undefined && ref.port !== listener.port) return false;
+  return allows(gateway, listener, route.metadata.namespace);
+}
+
+export function allows(gateway: Gateway, listener: GatewayListener, namespace: string): boolean {
+  const from = listener.allowedRoutes?.namespaces?.from ?? "Same";
+  return from === "All" || gateway.metadata.namespace === namespace;
+}
+
+/** The host names a route has on a listener: where both name some, what they have in common. */
+export function sharedHostnames(
+  own: string | undefined,
+  asked: readonly string[] | undefined,
+): string[] {
+  if (asked === undefined || asked.length === 0) return [own ?? "*"];
+  if (own === undefined) return [...new Set(asked)];
+  const shared = asked.map((name) => covers(own, name) ? name : covers(name, own) ? own : null);
+  return [...new Set(shared.filter((name) => name !== null))];
+}
+
+/** `*.a.b` covers `x.a.b`, `y.x.a.b` and `*.x.a.b`; every name covers itself. */
+function covers(wide: string, narrow: string): boolean {
+  if (wide === narrow) return true;
+  return wide.startsWith("*.") && narrow.replace(/^\*/, "").endsWith(wide.slice(1)) &&
+    narrow.replace(/^\*/, "").length > wide.length - 1;
+}

@@ -1,0 +1,18 @@
+/**
+ * From resources to snapshots: `checkReferences` refuses what names something that is not there,
+ * `buildSnapshot` computes what one proxy has to do, `buildStandalone` the same without a control plane.
+ *
+ * @module
+ */
+export {
+  type BuildInput,
+  buildSnapshot,
+  buildSnapshots,
+  buildStandalone,
+  moduleFiles,
+  type StandaloneOptions,
+} from "./build.ts";
+export { checkReferences, type KnownModule, type ReferenceProblem } from "./check.ts";
+export { canonicalJson, contentHash } from "./hash.ts";
+export { APP_BACKEND } from "./listeners.ts";
+export { type AdmittedModule, compareVersions, findModule, type Workload } from "./work.ts";

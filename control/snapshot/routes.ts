@@ -1,0 +1,168 @@
+/** HTTPRoute rules as a proxy runs them: matches, chain and weighted backends. */
+import { fullName } from "../schema/common.ts";
+import type { FilterBinding } from "../schema/filter_binding.ts";
+import type { TypedFilterSpec } from "../schema/filter_config.ts";
+import type { BackendRef, HttpRoute, HttpRouteMatch, HttpRouteRule } from "../schema/http_route.ts";
+import type { Service } from "../schema/service.ts";
+import type { MatchSpec, RouteSpec, ValueMatchSpec, WeightedBackend } from "../schema/snapshot.ts";
+import { attemptSpecs, chainOf, timeoutSpec } from "./filters.ts";
+import { canonicalJson } from "./hash.ts";
+import { backendPort } from "./mesh.ts";
+import { type Level, meshLevel, ruleLevel, serviceLevels, targetLevels } from "./settings.ts";
+import type { Work } from "./work.ts";
+
+/** Where a route runs. */
+export interface RouteParent {
+  /** Bindings of the Gateway; a Service's bindings run at its own sidecars. */
+  readonly bindings: readonly FilterBinding[];
+  readonly levels: readonly Level[];
+  /** In the mesh the owner of a Service decides by his routes; elsewhere it takes a ReferenceGrant. */
+  readonly needsGrant: boolean;
+}
+
+/** One RouteSpec for each rule, in the order of the rules. */
+export function routeSpecs(work: Work, route: HttpRoute, parent: RouteParent): RouteSpec[] {
+  const rules = route.spec.rules ?? [{}];
+  return rules.map((rule, at) => ruleSpec(work, route, rule, `${fullName(route)}/${at}`, parent));
+}
+
+/** What a Service does without a route: everything goes to it. */
+export function implicitRoute(work: Work, service: Service, port: number): RouteSpec {
+  const levels = [...serviceLevels(work.mesh, service), meshLevel(work.mesh)];
+  const timeout = timeoutSpec(levels);
+  return {
+    name: fullName(service),
+    matches: [],
+    filters: timeout === null ? [] : [timeout],
+    backends: [{
+      backend: work.backend(service, port),
+      weight: 1,
+      filters: attemptSpecs(levels),
+    }],
+  };
+}
+
+function ruleSpec(
+  work: Work,
+  route: HttpRoute,
+  rule: HttpRouteRule,
+  name: string,
+  parent: RouteParent,
+): RouteSpec {
+  const { namespace } = route.metadata;
+  const matches = (rule.matches ?? []).map(matchSpec);
+  const prefix = prefixOf(rule);
+  const filters = rule.filters ?? [];
+  const bindings = [...parent.bindings, ...work.mesh.bindingsOf("HTTPRoute", fullName(route))];
+  const chain = chainOf(work, { name, namespace, filters, bindings, prefix });
+  if (chain.missing !== null) {
+    return { name, matches, filters: [], backends: [nowhere(`missing-filter:${chain.missing}`)] };
+  }
+  if (filters.some((filter) => filter.type === "RequestRedirect")) {
+    return { name, matches, filters: chain.filters, backends: [] };
+  }
+  const upper = [ruleLevel(name, rule), ...targetLevels(work.mesh, "HTTPRoute", fullName(route))];
+  const lower = [...parent.levels, meshLevel(work.mesh)];
+  const choices = (rule.backendRefs ?? []).map((ref, at) =>
+    choiceOf(work, ref, {
+      name: `${name}/backendRefs/${at}`,
+      namespace,
+      prefix,
+      parent,
+      upper,
+      lower,
+    })
+  ).filter((one) => one.weight > 0);
+  if (choices.length === 0) {
+    return { name, matches, filters: chain.filters, backends: [nowhere("no-backend")] };
+  }
+  return { name, matches, ...withTimeouts(chain.filters, choices) };
+}
+
+interface Choice extends WeightedBackend {
+  readonly timeout: TypedFilterSpec | null;
+}
+
+function choiceOf(work: Work, ref: BackendRef, at: {
+  readonly name: string;
+  readonly namespace: string;
+  readonly prefix: string;
+  readonly parent: RouteParent;
+  readonly upper: readonly Level[];
+  readonly lower: readonly Level[];
+}): Choice {
+  const namespace = ref.namespace ?? at.namespace;
+  const weight = ref.weight ?? 1;
+  const service = work.mesh.services.get(`${namespace}/${ref.name}`);
+  const port = service === undefined ? null : backendPort(service, ref.port);
+  const own = service === undefined ? [] : serviceLevels(work.mesh, service);
+  const levels = [...at.upper, ...own, ...at.lower];
+  const timeout = timeoutSpec(levels);
+  const named = `${namespace}/${ref.name}${ref.port === undefined ? "" : `:${ref.port}`}`;
+  if (service === undefined || port === null) return { ...nowhere(named), weight, timeout };
+  if (at.parent.needsGrant && !work.mesh.granted(at.namespace, namespace, ref.name)) {
+    return { ...nowhere(`not-granted:${named}`), weight, timeout };
+  }
+  const chain = chainOf(work, {
+    name: at.name,
+    namespace: at.namespace,
+    filters: ref.filters ?? [],
+    bindings: [],
+    prefix: at.prefix,
+  });
+  if (chain.missing !== null) {
+    return { ...nowhere(`missing-filter:${chain.missing}`), weight, timeout };
+  }
+  return {
+    backend: work.backend(service, port),
+    weight,
+    filters: [...chain.filters, ...attemptSpecs(levels)],
+    timeout,
+  };
+}
+
+/** One timeout in front of everything where all backends agree; else each backend brings its own. */
+function withTimeouts(
+  filters: readonly TypedFilterSpec[],
+  choices: readonly Choice[],
+): Pick<RouteSpec, "filters" | "backends"> {
+  const first = choices[0]!.timeout;
+  const agreed = choices.every((one) => canonicalJson(one.timeout) === canonicalJson(first));
+  return {
+    filters: agreed && first !== null ? [first, ...filters] : filters,
+    backends: choices.map(({ timeout, backend, weight, filters: own }) => ({
+      backend,
+      weight,
+      filters: agreed || timeout === null ? own : [timeout, ...own],
+    })),
+  };
+}
+
+/** A backend that is in no snapshot: its share of the requests is answered with 500. */
+function nowhere(name: string): WeightedBackend {
+  return { backend: name, weight: 1, filters: [] };
+}
+
+function matchSpec(match: HttpRouteMatch): MatchSpec {
+  const { path, method, headers, queryParams } = match;
+  return {
+    ...(path === undefined
+      ? {}
+      : { path: { type: path.type ?? "PathPrefix", value: path.value ?? "/" } }),
+    ...(method === undefined ? {} : { method }),
+    ...(headers === undefined ? {} : { headers: headers.map(valueSpec) }),
+    ...(queryParams === undefined ? {} : { query: queryParams.map(valueSpec) }),
+  };
+}
+
+function valueSpec(
+  match: { type?: ValueMatchSpec["type"] | undefined; name: string; value: string },
+): ValueMatchSpec {
+  return { name: match.name, type: match.type ?? "Exact", value: match.value };
+}
+
+/** Validation made sure that a rule with ReplacePrefixMatch has one match, of type PathPrefix. */
+function prefixOf(rule: HttpRouteRule): string {
+  const value = rule.matches?.[0]?.path?.value ?? "/";
+  return value.endsWith("/") ? value.slice(0, -1) : value;
+}
