@@ -132,11 +132,26 @@ export class MeshIdentity {
     this.#swap(state);
   }
 
-  /** Puts a new bundle in force; no-op when it is the same. Refused when our own chain is not under it. */
+  /**
+   * Puts a new bundle in force; no-op when it is the same. Also when our own chain is not under it:
+   * whom to believe is for the authority to say at once, a root may have gone because it was stolen.
+   * Then {@link isVouchedFor} is false until a new chain comes.
+   */
   replaceTrust(trustDomain: string, bundle: readonly string[]): void {
-    const { material, trust } = this.#state;
+    const { material, trust, own, notBeforeMs } = this.#state;
     if (isSameBundle(trust, trustDomain, bundle)) return;
-    this.#swap(readState({ ...material, trustDomain, bundle }, this.#nowMs()));
+    this.#swap({
+      material: { ...material, trustDomain, bundle },
+      trust: readTrustBundle(trustDomain, bundle),
+      own,
+      notBeforeMs,
+    });
+  }
+
+  /** Whether the bundle in force still vouches for our own chain; if not, renew it now. */
+  get isVouchedFor(): boolean {
+    const chain = decodePem(this.#state.material.chainPem, "CERTIFICATE") ?? [];
+    return this.verify(chain, "server").ok;
   }
 
   /** Puts a new list of revocations in force. */

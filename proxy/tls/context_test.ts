@@ -253,9 +253,21 @@ Deno.test("MeshIdentity refuses material that does not fit and keeps what it had
     code(() => web.replace(domain.material("web", { notAfterMs: Date.now() - 1000 }))),
     "untrusted",
   );
-  assert.equal(code(() => web.replaceTrust("mesh.test", [stranger.rootPem])), "untrusted");
   assert.equal(web.serial, serial);
   assert.equal(web.generation, 1);
+});
+
+Deno.test("MeshIdentity believes a new bundle at once, even when that disowns itself", () => {
+  const web = new MeshIdentity(domain.material("web"));
+  const friend = domain.issue("catalog").chainDer;
+  assert.ok(web.isVouchedFor && web.verify(friend, "client").ok);
+  web.replaceTrust("mesh.test", [stranger.rootPem]);
+  assert.equal(web.isVouchedFor, false);
+  assert.equal(web.verify(friend, "client").ok, false);
+  assert.throws(() => web.replaceTrust("mesh.test", []), /no self-signed root/);
+  assert.throws(() => web.replaceTrust("mesh.test", ["nonsense"]), /PEM blocks/);
+  web.replace({ ...stranger.material("web") });
+  assert.ok(web.isVouchedFor);
 });
 
 Deno.test("MeshIdentity keeps its bundle, and so what that vouched for, when an equal one comes", () => {
