@@ -4,14 +4,13 @@ import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import {
   type ConnectionOptions,
   createSecureContext,
-  type PeerCertificate,
   type SecureContext,
   type Server,
   type TlsOptions,
 } from "node:tls";
 import { readTrustBundle, type TrustBundle } from "./bundle.ts";
 import { parseCertificate, sameBytes } from "./certificate.ts";
-import { chainOf } from "./peer.ts";
+import { clientOptions, MESH_ALPN } from "./client_options.ts";
 import { decodePem } from "./pem.ts";
 import {
   type PeerRole,
@@ -23,9 +22,6 @@ import {
 
 /** A handshake that takes longer is cut: the peer holds a socket and has proved nothing. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** Sidecars speak this to each other until HTTP/2 is there. */
-export const MESH_ALPN: readonly string[] = ["http/1.1"];
-
 /** What an identity is made of, all PEM. */
 export interface IdentityMaterial {
   readonly trustDomain: string;
@@ -50,24 +46,6 @@ export class IdentityError extends Error {
 
 export interface MeshIdentityOptions {
   readonly nowMs?: () => number;
-}
-
-/**
- * Options for the one `tls.connect` made before there is an identity: to join. The server must prove
- * `expected` by the bundle handed over with the join token; we show no certificate.
- */
-export function joinOptions(
-  trust: TrustBundle,
-  expected: string | readonly string[],
-  options: { readonly alpn?: readonly string[]; readonly nowMs?: () => number } = {},
-): ConnectionOptions {
-  const nowMs = options.nowMs ?? Date.now;
-  return clientOptions(
-    { ca: [...trust.pem], minVersion: "TLSv1.3" },
-    options.alpn ?? MESH_ALPN,
-    (chain) =>
-      verifyPeer(chain, trust, { nowMs: nowMs(), role: "server", expectedIdentity: expected }),
-  );
 }
 
 /** Everything that is replaced together. */
@@ -238,27 +216,6 @@ export class MeshIdentity {
     this.#generation++;
     for (const listener of this.#listeners) listener();
   }
-}
-
-function clientOptions(
-  secrets: ConnectionOptions,
-  alpn: readonly string[],
-  judge: (chain: readonly Uint8Array[]) => PeerVerdict,
-): ConnectionOptions {
-  return {
-    ...secrets,
-    // Without the runtime's check a server would not even have to hold the key of its certificate.
-    rejectUnauthorized: true,
-    // Identities are in the certificate, never in a name a resolver could change.
-    servername: "",
-    minVersion: "TLSv1.3",
-    ALPNProtocols: [...alpn],
-    checkServerIdentity: (_host: string, shown: PeerCertificate): Error | undefined => {
-      const verdict = judge(chainOf(shown));
-      if (verdict.ok) return undefined;
-      return Object.assign(new Error(verdict.detail), { code: `peer.${verdict.reason}` });
-    },
-  };
 }
 
 function readState(material: IdentityMaterial, nowMs: number, current?: TrustBundle): State {

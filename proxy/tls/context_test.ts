@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import * as tls from "node:tls";
 import { TestDomain } from "../../tests/support/ca.ts";
 import { readTrustBundle } from "./bundle.ts";
-import { IdentityError, joinOptions, MeshIdentity } from "./context.ts";
+import { joinOptions } from "./client_options.ts";
+import { IdentityError, MeshIdentity } from "./context.ts";
 import { createKeyAndCsr } from "./csr.ts";
 import { type Admission, admitPeer, refuseHandshake, stillTrusted } from "./peer.ts";
 

@@ -34,12 +34,11 @@
  * @module
  */
 export { readTrustBundle, type TrustBundle } from "./bundle.ts";
+export { joinOptions, MESH_ALPN } from "./client_options.ts";
 export {
   HANDSHAKE_TIMEOUT_MS,
   IdentityError,
   type IdentityMaterial,
-  joinOptions,
-  MESH_ALPN,
   MeshIdentity,
   type MeshIdentityOptions,
 } from "./context.ts";
