@@ -163,11 +163,19 @@ function listenerHosts(
       else list.push(...specs);
     }
   }
-  return [...byHost].sort(([a], [b]) => compare(a, b)).map(([hostname, routes]) => ({
-    hostnames: [hostname],
-    group: listener.name,
-    routes,
-  }));
+  return mergedHosts(byHost).map((host) => ({ ...host, group: listener.name }));
+}
+
+/** Host names with the same routes share one entry, so that a proxy compiles these once. */
+function mergedHosts(byHost: ReadonlyMap<string, RouteSpec[]>): HostSpec[] {
+  const merged = new Map<string, { hostnames: string[]; routes: RouteSpec[] }>();
+  for (const [hostname, routes] of [...byHost].sort(([a], [b]) => compare(a, b))) {
+    const key = routes.map((route) => route.name).join(" ");
+    const same = merged.get(key);
+    if (same === undefined) merged.set(key, { hostnames: [hostname], routes });
+    else same.hostnames.push(hostname);
+  }
+  return [...merged.values()];
 }
 
 /** Whether a reference means this listener, and the listener takes routes from there. */
