@@ -117,6 +117,7 @@ export function skipImmediates(reader: Reader, op: number): number {
 
 /** Fuel one instruction costs; roughly its time in units of a plain one. */
 export function costOf(op: number, second: number): number {
+  if (op <= OP.loop || op === OP.else || op === OP.end) return 0; // structure: no work of its own
   if (op === OP.memoryGrow) return MEMORY_GROW_COST;
   if ((op >= 0x6d && op <= 0x70) || (op >= 0x7f && op <= 0x82)) return 8; // integer division
   if (op === 0x91 || op === 0x95 || op === 0x9f || op === 0xa3) return 4; // square root, float division

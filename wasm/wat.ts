@@ -38,7 +38,8 @@ export async function compileWat(
     const parsed = wabt.parseWat(file, text, FEATURES);
     try {
       parsed.resolveNames();
-      parsed.validate();
+      // Its types hide that validate() takes the features too, and without them it knows only the oldest.
+      (parsed as { validate(features: typeof FEATURES): void }).validate(FEATURES);
       // A copy: wabt frees its own memory with destroy().
       return new Uint8Array(parsed.toBinary({ write_debug_names: true }).buffer);
     } finally {
