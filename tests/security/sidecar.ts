@@ -1,0 +1,201 @@
+/** A real sidecar process under attack, steered by a control plane that the test plays itself. */
+import type { Snapshot } from "../../control/schema/snapshot.ts";
+import type { LeafOptions, TestDomain } from "../support/ca.ts";
+import { FakeControl } from "../support/fake_control.ts";
+
+const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
+const READY_MS = 20_000;
+const LOGGED_MS = 10_000;
+
+/** What the workload behind the sidecar answers; who gets to read it was let in. */
+export const SECRET = "the application's answer";
+/** A request that gets it. */
+export const ASK = "GET /secret HTTP/1.1\r\nhost: victim\r\nconnection: close\r\n\r\n";
+
+/** One JSON line of the sidecar's log. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+interface Ready {
+  readonly inbound: string | null;
+  readonly outbound: string | null;
+  readonly listeners: Readonly<Record<string, string>>;
+}
+
+export interface SidecarOptions {
+  /** How the sidecar's own leaf differs from a good one. */
+  readonly leaf?: () => LeafOptions;
+  /** Names of mesh listeners beside each other in one process; then it runs as a gateway. */
+  readonly listeners?: readonly string[];
+}
+
+export class Sidecar implements AsyncDisposable {
+  readonly control: FakeControl;
+  readonly log: LogLine[] = [];
+  readonly #child: Deno.ChildProcess;
+  readonly #app: Deno.HttpServer<Deno.NetAddr>;
+  readonly #dir: string;
+  readonly #output: Promise<unknown>;
+  #ready: Ready | null = null;
+  #text = "";
+  #wake: () => void = () => {};
+
+  private constructor(
+    control: FakeControl,
+    child: Deno.ChildProcess,
+    app: Deno.HttpServer<Deno.NetAddr>,
+    dir: string,
+  ) {
+    this.control = control;
+    this.#child = child;
+    this.#app = app;
+    this.#dir = dir;
+    this.#output = Promise.all([
+      eachLine(child.stdout, (line) => this.#heard(line)),
+      eachLine(child.stderr, (line) => this.#logged(line)),
+    ]);
+  }
+
+  static async start(domain: TestDomain, options: SidecarOptions = {}): Promise<Sidecar> {
+    const dir = await Deno.makeTempDir({ prefix: "denim-attack-" });
+    const app = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      (request) => new Response(`${SECRET} for ${request.headers.get("x-denim-peer")}`),
+    );
+    const appAddress = `127.0.0.1:${app.addr.port}`;
+    const control = await FakeControl.start(domain, {
+      identity: domain.id("victim"),
+      snapshot: snapshotFor(appAddress, options.listeners),
+      ...(options.leaf === undefined ? {} : { leaf: options.leaf }),
+    });
+    await Deno.writeTextFile(`${dir}/bundle.pem`, domain.rootPem);
+    const mode = options.listeners === undefined
+      ? ["--service", "victim", "--app", appAddress, "--inbound", "127.0.0.1:0"]
+        .concat(["--outbound", "127.0.0.1:0"])
+      : ["--gateway", "victim", "--listen-address", "127.0.0.1"];
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-A", MAIN, "proxy", "--control", control.address, "--state", `${dir}/state`],
+        ...["--trust-bundle", `${dir}/bundle.pem`, "--join-token", control.token],
+        ...["--admin", "127.0.0.1:0", ...mode],
+      ],
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const sidecar = new Sidecar(control, child, app, dir);
+    await sidecar.#until(() => sidecar.#ready !== null, READY_MS, "a ready line");
+    await control.until((message) => message.type === "ack");
+    return sidecar;
+  }
+
+  /** Port of its mesh listener, or of the one with this name. */
+  port(name?: string): number {
+    const address = name === undefined ? this.#ready?.inbound : this.#ready?.listeners[name];
+    return Number(address?.split(":").at(-1));
+  }
+
+  /** Resolves with the first line after `from` that has these members. */
+  async logged(members: LogLine, from = 0): Promise<LogLine> {
+    let found: LogLine | undefined;
+    const has = (line: LogLine): boolean =>
+      Object.entries(members).every(([name, value]) => line[name] === value);
+    await this.#until(
+      () => (found = this.log.slice(from).find(has)) !== undefined,
+      LOGGED_MS,
+      `a log line with ${JSON.stringify(members)}`,
+    );
+    return found!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // it has ended already
+    }
+    await this.#child.status;
+    await this.#output;
+    await this.control[Symbol.asyncDispose]();
+    await this.#app.shutdown();
+    await Deno.remove(this.#dir, { recursive: true }).catch(() => {});
+  }
+
+  #heard(line: string): void {
+    if (line.startsWith("{")) this.#ready ??= JSON.parse(line);
+    this.#wake();
+  }
+
+  #logged(line: string): void {
+    this.#text += `${line}\n`;
+    if (line.startsWith("{")) this.log.push(JSON.parse(line));
+    this.#wake();
+  }
+
+  /** Looks again whenever the sidecar says something. */
+  async #until(met: () => boolean, limitMs: number, what: string): Promise<void> {
+    const deadline = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => deadline.resolve(true), limitMs);
+    void this.#child.status.then(() => deadline.resolve(true));
+    try {
+      while (!met()) {
+        const spoke = new Promise<boolean>((done) => this.#wake = () => done(false));
+        if (await Promise.race([spoke, deadline.promise]) && !met()) {
+          throw new Error(`The sidecar gave no sign of ${what}; it logged:\n${this.#text}`);
+        }
+      }
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** Everything that comes in goes to the app. */
+function snapshotFor(
+  app: string,
+  listeners: readonly string[] | undefined,
+): Omit<Snapshot, "version" | "trust"> {
+  const hosts = [{
+    hostnames: ["*"],
+    routes: [{
+      name: "default/victim",
+      matches: [],
+      filters: [],
+      backends: [{ backend: "app", weight: 1, filters: [] }],
+    }],
+  }];
+  const inbound = { name: "inbound", role: "inbound", tls: "mesh", hosts } as const;
+  const outbound = { name: "outbound", role: "outbound", tls: "none", hosts: [] } as const;
+  return {
+    node: {
+      kind: listeners === undefined ? "sidecar" : "gateway",
+      namespace: "default",
+      name: "victim",
+    },
+    listeners: listeners === undefined
+      ? [inbound, outbound]
+      : listeners.map((name) => ({ name, role: "gateway", port: 0, tls: "mesh", hosts })),
+    backends: {
+      app: {
+        name: "app",
+        endpoints: [{ address: app }],
+        balancer: { algorithm: "p2c" },
+        connectTimeoutMs: 1000,
+        pool: { maxConnections: 16, maxPending: 16, idleTimeoutMs: 10_000 },
+        outlier: null,
+      },
+    },
+    modules: [],
+  };
+}
+
+async function eachLine(
+  stream: ReadableStream<Uint8Array>,
+  take: (line: string) => void,
+): Promise<void> {
+  let held = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    held += text;
+    const lines = held.split("\n");
+    held = lines.pop() ?? "";
+    for (const line of lines) take(line);
+  }
+}
