@@ -91,6 +91,16 @@ const TABLE = {
   "h1.too_many_interim": fault("upstream", 502, "The upstream sent too many interim responses"),
   "h1.unasked_bytes": fault("upstream", 502, "The upstream sent bytes that no request asked for"),
   "h1.unasked_switch": fault("upstream", 502, "The upstream switched protocols unasked"),
+  // HTTP/2
+  "h2.refused_stream": fault(
+    "upstream",
+    503,
+    "The upstream refused the stream without looking at it",
+    false,
+  ),
+  "h2.reset": fault("upstream", 502, "The upstream reset the stream"),
+  "h2.stream_error": fault("upstream", 502, "The peer broke a rule of HTTP/2 on this stream"),
+  "h2.connection_error": fault("upstream", 502, "The peer broke a rule of HTTP/2"),
   // Connections and streams
   "downstream.gone": fault("downstream", 499, "The client closed the connection"),
   "downstream.timeout": fault("downstream", 408, "The client took too long to send its request"),

@@ -40,7 +40,7 @@ export class Engine {
   readonly #addresses = new Map<string, string>();
   readonly #notReady: ListenerRuntime;
   readonly #swaps: Counter;
-  readonly #sweeper: number;
+  readonly #sweeper: ReturnType<typeof setInterval>;
   #identity: MeshIdentity | null = null;
   #runtime: RuntimeSnapshot | null = null;
   /** Applies run one after the other; each waits for the one before. */
