@@ -89,6 +89,9 @@ export function parseCertificate(der: Uint8Array): Certificate | string {
   const spki = body.element(TAG.sequence);
   const extensions = readExtensions(body);
   body.finish();
+  checkName(new DerReader(issuer), whole);
+  checkName(new DerReader(subject), whole);
+  checkKey(new DerReader(spki), whole);
   const signatureAlgorithm = readAlgorithm(innerAlgorithm, whole);
   if (!sameBytes(innerAlgorithm, outerAlgorithm)) whole.fail("the two algorithms differ");
   if (whole.fault !== null) return whole.fault;
@@ -121,6 +124,32 @@ function readSerial(body: DerReader): string {
     body.fail("bad serial number");
   }
   return digits.toHex().toUpperCase();
+}
+
+/** Names are compared as bytes and keys are read elsewhere; here only their form is looked at. */
+function checkName(reader: DerReader, document: DerReader): void {
+  const name = reader.enter(TAG.sequence);
+  while (!name.atEnd) {
+    const part = name.enter(TAG.set);
+    do {
+      const attribute = part.enter(TAG.sequence);
+      attribute.oid();
+      attribute.skip();
+      attribute.finish();
+    } while (!part.atEnd);
+  }
+  if (reader.fault !== null) document.fail(`a name: ${reader.fault}`);
+}
+
+function checkKey(reader: DerReader, document: DerReader): void {
+  const key = reader.enter(TAG.sequence);
+  const algorithm = key.enter(TAG.sequence);
+  algorithm.oid();
+  if (!algorithm.atEnd) algorithm.skip();
+  algorithm.finish();
+  key.bitString();
+  key.finish();
+  if (reader.fault !== null) document.fail(`the public key: ${reader.fault}`);
 }
 
 function readAlgorithm(der: Uint8Array, document: DerReader): string {

@@ -91,6 +91,12 @@ export class DerReader {
     return this.#state.fault === null ? this.#bytes.subarray(from, end) : NOTHING;
   }
 
+  /** Takes the next element, whatever it is. */
+  skip(): void {
+    if ((this.tag & 0x1f) === 0x1f) this.fail("a tag of more than one octet");
+    this.#take(this.tag);
+  }
+
   /** Says that nothing may follow. */
   finish(): void {
     if (this.#state.fault === null && this.#at !== this.#end) this.fail("trailing bytes");
