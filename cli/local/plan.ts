@@ -1,0 +1,159 @@
+/** What a local mesh consists of: the apps, and the command line of every process. Plain data, no side effects. */
+import { guarded } from "./child.ts";
+
+const CLI = new URL("../main.ts", import.meta.url).pathname;
+const DEMO = new URL("../../examples/demo/", import.meta.url).pathname;
+
+/** One workload and its app. */
+export interface WorkloadPlan {
+  /** Unique in the mesh, e.g. `reviews-v2`; also the names of its log and its state folder. */
+  readonly key: string;
+  /** Name it registers under. */
+  readonly service: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The app to start; null when something else serves at the port of `<key>.app`. */
+  readonly app: AppPlan | null;
+  /** `host:port` of an app that runs already; with it `app` is null. */
+  readonly appAddress?: string;
+}
+
+export interface AppPlan {
+  readonly main: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface MeshPlan {
+  readonly workloads: readonly WorkloadPlan[];
+  /** Name of the Gateway resource whose listeners the edge proxy opens; null for none. */
+  readonly gateway: string | null;
+}
+
+/** The demo of `deno task run`: web → catalog → reviews v1/v2 behind the gateway `edge`. */
+export const DEMO_PLAN: MeshPlan = {
+  gateway: "edge",
+  workloads: [
+    workload("web", {}, "web.ts", { CATALOG_URL: "http://catalog" }),
+    workload("catalog", {}, "catalog.ts", { REVIEWS_URL: "http://reviews" }),
+    workload("reviews", { version: "v1" }, "reviews.ts", { VERSION: "v1" }),
+    workload("reviews", { version: "v2" }, "reviews.ts", { VERSION: "v2" }),
+  ],
+};
+
+export const DEMO_RESOURCES = `${DEMO}mesh.yaml`;
+
+function workload(
+  service: string,
+  labels: Readonly<Record<string, string>>,
+  main: string,
+  env: Readonly<Record<string, string>>,
+): WorkloadPlan {
+  const version = labels["version"];
+  return {
+    key: version === undefined ? service : `${service}-${version}`,
+    service,
+    labels,
+    app: { main: `${DEMO}${main}`, env },
+  };
+}
+
+/** Names of every port the plan needs. */
+export function portNames(plan: MeshPlan): string[] {
+  const names = ["control", "mesh"];
+  if (plan.gateway !== null) names.push("gateway", "gateway.admin");
+  for (const { key } of plan.workloads) {
+    names.push(`${key}.app`, `${key}.inbound`, `${key}.outbound`, `${key}.admin`);
+  }
+  return names;
+}
+
+/** Halves a proxy's memory under load at the same throughput. */
+const PROXY_V8_FLAGS = "--v8-flags=--max-semi-space-size=1,--max-old-space-size=64";
+
+export interface Places {
+  readonly ports: Readonly<Record<string, number>>;
+  /** File of the mesh's folder, e.g. `data`. */
+  readonly file: (name: string) => string;
+}
+
+export function controlArgs(places: Places, more: readonly string[]): string[] {
+  return guarded(["-A"], CLI, [
+    "control",
+    "--data",
+    places.file("data"),
+    "--listen",
+    at(places, "control"),
+    "--mesh-listen",
+    at(places, "mesh"),
+    ...more,
+  ]);
+}
+
+export function appArgs(app: AppPlan): string[] {
+  return guarded(["--allow-net", "--allow-env", "--no-prompt"], app.main, []);
+}
+
+/** An app is told where it listens, and that HTTP goes through its sidecar: that is all it knows. */
+export function appEnv(places: Places, workload: WorkloadPlan): Record<string, string> {
+  return {
+    ...workload.app?.env,
+    HOST: "127.0.0.1",
+    PORT: String(places.ports[`${workload.key}.app`]),
+    HTTP_PROXY: `http://${at(places, `${workload.key}.outbound`)}`,
+    http_proxy: `http://${at(places, `${workload.key}.outbound`)}`,
+    NO_PROXY: "",
+    no_proxy: "",
+  };
+}
+
+export function sidecarArgs(
+  places: Places,
+  workload: WorkloadPlan,
+  more: readonly string[],
+): string[] {
+  const { key } = workload;
+  return proxyArgs(places, key, [
+    "--service",
+    workload.service,
+    ...Object.entries(workload.labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]),
+    "--app",
+    workload.appAddress ?? at(places, `${key}.app`),
+    "--inbound",
+    at(places, `${key}.inbound`),
+    "--outbound",
+    at(places, `${key}.outbound`),
+    "--admin",
+    at(places, `${key}.admin`),
+    ...more,
+  ]);
+}
+
+export function gatewayArgs(places: Places, gateway: string, more: readonly string[]): string[] {
+  return proxyArgs(places, "gateway", [
+    "--gateway",
+    gateway,
+    "--admin",
+    at(places, "gateway.admin"),
+    ...more,
+  ]);
+}
+
+/** A proxy may use the network and its own folder; it starts no program and loads no library. */
+function proxyArgs(places: Places, key: string, args: readonly string[]): string[] {
+  const state = places.file(`proxies/${key}`);
+  return guarded(["-A", PROXY_V8_FLAGS], CLI, [
+    "proxy",
+    "--control",
+    at(places, "mesh"),
+    "--trust-bundle",
+    places.file("trust-bundle.pem"),
+    "--join-token-file",
+    `${state}/join.token`,
+    "--state",
+    state,
+    ...args,
+  ]);
+}
+
+function at(places: Places, name: string): string {
+  return `127.0.0.1:${places.ports[name]}`;
+}
