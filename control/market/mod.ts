@@ -16,5 +16,9 @@ export type {
   Push,
   Statement,
 } from "./types.ts";
+export { bindingOf, bindingResource, type ModuleFacts, moduleFacts } from "./binding.ts";
+export { type Manifest, readManifest } from "./manifest.ts";
+export { Market, type MarketDeps } from "./market.ts";
+export { createSigningKey, type SigningKey, signStatement } from "./statement.ts";
 export { MarketError } from "./types.ts";
 export { pushFromForm, pushToForm } from "./form.ts";

@@ -1,0 +1,83 @@
+/** The FilterBinding that installs a listing: granted exactly what the module was seen to need. */
+import { stringify } from "yaml";
+import { WASM_LIMITS } from "../../wasm/limits.ts";
+
+export interface BindingInput {
+  /** `publisher/name`. */
+  readonly name: string;
+  readonly version: string;
+  readonly phase: "AUTHN" | "AUTHZ" | "TRANSFORM" | "STATS";
+  readonly capabilities: readonly string[];
+  readonly config?: unknown;
+  readonly target?: { readonly kind: string; readonly name: string; readonly namespace?: string };
+  readonly failMode?: "open" | "closed";
+}
+
+/** Fail closed where a skipped filter would let something through, open where it only decorates. */
+const FAIL_MODES = {
+  AUTHN: "closed",
+  AUTHZ: "closed",
+  TRANSFORM: "closed",
+  STATS: "open",
+} as const;
+
+/** As YAML; without a target one that must be filled in. */
+export function bindingOf(input: BindingInput): string {
+  return stringify(bindingResource(input));
+}
+
+export function bindingResource(input: BindingInput): Record<string, unknown> {
+  const target = input.target ?? { kind: "Service", name: "NAME" };
+  const metadata: Record<string, string> = {
+    name: input.name.split("/")[1]!.replace(/[._]/g, "-"),
+  };
+  if (target.namespace !== undefined) metadata.namespace = target.namespace;
+  const spec: Record<string, unknown> = {
+    targetRefs: [{ kind: target.kind, name: target.name }],
+    module: { name: input.name, version: input.version },
+    phase: input.phase,
+    capabilities: input.capabilities,
+    failMode: input.failMode ?? FAIL_MODES[input.phase],
+  };
+  if (input.config !== undefined) spec.config = input.config;
+  return { apiVersion: "denim.dev/v1", kind: "FilterBinding", metadata, spec };
+}
+
+/** What a snapshot needs to know of a listing. */
+export interface ModuleFacts {
+  readonly name: string;
+  readonly version: string;
+  readonly digest: string;
+  readonly bytes: number;
+  readonly abi: "proxy-wasm" | "component";
+  readonly phase: "AUTHN" | "AUTHZ" | "TRANSFORM" | "STATS";
+  readonly fuelPerCall: number;
+  readonly memoryBytes: number;
+  readonly config: string;
+}
+
+/** The part of a listing that goes into snapshots. */
+export function moduleFacts(listing: {
+  readonly name: string;
+  readonly version: string;
+  readonly digest: string;
+  readonly bytes: number;
+  readonly abi: "proxy-wasm" | "component";
+  readonly phase: BindingInput["phase"];
+  readonly limits: { readonly fuelPerCall: number; readonly memoryMiB: number };
+  readonly config: string;
+}): ModuleFacts {
+  const { name, version, digest, bytes, abi, phase, config, limits } = listing;
+  const memoryBytes = Math.min(limits.memoryMiB * 1024 * 1024, WASM_LIMITS.moduleBytes * 8);
+  return {
+    name,
+    version,
+    digest,
+    bytes,
+    abi,
+    phase,
+    config,
+    fuelPerCall: limits.fuelPerCall,
+    memoryBytes,
+  };
+}
