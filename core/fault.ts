@@ -104,6 +104,11 @@ const TABLE = {
   // Connections and streams
   "downstream.gone": fault("downstream", 499, "The client closed the connection"),
   "downstream.timeout": fault("downstream", 408, "The client took too long to send its request"),
+  "downstream.distrusted": fault(
+    "downstream",
+    499,
+    "The client's certificate expired or was revoked during its request",
+  ),
   "downstream.idle": fault("downstream", 408, "The connection was idle for too long"),
   "upstream.connect": fault("upstream", 503, "No connection could be made to the upstream", false),
   "upstream.connect_timeout": fault("upstream", 503, "The upstream did not accept in time", false),

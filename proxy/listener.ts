@@ -29,6 +29,8 @@ export interface ListenerLimits {
   readonly idleTimeoutMs: number;
   /** Without one byte in either direction while an exchange runs. */
   readonly stallTimeoutMs: number;
+  /** How long a running exchange may go on after its peer's certificate expired or was revoked. */
+  readonly distrustGraceMs: number;
 }
 
 export const LISTENER_LIMITS: ListenerLimits = {
@@ -36,6 +38,7 @@ export const LISTENER_LIMITS: ListenerLimits = {
   headTimeoutMs: 10_000,
   idleTimeoutMs: 120_000,
   stallTimeoutMs: 300_000,
+  distrustGraceMs: 10_000,
 };
 
 export interface ListenerDeps {
@@ -133,7 +136,12 @@ export class Listener implements ConnectionOwner {
   sweep(): void {
     const now = this.deps.clock.monotonicMs();
     for (const [connection, inlet] of this.#inlets) {
-      if (!this.#mayStay(inlet)) connection.codec.drain();
+      if (!this.#mayStay(inlet, now)) connection.codec.drain();
+      // A request without end must not keep a peer in that would be refused at the door.
+      if (now - inlet.distrustedMs > this.#limits.distrustGraceMs) {
+        connection.fail(FAULTS["downstream.distrusted"]);
+        continue;
+      }
       const { phase } = connection.codec;
       if (connection.activity > 0 && phase !== HEAD) connection.lastActiveMs = now;
       connection.activity = 0;
@@ -177,12 +185,12 @@ export class Listener implements ConnectionOwner {
   }
 
   /** Certificates expire and bundles change while connections are open. */
-  #mayStay(inlet: Inlet): boolean {
+  #mayStay(inlet: Inlet, monotonicMs: number): boolean {
     const { identity, clock, log } = this.deps;
-    if (identity === null || inlet.admitted === null || inlet.distrusted) return true;
+    if (identity === null || inlet.admitted === null || inlet.distrustedMs < Infinity) return true;
     const verdict = stillTrusted(inlet.admitted, identity, clock.nowMs());
     if (verdict.ok) return true;
-    inlet.distrusted = true;
+    inlet.distrustedMs = monotonicMs;
     log.warn("inbound.closed", {
       listener: this.name,
       peer: inlet.peer,
@@ -219,7 +227,8 @@ class Inlet implements Arrival {
   readonly peer: string;
   readonly remote: string;
   lastPhase: number = HEAD;
-  distrusted = false;
+  /** When its peer ceased to be trusted, on the monotonic clock; Infinity: it is. */
+  distrustedMs = Infinity;
 
   constructor(listener: Listener, socket: Socket, admitted: AdmittedPeer | null) {
     this.#listener = listener;

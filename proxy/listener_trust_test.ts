@@ -1,0 +1,73 @@
+/** An open connection whose peer ceases to be trusted: first a chance to finish, then the end. */
+import assert from "node:assert/strict";
+import { createLog } from "../core/log.ts";
+import { Metrics } from "../core/metrics.ts";
+import { BUSY, type Codec } from "../core/stream.ts";
+import { connect, type TLSSocket } from "node:tls";
+import { TestDomain } from "../tests/support/ca.ts";
+import { Listener } from "./listener.ts";
+import type { ListenerRuntime } from "./snapshot.ts";
+import { MeshIdentity } from "./tls/mod.ts";
+
+const RUNTIME: ListenerRuntime = {
+  version: "",
+  match: () => assert.fail("no request is made"),
+  entered() {},
+  left() {},
+};
+
+/** An exchange that never ends. */
+class BusyCodec implements Codec {
+  readonly protocol = "h1" as const;
+  readonly phase = BUSY;
+  drains = 0;
+  receive(): void {}
+  eof(): void {}
+  drained(): void {}
+  drain(): void {
+    this.drains++;
+  }
+  close(): void {}
+}
+
+Deno.test("Listener drains a revoked peer's connection and cuts it when the grace is over", async () => {
+  const domain = new TestDomain();
+  const identity = new MeshIdentity(domain.material("catalog"));
+  const web = new MeshIdentity(domain.material("web"));
+  const lines: string[] = [];
+  const codecs: BusyCodec[] = [];
+  const clock = { ms: 0, nowMs: Date.now, monotonicMs: () => clock.ms };
+  const listener = new Listener("inbound", RUNTIME, {
+    clock,
+    log: createLog((line) => lines.push(line)),
+    metrics: new Metrics(),
+    codec: () => {
+      const codec = new BusyCodec();
+      codecs.push(codec);
+      return codec;
+    },
+    identity,
+    limits: { distrustGraceMs: 5000 },
+    ended: () => {},
+  });
+  const { host, port } = await listener.listen("127.0.0.1", 0);
+  const socket: TLSSocket = connect({ host, port, ...web.connectOptions(identity.id) });
+  const closed = new Promise<void>((done) => socket.on("close", () => done()));
+  socket.on("error", () => {});
+  await new Promise<void>((done) => socket.on("secureConnect", () => done()));
+  while (listener.connections === 0) await new Promise((turn) => setImmediate(turn));
+
+  listener.sweep();
+  assert.equal(codecs[0]!.drains, 0);
+  identity.revoke({ serials: new Set(), identities: new Set([web.id]) }); // sweeps by itself
+  assert.equal(codecs[0]!.drains, 1);
+  assert.equal(JSON.parse(lines.at(-1)!).reason, "revoked");
+  clock.ms = 5000;
+  listener.sweep();
+  assert.equal(listener.connections, 1);
+  clock.ms = 5001;
+  listener.sweep();
+  await closed;
+  await listener.drain(0);
+  assert.equal(listener.connections, 0);
+});
