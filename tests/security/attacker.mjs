@@ -52,7 +52,7 @@ function connect(step) {
 /** A server that shows what it is given and says hello to whoever completes the handshake. */
 function listen({ listen: _, ...options }) {
   return new Promise((done) => {
-    const server = tls.createServer({ minVersion: "TLSv1.3", ...options }, (socket) => {
+    const server = tls.createServer(options, (socket) => {
       socket.on("error", () => {});
       socket.end("hello from the attacker");
     });

@@ -54,7 +54,9 @@ export class Attacker implements AsyncDisposable {
   }
 
   /** Opens a server that shows this certificate; gives its port. */
-  async listen(options: { readonly cert: string; readonly key: string }): Promise<number> {
+  async listen(
+    options: { readonly cert: string; readonly key: string; readonly maxVersion?: "TLSv1.2" },
+  ): Promise<number> {
     const { port } = await this.#ask<{ port: number }>({ listen: true, ...options });
     return port;
   }

@@ -25,9 +25,13 @@ function reach(port: number, options: tls.ConnectionOptions): Promise<string> {
 /** A refusal by the runtime: some code, but not the server's greeting and not nothing. */
 const REFUSED_BY_TLS = /^(?!hello)[A-Z_0-9]+$/;
 
-async function assertOutcome(shown: Pick<TestSvid, "chainPem" | "keyPem">, code: RegExp) {
+async function assertOutcome(
+  shown: Pick<TestSvid, "chainPem" | "keyPem">,
+  code: RegExp,
+  more: { maxVersion?: "TLSv1.2" } = {},
+): Promise<void> {
   await using attacker = Attacker.start();
-  const port = await attacker.listen({ cert: shown.chainPem, key: shown.keyPem });
+  const port = await attacker.listen({ cert: shown.chainPem, key: shown.keyPem, ...more });
   const web = new MeshIdentity(domain.material("web"));
   assert.match(await reach(port, web.connectOptions(CATALOG)), code);
   // The same holds for the one connection made without an identity.
@@ -61,4 +65,8 @@ Deno.test("A stranger's server is refused, whatever it calls itself", async () =
 Deno.test("A server that shows a stolen certificate without its key is refused", async () => {
   const { chainPem, keys } = domain.issue("catalog");
   await assertOutcome({ chainPem, keyPem: stolenKeyPem(keys) }, REFUSED_BY_TLS);
+});
+
+Deno.test("A server that speaks nothing newer than TLS 1.2 is refused", async () => {
+  await assertOutcome(domain.issue("catalog"), REFUSED_BY_TLS, { maxVersion: "TLSv1.2" });
 });
