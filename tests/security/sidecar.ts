@@ -31,6 +31,8 @@ export interface SidecarOptions {
 export class Sidecar implements AsyncDisposable {
   readonly control: FakeControl;
   readonly log: LogLine[] = [];
+  /** Requests its app has got. */
+  requests = 0;
   readonly #child: Deno.ChildProcess;
   readonly #app: Deno.HttpServer<Deno.NetAddr>;
   readonly #dir: string;
@@ -57,10 +59,11 @@ export class Sidecar implements AsyncDisposable {
 
   static async start(domain: TestDomain, options: SidecarOptions = {}): Promise<Sidecar> {
     const dir = await Deno.makeTempDir({ prefix: "denim-attack-" });
-    const app = Deno.serve(
-      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-      (request) => new Response(`${SECRET} for ${request.headers.get("x-denim-peer")}`),
-    );
+    let sidecar: Sidecar | null = null;
+    const app = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+      sidecar?.#served();
+      return new Response(`${SECRET} for ${request.headers.get("x-denim-peer")}`);
+    });
     const appAddress = `127.0.0.1:${app.addr.port}`;
     const control = await FakeControl.start(domain, {
       identity: domain.id("victim"),
@@ -81,16 +84,22 @@ export class Sidecar implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const sidecar = new Sidecar(control, child, app, dir);
-    await sidecar.#until(() => sidecar.#ready !== null, READY_MS, "a ready line");
+    const started = new Sidecar(control, child, app, dir);
+    sidecar = started;
+    await started.#until(() => started.#ready !== null, READY_MS, "a ready line");
     await control.until((message) => message.type === "ack");
-    return sidecar;
+    return started;
   }
 
   /** Port of its mesh listener, or of the one with this name. */
   port(name?: string): number {
     const address = name === undefined ? this.#ready?.inbound : this.#ready?.listeners[name];
     return Number(address?.split(":").at(-1));
+  }
+
+  /** Resolves when the app has been asked more often than `count` times. */
+  async asked(count: number): Promise<void> {
+    await this.#until(() => this.requests > count, LOGGED_MS, "a request to the app");
   }
 
   /** Resolves with the first line after `from` that has these members. */
@@ -117,6 +126,11 @@ export class Sidecar implements AsyncDisposable {
     await this.control[Symbol.asyncDispose]();
     await this.#app.shutdown();
     await Deno.remove(this.#dir, { recursive: true }).catch(() => {});
+  }
+
+  #served(): void {
+    this.requests++;
+    this.#wake();
   }
 
   #heard(line: string): void {
