@@ -17,6 +17,7 @@ export type {
   Statement,
 } from "./types.ts";
 export { bindingOf, bindingResource, type ModuleFacts, moduleFacts } from "./binding.ts";
+export { BuildError, buildFilter, type BuildOptions, type BuiltFilter } from "./build.ts";
 export { type Manifest, readManifest } from "./manifest.ts";
 export { Market, type MarketDeps } from "./market.ts";
 export { createSigningKey, type SigningKey, signStatement } from "./statement.ts";
