@@ -43,7 +43,12 @@ export type FromProxy =
     readonly reason: string;
   }
   | { readonly type: "module"; readonly digest: string }
-  | { readonly type: "report"; readonly report: ProxyReport };
+  | { readonly type: "report"; readonly report: ProxyReport }
+  /** It is about to stop: send it no more traffic. A connection that just goes may come back. */
+  | { readonly type: "bye" };
+
+/** The application protocol of the stream, named in its TLS handshake. */
+export const CONTROL_ALPN: readonly string[] = ["denim-control/1"];
 
 /** What a proxy says of itself every few seconds: totals since its start. */
 export interface ProxyReport {
