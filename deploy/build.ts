@@ -53,6 +53,7 @@ export async function build(options: BuildOptions): Promise<void> {
     await run(program, [
       ...before,
       "build",
+      ...program === "buildah" ? ["--isolation", "chroot"] : [],
       "--build-arg",
       `BASE=${options.base}`,
       "--tag",
