@@ -50,8 +50,8 @@ export function parseDocuments(input: string | readonly unknown[]): ParseResult 
       if (resource === null) continue;
       const id = resourceId(resource);
       if (seen.has(id)) report("metadata.name", "is given twice in one input; keep one", id);
+      else resources.push(resource);
       seen.add(id);
-      resources.push(resource);
     }
   }
   return { resources, errors: errors.slice(0, LIMITS.errors) };
