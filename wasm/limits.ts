@@ -6,7 +6,7 @@ export const WASM_LIMITS = {
   /** Fuel for one call into a module: about 3–10 ms of plain instructions. */
   fuelPerCall: 10_000_000,
   /** Fuel for the start function, `_initialize` and `_start`: language runtimes set themselves up there. */
-  startFuel: 100_000_000,
+  startFuel: 50_000_000,
   /** Linear memory of one instance. */
   memoryBytes: 16 * 1024 * 1024,
   /** Elements of one table; a table holds every function whose address is taken. */

@@ -72,6 +72,7 @@ export function setBufferBytes(vm: Vm) {
     const to = Math.min(from + (size >>> 0), old.length);
     const total = from + value.length + old.length - to;
     if (total > WASM_LIMITS.bodyBytes) return STATUS.badArgument;
+    vm.memory.charge(total);
     const next = new Uint8Array(total);
     next.set(old.subarray(0, from));
     next.set(value, from);

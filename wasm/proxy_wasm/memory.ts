@@ -37,8 +37,9 @@ export class GuestMemory {
   /** The guest's bytes without a copy, or null when they are not all inside its memory. */
   view(pointer: number, length: number): Uint8Array | null {
     const from = pointer >>> 0, count = length >>> 0;
-    const bytes = this.#fresh(count);
+    const bytes = this.#fresh();
     if (from + count > bytes.length) return null;
+    this.budget -= count;
     return bytes.subarray(from, from + count);
   }
 
@@ -56,13 +57,13 @@ export class GuestMemory {
 
   u32(pointer: number): number | null {
     const at = pointer >>> 0;
-    const bytes = this.#fresh(4);
+    const bytes = this.#fresh();
     return at + 4 > bytes.length ? null : this.#view.getUint32(at, true);
   }
 
   setU32(pointer: number, value: number): boolean {
     const at = pointer >>> 0;
-    const bytes = this.#fresh(4);
+    const bytes = this.#fresh();
     if (at + 4 > bytes.length) return false;
     this.#view.setUint32(at, value, true);
     return true;
@@ -70,7 +71,7 @@ export class GuestMemory {
 
   setU64(pointer: number, value: bigint): boolean {
     const at = pointer >>> 0;
-    const bytes = this.#fresh(8);
+    const bytes = this.#fresh();
     if (at + 8 > bytes.length) return false;
     this.#view.setBigUint64(at, BigInt.asUintN(64, value), true);
     return true;
@@ -119,11 +120,16 @@ export class GuestMemory {
       : STATUS.invalidMemory;
   }
 
-  #fresh(touched: number): Uint8Array {
-    this.budget -= touched + WASM_LIMITS.hostTouchBytes;
+  /** Counts work a host call does beside looking into memory. */
+  charge(bytes: number): void {
+    this.budget -= bytes;
     if (this.budget < 0) {
       throw new HostBudgetError("Host calls copied more than one call may ask for");
     }
+  }
+
+  #fresh(): Uint8Array {
+    this.charge(WASM_LIMITS.hostTouchBytes);
     // A detached view has no length: that is how growth shows, without asking the engine each time.
     if (this.#bytes.length === 0) {
       this.#bytes = new Uint8Array(this.#memory.buffer);

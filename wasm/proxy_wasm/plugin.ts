@@ -53,6 +53,8 @@ export class Plugin implements PluginHost, FilterStatus {
   lastTrap = "";
   #vm: Vm | null = null;
   #closed = false;
+  /** The last start failed as one does that does not find its root context. */
+  #namesMayDiffer = false;
   readonly #restart = new RestartPolicy();
   readonly #ticker = new Ticker(this);
   readonly #deniedCalls = new Set<string>();
@@ -111,6 +113,7 @@ export class Plugin implements PluginHost, FilterStatus {
       const failure = this.#instantiate();
       if (failure === null) return null;
       reason ??= failure;
+      if (!this.#namesMayDiffer) break;
     }
     return reason ?? "no root name was given";
   }
@@ -197,6 +200,7 @@ export class Plugin implements PluginHost, FilterStatus {
     }
     if (!vm.start()) {
       this.options.wheel.disarm(this.#ticker);
+      this.#namesMayDiffer = vm.dead === null || vm.dead.kind === "exit" || vm.dead.kind === "trap";
       return vm.dead?.text ?? "the module refused its configuration";
     }
     vm.touched = [];

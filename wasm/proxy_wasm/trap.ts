@@ -79,13 +79,16 @@ const MAX_FRAMES = 6;
 function frames(error: unknown, entry: string): string {
   const stack = error instanceof Error ? error.stack ?? "" : "";
   const names: string[] = [];
-  for (const line of stack.split("\n")) {
+  let whole = false; // whether the frames reach down to the host
+  for (const line of stack.split("\n").slice(1)) {
     const found = FRAME.exec(line);
+    whole = found === null;
     if (found === null) continue;
     const name = found[1]!.startsWith("<") ? `function at ${found[2]}` : found[1]!;
     if (names.at(-1) !== name) names.push(name.slice(0, 120));
-    if (names.length === MAX_FRAMES) return names.join(" < ");
+    if (names.length === MAX_FRAMES) break;
   }
+  if (!whole && names.length > 0) return `${names.join(" < ")} < … < ${entry}`;
   // The outermost frame is the callback: it may have no name of its own, but it has been exported.
   names.splice(-1, 1, entry);
   return names.join(" < ");

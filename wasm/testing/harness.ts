@@ -66,10 +66,25 @@ const BUMP = `
     (global.set $heap (i32.add (global.get $heap)
       (i32.and (i32.add (local.get $size) (i32.const 7)) (i32.const -8)))))`;
 
+/** `(call $note (i32))` logs a status as text, for {@link FilterSetup.notes}; `$ok` expects 0 and traps otherwise. */
+const NOTE = `
+  (func $note (param $n i32)
+    (if (i32.ge_u (local.get $n) (i32.const 10))
+      (then
+        (i32.store8 (i32.const 8) (i32.add (i32.const 48) (i32.div_u (local.get $n) (i32.const 10))))
+        (i32.store8 (i32.const 9) (i32.add (i32.const 48) (i32.rem_u (local.get $n) (i32.const 10))))
+        (drop (call $proxy_log (i32.const 2) (i32.const 8) (i32.const 2))))
+      (else
+        (i32.store8 (i32.const 8) (i32.add (i32.const 48) (local.get $n)))
+        (drop (call $proxy_log (i32.const 2) (i32.const 8) (i32.const 1))))))
+  (func $ok (param i32) (if (local.get 0) (then unreachable)))
+  (func $say (param i32 i32) (drop (call $proxy_log (i32.const 2) (local.get 0) (local.get 1))))`;
+
 /** A module around `body`: marker, memory, allocator, and imports for the host calls it names. */
 export function proxyWasmWat(body: string, options: WatOptions = {}): string {
+  const text = `${NOTE} ${options.allocator ?? BUMP} ${body}`;
   const calls = Object.entries(SIGNATURES).filter(([name]) =>
-    new RegExp(`\\$${name}\\b`).test(body)
+    new RegExp(`\\$${name}\\b`).test(text)
   );
   const imports = calls.map(([name, params]) =>
     `(import "env" "${name}" (func $${name} ${
@@ -79,8 +94,7 @@ export function proxyWasmWat(body: string, options: WatOptions = {}): string {
   return `(module ${imports.join("\n")} ${options.imports ?? ""}
     ${options.memory ?? '(memory (export "memory") 1)'}
     (func (export "proxy_abi_version_${options.abi ?? "0_2_1"}"))
-    ${options.allocator ?? BUMP}
-    ${body})`;
+    ${text})`;
 }
 
 /** The admitted form of WAT text. */
@@ -110,6 +124,8 @@ export interface FilterSetup {
   readonly wheel: Wheel;
   readonly metrics: Metrics;
   readonly logs: Record<string, unknown>[];
+  /** What the guest has logged, since the last look. */
+  notes(): string[];
   /** A new exchange through the plan. */
   exchange(head?: Partial<RequestHead>): FakeExchange;
 }
@@ -168,6 +184,11 @@ export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise
     wheel,
     metrics,
     logs,
+    notes: () => {
+      const texts = logs.filter((l) => l["msg"] === "wasm.log").map((l) => String(l["text"]));
+      logs.length = 0;
+      return texts;
+    },
     exchange: (head) => new FakeExchange(filter, head),
   };
 }
@@ -223,6 +244,9 @@ export class FakeExchange implements FilterContext {
   }
   responseData(text: string, end = false): string | null {
     return shown(this.#filter.onResponseData!(this, bytes(text), end));
+  }
+  responseTrailers(...lines: string[]): Verdict {
+    return this.#filter.onResponseTrailers!(this, new Fields(lines));
   }
   end(): void {
     this.#filter.onEnd!(this);
