@@ -49,12 +49,12 @@ function connect(step) {
   });
 }
 
-/** A server that shows what it is given and says hello to whoever completes the handshake. */
-function listen({ listen: _, ...options }) {
+/** A server that shows what it is given and answers the first bytes it gets. */
+function listen({ listen: _, say = "hello from the attacker", ...options }) {
   return new Promise((done) => {
     const server = tls.createServer(options, (socket) => {
       socket.on("error", () => {});
-      socket.end("hello from the attacker");
+      socket.once("data", () => socket.end(say));
     });
     server.on("tlsClientError", () => {});
     server.listen(0, "127.0.0.1", () => done({ port: server.address().port }));

@@ -14,6 +14,15 @@ export interface Attack {
   readonly waitMs?: number;
 }
 
+/** A server of the attacker's. */
+export interface Trap {
+  readonly cert: string;
+  readonly key: string;
+  readonly maxVersion?: "TLSv1.2";
+  /** Its answer to the first bytes it gets. */
+  readonly say?: string;
+}
+
 export interface AttackResult {
   /** The client's own view; a server may still refuse afterwards. */
   readonly connected: boolean;
@@ -54,9 +63,7 @@ export class Attacker implements AsyncDisposable {
   }
 
   /** Opens a server that shows this certificate; gives its port. */
-  async listen(
-    options: { readonly cert: string; readonly key: string; readonly maxVersion?: "TLSv1.2" },
-  ): Promise<number> {
+  async listen(options: Trap): Promise<number> {
     const { port } = await this.#ask<{ port: number }>({ listen: true, ...options });
     return port;
   }

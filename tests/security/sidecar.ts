@@ -1,5 +1,10 @@
 /** A real sidecar process under attack, steered by a control plane that the test plays itself. */
-import type { Snapshot } from "../../control/schema/snapshot.ts";
+import type {
+  BackendSpec,
+  EndpointSpec,
+  HostSpec,
+  Snapshot,
+} from "../../control/schema/snapshot.ts";
 import type { LeafOptions, TestDomain } from "../support/ca.ts";
 import { FakeControl } from "../support/fake_control.ts";
 
@@ -26,6 +31,8 @@ export interface SidecarOptions {
   readonly leaf?: () => LeafOptions;
   /** Names of mesh listeners beside each other in one process; then it runs as a gateway. */
   readonly listeners?: readonly string[];
+  /** Other workloads its own may call, by host name. */
+  readonly upstreams?: Readonly<Record<string, EndpointSpec>>;
 }
 
 export class Sidecar implements AsyncDisposable {
@@ -61,13 +68,13 @@ export class Sidecar implements AsyncDisposable {
     const dir = await Deno.makeTempDir({ prefix: "denim-attack-" });
     let sidecar: Sidecar | null = null;
     const app = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
-      sidecar?.#served();
+      if (sidecar !== null) sidecar.#served();
       return new Response(`${SECRET} for ${request.headers.get("x-denim-peer")}`);
     });
     const appAddress = `127.0.0.1:${app.addr.port}`;
     const control = await FakeControl.start(domain, {
       identity: domain.id("victim"),
-      snapshot: snapshotFor(appAddress, options.listeners),
+      snapshot: snapshotFor(appAddress, options),
       ...(options.leaf === undefined ? {} : { leaf: options.leaf }),
     });
     await Deno.writeTextFile(`${dir}/bundle.pem`, domain.rootPem);
@@ -95,6 +102,27 @@ export class Sidecar implements AsyncDisposable {
   port(name?: string): number {
     const address = name === undefined ? this.#ready?.inbound : this.#ready?.listeners[name];
     return Number(address?.split(":").at(-1));
+  }
+
+  /** What its workload gets when it calls `host` through the sidecar. */
+  async call(host: string): Promise<{ status: number; body: string }> {
+    const outbound = this.#ready?.outbound;
+    if (outbound === null || outbound === undefined) throw new Error("no outbound listener");
+    using conn = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: Number(outbound.split(":").at(-1)),
+    });
+    await conn.write(
+      new TextEncoder().encode(`GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`),
+    );
+    const chunks: string[] = [];
+    const decoder = new TextDecoder();
+    const buffer = new Uint8Array(4096);
+    for (let n = await conn.read(buffer); n !== null; n = await conn.read(buffer)) {
+      chunks.push(decoder.decode(buffer.subarray(0, n), { stream: true }));
+    }
+    const [head = "", body = ""] = chunks.join("").split("\r\n\r\n", 2);
+    return { status: Number(head.split(" ")[1]), body };
   }
 
   /** Resolves when the app has been asked more often than `count` times. */
@@ -162,22 +190,21 @@ export class Sidecar implements AsyncDisposable {
   }
 }
 
-/** Everything that comes in goes to the app. */
-function snapshotFor(
-  app: string,
-  listeners: readonly string[] | undefined,
-): Omit<Snapshot, "version" | "trust"> {
-  const hosts = [{
-    hostnames: ["*"],
-    routes: [{
-      name: "default/victim",
-      matches: [],
-      filters: [],
-      backends: [{ backend: "app", weight: 1, filters: [] }],
-    }],
-  }];
+/** Everything that comes in goes to the app; what goes out goes to the upstream of its host name. */
+function snapshotFor(app: string, options: SidecarOptions): Omit<Snapshot, "version" | "trust"> {
+  const { listeners, upstreams = {} } = options;
+  const hosts = [hostTo(["*"], "app")];
   const inbound = { name: "inbound", role: "inbound", tls: "mesh", hosts } as const;
-  const outbound = { name: "outbound", role: "outbound", tls: "none", hosts: [] } as const;
+  const outbound = {
+    name: "outbound",
+    role: "outbound",
+    tls: "none",
+    hosts: Object.keys(upstreams).map((name) => hostTo([name], name)),
+  } as const;
+  const backends: Record<string, BackendSpec> = { app: backendOf("app", { address: app }) };
+  for (const [name, endpoint] of Object.entries(upstreams)) {
+    backends[name] = backendOf(name, endpoint);
+  }
   return {
     node: {
       kind: listeners === undefined ? "sidecar" : "gateway",
@@ -187,17 +214,24 @@ function snapshotFor(
     listeners: listeners === undefined
       ? [inbound, outbound]
       : listeners.map((name) => ({ name, role: "gateway", port: 0, tls: "mesh", hosts })),
-    backends: {
-      app: {
-        name: "app",
-        endpoints: [{ address: app }],
-        balancer: { algorithm: "p2c" },
-        connectTimeoutMs: 1000,
-        pool: { maxConnections: 16, maxPending: 16, idleTimeoutMs: 10_000 },
-        outlier: null,
-      },
-    },
+    backends,
     modules: [],
+  };
+}
+
+function hostTo(hostnames: readonly string[], backend: string): HostSpec {
+  const backends = [{ backend, weight: 1, filters: [] }];
+  return { hostnames, routes: [{ name: backend, matches: [], filters: [], backends }] };
+}
+
+function backendOf(name: string, endpoint: EndpointSpec): BackendSpec {
+  return {
+    name,
+    endpoints: [endpoint],
+    balancer: { algorithm: "p2c" },
+    connectTimeoutMs: 1000,
+    pool: { maxConnections: 16, maxPending: 16, idleTimeoutMs: 10_000 },
+    outlier: null,
   };
 }
 

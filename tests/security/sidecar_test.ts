@@ -108,6 +108,32 @@ Deno.test("A running sidecar takes no header for an identity", async () => {
   await assertLetIn(attacker.attack({ port: sidecar.port(), send, ...good }), domain.id("web"));
 });
 
+Deno.test("A running sidecar sends nothing to an upstream that is not who it should be", async () => {
+  await using attacker = Attacker.start();
+  const say = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+  const identity = domain.id("catalog");
+  const upstream = async (shows: Certificate) => {
+    const port = await attacker.listen({ cert: shows.cert!, key: shows.key!, say });
+    return { address: `127.0.0.1:${port}`, identity };
+  };
+  const { chainPem, keys } = domain.issue("catalog");
+  await using sidecar = await Sidecar.start(domain, {
+    upstreams: {
+      good: await upstream(shown(domain.issue("catalog"))),
+      other: await upstream(shown(domain.issue("reviews"))),
+      stranger: await upstream(shown(stranger.issue("catalog"))),
+      thief: await upstream({ cert: chainPem, key: stolenKeyPem(keys) }),
+    },
+  });
+  assert.deepEqual(await sidecar.call("good"), { status: 200, body: "hello" });
+  for (const host of ["other", "stranger", "thief"]) {
+    const { status, body } = await sidecar.call(host);
+    assert.equal(status, 503, host);
+    assert.ok(!body.includes("hello"));
+  }
+  await sidecar.logged({ msg: "outbound.refused", reason: "wrong_identity", expected: identity });
+});
+
 Deno.test("A running sidecar resumes no session, neither a good peer's nor a refused one's", async () => {
   await using sidecar = await Sidecar.start(domain);
   await using attacker = Attacker.start();
