@@ -21,6 +21,8 @@ export class HostTable<T> {
   readonly #wild = new Map<string, Named<T>>();
   /** Whole authorities, so that the common request costs one look-up and no substring. */
   readonly #direct = new Map<string, HostNode<T>>();
+  /** The node of `*` for any port where there is nothing else, as at most gateways and inbound. */
+  #everything: HostNode<T> | null = null;
 
   /** The first node of a name and port stays. Call {@link link} when all are in. */
   add(hostname: string, node: HostNode<T>): void {
@@ -43,10 +45,14 @@ export class HostTable<T> {
     for (const [suffix, named] of this.#wild) {
       for (const node of nodes(named)) node.next = this.#successor(node, suffix, true);
     }
+    const all = this.#wild.get("");
+    const alone = this.#exact.size === 0 && this.#wild.size === 1 && all?.byPort.size === 0;
+    this.#everything = alone ? all.anyPort : null;
   }
 
   /** Null: no host here is this request's. */
   find(head: RequestHead): HostNode<T> | null {
+    if (this.#everything !== null) return this.#everything;
     if (head.scheme === "http") {
       const direct = this.#direct.get(head.authority);
       if (direct !== undefined) return direct;
