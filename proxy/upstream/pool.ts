@@ -2,6 +2,7 @@
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { ClientCodec, Stream, StreamSink } from "../../core/stream.ts";
+import { IdleMemory } from "./idle_memory.ts";
 import { QueuedStream } from "./queued_stream.ts";
 
 /** One connection as the pool sees it; the dialler makes and watches it. */
@@ -24,12 +25,6 @@ export interface PoolLimits {
   readonly idleTimeoutMs: number;
 }
 
-/**
- * A request that must not run twice is not put on a connection that was idle for longer than this:
- * the peer may be closing it at this moment, and then nobody can tell whether it saw the request.
- */
-export const FRESH_ENOUGH_MS = 500;
-
 export class Pool {
   readonly limits: PoolLimits;
   readonly #dial: Dial;
@@ -38,6 +33,7 @@ export class Pool {
   readonly #idle: PooledConnection[] = [];
   readonly #all = new Set<PooledConnection>();
   readonly #waiting: QueuedStream[] = [];
+  readonly #memory = new IdleMemory();
   #draining = false;
 
   constructor(limits: PoolLimits, dial: Dial, nowMs: () => number) {
@@ -62,7 +58,11 @@ export class Pool {
     if (connection !== null) return connection.codec.open(into);
     if (this.#all.size < this.limits.maxConnections) return this.#dialled().codec.open(into);
     const queued = new QueuedStream(into);
-    if (this.#waiting.length >= this.limits.maxPending) {
+    if (this.#idle.length > 0) {
+      // All are idle and none is fresh enough: one must make room, or this waits for ever.
+      this.#waiting.push(queued);
+      this.#idle.shift()!.fail(FAULTS["proxy.stopped"]);
+    } else if (this.#waiting.length >= this.limits.maxPending) {
       queueMicrotask(() => queued.refuse(FAULTS["upstream.overflow"]));
     } else this.#waiting.push(queued);
     return queued;
@@ -85,7 +85,10 @@ export class Pool {
   gone(connection: PooledConnection): void {
     this.#all.delete(connection);
     const at = this.#idle.indexOf(connection);
-    if (at >= 0) this.#idle.splice(at, 1);
+    if (at >= 0) {
+      this.#idle.splice(at, 1);
+      this.#learn(connection);
+    }
     while (this.#waiting.length > 0 && this.#all.size < this.limits.maxConnections) {
       if (this.#waiting[0]!.cancelled) this.#waiting.shift();
       else this.#waiting.shift()!.attach(this.#dialled().codec);
@@ -120,13 +123,27 @@ export class Pool {
   #takeIdle(repeatable: boolean): PooledConnection | null {
     while (this.#idle.length > 0) {
       const connection = this.#idle[this.#idle.length - 1]!;
-      if (!repeatable && this.#nowMs() - connection.idleSinceMs > FRESH_ENOUGH_MS) return null;
+      if (!repeatable && !this.#isFresh(connection)) return null;
       this.#idle.pop();
-      if (connection.codec.slots === 0) continue;
+      if (connection.codec.slots === 0) {
+        this.#learn(connection);
+        continue;
+      }
       connection.taken();
       return connection;
     }
     return null;
+  }
+
+  #isFresh(connection: PooledConnection): boolean {
+    const nowMs = this.#nowMs();
+    return nowMs - connection.idleSinceMs <= this.#memory.trustedMs(nowMs);
+  }
+
+  /** The peer ended a connection that was idle. */
+  #learn(connection: PooledConnection): void {
+    const nowMs = this.#nowMs();
+    this.#memory.closed(nowMs - connection.idleSinceMs, nowMs);
   }
 
   #dialled(): PooledConnection {

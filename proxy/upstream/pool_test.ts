@@ -3,7 +3,8 @@ import { type Fault, FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { ClientCodec, Stream, StreamSink } from "../../core/stream.ts";
-import { FRESH_ENOUGH_MS, Pool, type PooledConnection } from "./pool.ts";
+import { FRESH_ENOUGH_MS } from "./idle_memory.ts";
+import { Pool, type PooledConnection } from "./pool.ts";
 
 /** A connection that says yes to one stream at a time and records what happens to it. */
 class FakeConnection implements PooledConnection {
@@ -117,6 +118,48 @@ Deno.test("Pool keeps a request that must not run twice off a connection that wa
   assert.equal(made.length, 2);
   pool.open(new Into(), true);
   assert.equal(made.length, 2, "a repeatable one takes it");
+});
+
+Deno.test("Pool makes room when all its connections are idle and none is fresh enough", () => {
+  const { pool, made, pass } = rig(1, 0);
+  pool.open(new Into(), true);
+  made[0]!.finish();
+  pass(FRESH_ENOUGH_MS + 1);
+  const stream = pool.open(new Into(), false);
+  stream.head({ ...head, method: "POST" }, true);
+  assert.deepEqual(made[0]!.log, ["fail proxy.stopped"]);
+  pool.gone(made[0]!);
+  assert.deepEqual(made[1]!.log, ["head /p end"]);
+});
+
+Deno.test("Pool learns from a peer that closes idle connections early", () => {
+  const { pool, made, pass } = rig();
+  pool.open(new Into(), true);
+  made[0]!.finish();
+  pass(40);
+  pool.gone(made[0]!);
+  pool.open(new Into(), true);
+  made[1]!.finish();
+  pass(19);
+  pool.open(new Into(), false);
+  assert.equal(made.length, 2, "half of 40 ms is fresh enough");
+  made[1]!.finish();
+  pass(21);
+  pool.open(new Into(), false);
+  assert.equal(made.length, 3);
+});
+
+Deno.test("Pool learns nothing from connections it closed itself", () => {
+  const { pool, made, pass } = rig();
+  pool.open(new Into(), true);
+  made[0]!.finish();
+  pool.renew();
+  pool.gone(made[0]!);
+  pool.open(new Into(), true);
+  made[1]!.finish();
+  pass(400);
+  pool.open(new Into(), false);
+  assert.equal(made.length, 2);
 });
 
 Deno.test("Pool queues at its connection limit and serves the queue in order", () => {
