@@ -4,7 +4,15 @@ import { type Clock, systemClock } from "../../core/clock.ts";
 import { encodePem, formatWorkloadId, isTrustDomain, parseSpiffeId } from "../../proxy/tls/mod.ts";
 import { createIntermediate, createRoot, newKeys, type SigningPair } from "./certificates.ts";
 import { readCsr } from "./csr.ts";
-import { AuthorityError, ensureFolder, readCertificate, readKey, writePair } from "./files.ts";
+import {
+  AuthorityError,
+  ensureFolder,
+  readCertificate,
+  readIfThere,
+  readKey,
+  writePair,
+  writeWhole,
+} from "./files.ts";
 import { IssuanceLog } from "./issuance_log.ts";
 import { BACKDATE_MS, type IssuedSvid, issueSvid, LocalSigner, pemOf } from "./svid.ts";
 import type { X509Certificate } from "./x509.ts";
@@ -33,6 +41,7 @@ export interface KeyedSvid extends IssuedSvid {
 
 /** Where everything is. */
 interface Places {
+  readonly trustDomain: string;
   readonly root: string;
   readonly rootKey: string;
   readonly intermediate: string;
@@ -63,13 +72,16 @@ export class Authority {
   }
 
   /**
-   * Opens the authority kept in `dir` (say `DATA/ca`), founding it when there is none. Rejects with
+   * Opens the authority kept in `dir` (say `DATA/ca`), founding it when there is none. To live under
+   * a root of your own put `root.pem`, `intermediate.pem` and `intermediate.key` (P-256, mode 0600)
+   * there before the first start; without `root.key` you renew the intermediate yourself. Rejects with
    * AuthorityError, whose message says what to do, when the files are damaged or open to others.
    */
   static async open(dir: string, options: AuthorityOptions): Promise<Authority> {
     checkOptions(options);
     await ensureFolder(dir);
     const places: Places = {
+      trustDomain: `${dir}/trust_domain`,
       root: `${dir}/root.pem`,
       rootKey: options.rootKeyFile ?? `${dir}/root.key`,
       intermediate: `${dir}/intermediate.pem`,
@@ -77,7 +89,8 @@ export class Authority {
     };
     const nowMs = (options.clock ?? systemClock).nowMs();
     const root = await readCertificate(places.root) ?? await foundRoot(places, options, nowMs);
-    checkRoot(root, places, options.trustDomain, nowMs);
+    await keepTrustDomain(places.trustDomain, options.trustDomain);
+    checkRoot(root, places, nowMs);
     let pair = await readIntermediate(places, root);
     if (pair === null || isDue(pair.certificate, nowMs)) {
       pair = await renewIntermediate(places, root, options.trustDomain, nowMs)
@@ -180,20 +193,23 @@ async function foundRoot(
   return root.certificate;
 }
 
-function checkRoot(root: X509Certificate, places: Places, trustDomain: string, nowMs: number) {
-  const [domain] = root.subjectName.getField("O");
-  if (domain !== trustDomain) {
-    throw new AuthorityError(
-      `Cannot open the authority for trust domain "${trustDomain}": "${places.root}" is the root ` +
-        `of "${domain ?? ""}"`,
-    );
-  }
-  if (root.notAfter.getTime() <= nowMs) {
-    throw new AuthorityError(
-      `Cannot use "${places.root}": it expired on ${root.notAfter.toISOString()}. ` +
-        "Remove the folder to found the trust domain anew: then every proxy has to join again",
-    );
-  }
+/** Roots of other makers do not say which trust domain they are for, so a file beside them does. */
+async function keepTrustDomain(file: string, wanted: string): Promise<void> {
+  const found = (await readIfThere(file))?.trim();
+  if (found === undefined) return await writeWhole(file, `${wanted}\n`, 0o644);
+  if (found === wanted) return;
+  throw new AuthorityError(
+    `Cannot open the authority for trust domain "${wanted}": "${file}" says it is for "${found}". ` +
+      "Start with that trust domain, or choose another data folder",
+  );
+}
+
+function checkRoot(root: X509Certificate, places: Places, nowMs: number): void {
+  if (root.notAfter.getTime() > nowMs) return;
+  throw new AuthorityError(
+    `Cannot use "${places.root}": it expired on ${root.notAfter.toISOString()}. ` +
+      "Remove the folder to found the trust domain anew: then every proxy has to join again",
+  );
 }
 
 async function readIntermediate(

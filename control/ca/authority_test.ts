@@ -8,6 +8,7 @@ import {
   MeshIdentity,
   parseCertificate,
 } from "../../proxy/tls/mod.ts";
+import { TestDomain } from "../../tests/support/ca.ts";
 import {
   Authority,
   type AuthorityOptions,
@@ -174,6 +175,25 @@ Deno.test("Authority works without the root's key until the intermediate has exp
     await open(dir, { rootKeyFile: `${dir}/../offline.key` });
   }));
 
+Deno.test("Authority issues under a root of somebody else's when its files are laid in", () =>
+  withFolder(async (dir) => {
+    const other = new TestDomain(DOMAIN, { nowMs: START_MS });
+    const intermediate = other.authority(other.root, { notAfterMs: START_MS + 100 * 86_400_000 });
+    const key = String(intermediate.keys.privateKey.export({ format: "pem", type: "pkcs8" }));
+    await Deno.mkdir(dir);
+    await Deno.writeTextFile(`${dir}/root.pem`, other.rootPem);
+    await Deno.writeTextFile(`${dir}/intermediate.pem`, encodePem(intermediate.der, "CERTIFICATE"));
+    await Deno.writeTextFile(`${dir}/intermediate.key`, key, { mode: 0o600 });
+    const authority = await open(dir);
+    assert.deepEqual(authority.bundle(), [other.rootPem]);
+    const { keyPem, csrPem } = createKeyAndCsr();
+    const { chainPem } = await authority.issue(WEB, csrPem);
+    const bundle = authority.bundle();
+    const identity = new MeshIdentity({ trustDomain: DOMAIN, keyPem, chainPem, bundle }, { nowMs });
+    assert.equal(identity.id, WEB);
+    await assert.rejects(open(dir, { trustDomain: "other.test" }), /says it is for "mesh.test"/);
+  }));
+
 Deno.test("Authority says what to do when its files are damaged, open to others or of another domain", () =>
   withFolder(async (dir) => {
     await open(dir);
@@ -182,7 +202,7 @@ Deno.test("Authority says what to do when its files are damaged, open to others 
         open(dir, options),
         (error) => error instanceof AuthorityError && pattern.test(error.message),
       );
-    await rejects(/is the root of "mesh.test"/, { trustDomain: "other.test" });
+    await rejects(/says it is for "mesh.test"/, { trustDomain: "other.test" });
     await Deno.chmod(`${dir}/intermediate.key`, 0o644);
     await rejects(/Run: chmod 600/);
     await Deno.chmod(`${dir}/intermediate.key`, 0o600);

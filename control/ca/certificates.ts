@@ -61,7 +61,7 @@ export async function createIntermediate(
     ...common(validity),
     // The date keeps the names of successive intermediates apart for whoever reads a chain.
     subject: `CN=Denim intermediate ${isoDay(validity.notBeforeMs)},O=${trustDomain}`,
-    issuer: root.certificate.subject,
+    issuer: root.certificate.subjectName,
     publicKey: keys.publicKey,
     signingKey: root.key,
     extensions: [
@@ -83,7 +83,8 @@ export async function createLeaf(
 ): Promise<X509Certificate> {
   return await X509CertificateGenerator.create({
     ...common(validity),
-    issuer: issuer.certificate.subject,
+    // The parsed name, not its text: it must come out byte for byte as the issuer wrote it.
+    issuer: issuer.certificate.subjectName,
     publicKey,
     signingKey: issuer.key,
     extensions: [
