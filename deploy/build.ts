@@ -24,17 +24,18 @@ export async function stage(context: string): Promise<void> {
       if (!(problem instanceof Deno.errors.NotFound)) throw problem;
     });
   }
-  for (const folder of SOURCES) await copyTree(`${ROOT}${folder}`, `${target}/${folder}`);
-  // node_modules holds relative symbolic links; cp -a keeps them.
-  await run("cp", ["-a", `${ROOT}node_modules`, `${target}/node_modules`]);
+  // cp -a keeps the relative symbolic links of node_modules.
+  for (const folder of [...SOURCES, "node_modules"]) {
+    await run("cp", ["-a", `${ROOT}${folder}`, `${target}/${folder}`]);
+  }
+  await removeTests(target);
 }
 
-async function copyTree(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to, { recursive: true });
-  for await (const entry of Deno.readDir(from)) {
-    const [source, target] = [`${from}/${entry.name}`, `${to}/${entry.name}`];
-    if (entry.isDirectory) await copyTree(source, target);
-    else if (entry.isFile && !LEFT_OUT.test(entry.name)) await Deno.copyFile(source, target);
+async function removeTests(folder: string): Promise<void> {
+  for await (const entry of Deno.readDir(folder)) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory && entry.name !== "node_modules") await removeTests(path);
+    else if (entry.isFile && LEFT_OUT.test(entry.name)) await Deno.remove(path);
   }
 }
 

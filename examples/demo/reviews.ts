@@ -11,12 +11,26 @@ const STARS: Readonly<Record<string, number>> = {
   "indigo-shirt": 3.6,
 };
 
+/** With personal data in it, so that a filter has something to redact. */
+const REVIEWS = [
+  {
+    product: "raw-jeans",
+    reviewer: "Ada",
+    email: "ada@example.com",
+    text: "Break them in yourself.",
+  },
+  { product: "indigo-shirt", reviewer: "Lin", email: "lin@example.com", text: "Fades with grace." },
+];
+
 serve({
   name: `reviews-${version}`,
   answer: async (request, url) => {
-    if (url.pathname !== "/stars") return json(404, { error: `No such path "${url.pathname}"` });
     const delayMs = Number(request.headers.get("x-demo-delay-ms") ?? "0");
     if (delayMs > 0) await sleep(Math.min(delayMs, MAX_DELAY_MS), request.signal);
+    if (url.pathname === "/reviews") {
+      return json(200, { service: "reviews", version, reviews: REVIEWS });
+    }
+    if (url.pathname !== "/stars") return json(404, { error: `No such path "${url.pathname}"` });
     const stars = Object.fromEntries(
       Object.entries(STARS).map((
         [id, value],

@@ -24,7 +24,13 @@ serve({
     }
     const shop: Catalog = await response.json();
     if (!(request.headers.get("accept") ?? "").includes("text/html")) {
-      return json(200, { service: "web", reviews: shop.reviews, products: shop.products });
+      return json(200, {
+        service: "web",
+        reviews: shop.reviews,
+        // A filter beside this app decides it; the app only reads the header.
+        group: request.headers.get("x-visitor-group") ?? "none",
+        products: shop.products,
+      });
     }
     return new Response(page(shop), { headers: { "content-type": "text/html; charset=utf-8" } });
   },
