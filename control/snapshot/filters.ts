@@ -84,10 +84,9 @@ export function attemptSpecs(levels: readonly Level[]): TypedFilterSpec[] {
     const name = `${sourceOf(levels, "circuitBreaker")}:breaker`;
     specs.push({ kind: "breaker", name, config: breaker });
   }
-  const retry = retryOf(levels);
-  if (retry.attempts > 0) {
-    specs.push({ kind: "retry", name: `${sourceOf(levels, "retry")}:retry`, config: retry });
-  }
+  // Also with 0 attempts: it hides connections that the upstream closed while they were idle.
+  const config = retryOf(levels);
+  specs.push({ kind: "retry", name: `${sourceOf(levels, "retry")}:retry`, config });
   return specs;
 }
 
