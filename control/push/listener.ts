@@ -1,0 +1,180 @@
+/** Where proxies connect: node:tls with our own verification of every connection, one session each. */
+import { createServer, type Server, type TLSSocket } from "node:tls";
+import type { AddressInfo, Socket } from "node:net";
+import { type Admission, admitPeer, MeshIdentity } from "../../proxy/tls/mod.ts";
+import type { Authority } from "../ca/mod.ts";
+import { FrameSocket } from "../schema/frame_socket.ts";
+import { CONTROL_ALPN } from "../schema/protocol.ts";
+import { MESSAGE_LIMITS } from "./messages.ts";
+import { type Caller, Session, type SessionDeps } from "./session.ts";
+
+/** Connections of one control plane, and how many of them may be without a certificate. */
+export const MAX_CONNECTIONS = 20_000, MAX_STRANGERS = 256;
+const SWEEP_MS = 1000;
+/** How often a certificate that could not be renewed is tried again. */
+const RENEWAL_RETRY_MS = 10_000;
+
+export interface MeshListener {
+  /** `host:port`. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+export async function startMeshListener(
+  host: string,
+  port: number,
+  deps: SessionDeps,
+): Promise<MeshListener> {
+  const identity = await ownIdentity(deps.authority, deps);
+  const door = new Door(identity, deps);
+  const server = createServer(identity.serverOptions(CONTROL_ALPN), (socket) => {
+    door.admit(socket);
+  });
+  const forget = identity.keepServer(server, CONTROL_ALPN);
+  server.on("tlsClientError", (error: Error, socket: Socket) => {
+    deps.log.info("mesh.handshake_failed", {
+      remote: socket.remoteAddress,
+      reason: error.message,
+    });
+  });
+  const address = await listen(server, host, port);
+  const renewal = keepOwnCertificate(identity, deps);
+  const sweeper = setInterval(() => door.sweep(), SWEEP_MS);
+  return {
+    address,
+    async close() {
+      clearInterval(sweeper);
+      renewal.stop();
+      forget();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      door.close();
+      await closed;
+    },
+  };
+}
+
+/** Admits connections and keeps the list of sessions. */
+class Door {
+  readonly #identity: MeshIdentity;
+  readonly #deps: SessionDeps;
+  readonly #sessions = new Map<Session, FrameSocket>();
+  #strangers = 0;
+
+  constructor(identity: MeshIdentity, deps: SessionDeps) {
+    this.#identity = identity;
+    this.#deps = deps;
+  }
+
+  admit(socket: TLSSocket): void {
+    const peer = admitPeer(socket, this.#identity, "client");
+    const remote = socket.remoteAddress ?? "";
+    // Who shows no certificate may join, and nothing else; who shows a bad one may not even do that.
+    const isStranger = !peer.ok && peer.reason === "no_certificate";
+    if (!peer.ok && !isStranger) return this.#refuse(socket, peer.reason, peer.detail);
+    if (
+      this.#sessions.size >= MAX_CONNECTIONS || (isStranger && this.#strangers >= MAX_STRANGERS)
+    ) {
+      return this.#refuse(socket, "full", "The control plane has as many connections as it takes");
+    }
+    this.#open(socket, callerOf(peer, remote));
+  }
+
+  sweep(): void {
+    for (const session of this.#sessions.keys()) session.sweep();
+  }
+
+  close(): void {
+    for (const link of this.#sessions.values()) link.destroy("The control plane stops");
+  }
+
+  #open(socket: TLSSocket, caller: Caller): void {
+    const isStranger = caller.identity === null;
+    if (isStranger) this.#strangers++;
+    socket.setNoDelay(true);
+    // The two need each other: the frames go to the session, its answers to the frames' socket.
+    const link: FrameSocket = new FrameSocket(
+      socket,
+      {
+        json: (payload) => session.json(payload),
+        module: () => session.module(),
+        closed: (reason) => {
+          if (isStranger) this.#strangers--;
+          this.#sessions.delete(session);
+          session.closed(reason);
+        },
+      },
+      isStranger ? MESSAGE_LIMITS.strangerFrameBytes : MESSAGE_LIMITS.frameBytes,
+    );
+    const session: Session = new Session(caller, link, this.#deps);
+    this.#sessions.set(session, link);
+  }
+
+  /** Says why before it closes: the handshake proved the peer's key, so it may know. */
+  #refuse(socket: TLSSocket, reason: string, detail: string): void {
+    this.#deps.log.warn("mesh.refused", { remote: socket.remoteAddress, reason, detail });
+    const link = new FrameSocket(socket, { json() {}, module() {}, closed() {} }, 1);
+    link.send({ type: "error", code: `peer.${reason}`, message: detail });
+    link.end();
+  }
+}
+
+function callerOf(peer: Admission, remote: string): Caller {
+  return peer.ok
+    ? { identity: peer.identity, notAfterMs: peer.notAfterMs, remote }
+    : { identity: null, notAfterMs: 0, remote };
+}
+
+async function ownIdentity(
+  authority: Authority,
+  { clock }: Pick<SessionDeps, "clock">,
+): Promise<MeshIdentity> {
+  const options = { nowMs: () => clock.nowMs() };
+  return new MeshIdentity(await ownMaterial(authority), options);
+}
+
+async function ownMaterial(authority: Authority) {
+  const { keyPem, chainPem } = await authority.controlPlaneSvid();
+  return { trustDomain: authority.trustDomain, keyPem, chainPem, bundle: authority.bundle() };
+}
+
+/** Renews our own certificate at half its life. */
+function keepOwnCertificate(identity: MeshIdentity, deps: SessionDeps): { stop(): void } {
+  let timer: ReturnType<typeof setTimeout>;
+  const renew = async (): Promise<void> => {
+    try {
+      identity.replace(await ownMaterial(deps.authority));
+      arm(halfLife(identity, deps.clock.nowMs()));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      deps.log.error("svid.own_not_renewed", { reason });
+      arm(RENEWAL_RETRY_MS);
+    }
+  };
+  const arm = (ms: number): void => {
+    timer = setTimeout(() => void renew(), ms);
+  };
+  arm(halfLife(identity, deps.clock.nowMs()));
+  return { stop: () => clearTimeout(timer) };
+}
+
+/** A timer holds at most 2^31 ms. */
+function halfLife(identity: MeshIdentity, nowMs: number): number {
+  return Math.min(2 ** 31 - 1, Math.max(100, (identity.notAfterMs - nowMs) / 2));
+}
+
+function listen(server: Server, host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(
+        error.code !== "EADDRINUSE" ? error : new Error(
+          `Cannot listen for proxies on ${host}:${port}: the port is in use. ` +
+            "Stop the program that has it, or choose another with --mesh-listen (port 0 takes a free one)",
+        ),
+      );
+    });
+    server.listen(port, host, () => {
+      const bound = server.address() as AddressInfo;
+      resolve(`${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`);
+    });
+  });
+}

@@ -1,0 +1,306 @@
+/**
+ * One connection of a proxy, from its handshake on.
+ *
+ *   no certificate ──join──▶ svid, then closed            (the proxy comes back with it)
+ *   certificate ─┬─csr────▶ svid
+ *                └─hello──▶ registered: snapshots out; ack, nack, module, report, csr, bye in
+ *
+ * Anything else gets an `error` frame that says why, and the connection is closed.
+ */
+import type { Clock } from "../../core/clock.ts";
+import type { Log } from "../../core/log.ts";
+import { parseWorkloadId } from "../../proxy/tls/mod.ts";
+import { type Authority, CsrError, type Tokens } from "../ca/mod.ts";
+import type { MarketApi } from "../market/mod.ts";
+import type { FrameEvents } from "../schema/frame_socket.ts";
+import type { FromProxy, ToProxy } from "../schema/protocol.ts";
+import { Delivery } from "./delivery.ts";
+import { type Hello, readMessage } from "./messages.ts";
+import { nodeId, type Nodes, ProxyNode } from "./nodes.ts";
+import type { Publisher } from "./publisher.ts";
+import type { Workloads } from "./workloads.ts";
+
+export interface SessionDeps {
+  readonly authority: Authority;
+  readonly tokens: Tokens;
+  readonly nodes: Nodes;
+  readonly workloads: Workloads;
+  readonly publisher: Publisher;
+  readonly market: MarketApi;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What a session may do with its connection. */
+export interface Link {
+  send(message: ToProxy): void;
+  sendModule(digest: string, bytes: Uint8Array): Promise<void>;
+  end(): void;
+  destroy(reason: string): void;
+}
+
+/** Who is at the other end. */
+export interface Caller {
+  /** Verified SPIFFE id, null without a certificate. */
+  readonly identity: string | null;
+  /** When its certificate ends. */
+  readonly notAfterMs: number;
+  /** Address it came from. */
+  readonly remote: string;
+}
+
+/** Modules one proxy may ask for before it has been given the ones before. */
+export const MAX_ASKED_MODULES = 256;
+/** A caller has so long to join or to say hello, and to say anything after that. */
+export const GREETING_MS = 10_000, SILENCE_MS = 30_000;
+
+export class Session implements FrameEvents {
+  readonly #deps: SessionDeps;
+  readonly #caller: Caller;
+  readonly #link: Link;
+  readonly #openedMs: number;
+  #node: ProxyNode | null = null;
+  #saidBye = false;
+  #over = false;
+  #trustedUntilMs: number;
+  /** Requests that need the authority or a module's bytes are answered one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #asked = 0;
+
+  constructor(caller: Caller, link: Link, deps: SessionDeps) {
+    this.#caller = caller;
+    this.#link = link;
+    this.#deps = deps;
+    this.#openedMs = deps.clock.nowMs();
+    this.#trustedUntilMs = caller.notAfterMs;
+  }
+
+  json(payload: Uint8Array): void {
+    if (this.#over) return;
+    const message = readMessage(payload);
+    if (typeof message === "string") return this.#refuse("protocol.bad_message", message);
+    const { nodes, clock } = this.#deps;
+    if (this.#node !== null) {
+      if (!nodes.isPresent(this.#node)) return;
+      this.#node.heardMs = clock.nowMs();
+    }
+    this.#received(message);
+  }
+
+  module(): void {
+    this.#refuse("protocol.bad_message", "Only the control plane sends modules");
+  }
+
+  closed(reason: string): void {
+    this.#over = true;
+    const node = this.#node;
+    if (node === null) return;
+    const { nodes, workloads, log } = this.#deps;
+    const present = nodes.isPresent(node);
+    nodes.gone(node, this.#saidBye);
+    if (present && !this.#saidBye) workloads.lost(node.id);
+    log.info("proxy.gone", {
+      id: node.id,
+      orderly: this.#saidBye,
+      reason: reason === "" ? undefined : reason,
+    });
+  }
+
+  /** Ends a connection that is silent or whose certificate has expired; to be called every second or so. */
+  sweep(): void {
+    if (this.#over) return;
+    const nowMs = this.#deps.clock.nowMs();
+    if (this.#caller.identity !== null && nowMs > this.#trustedUntilMs) {
+      return this.#refuse("peer.expired", "The certificate of this connection has expired");
+    }
+    if (this.#node === null) {
+      if (nowMs - this.#openedMs > GREETING_MS) {
+        this.#refuse("protocol.silent", `Nothing was asked for within ${GREETING_MS} ms`);
+      }
+    } else if (nowMs - this.#node.heardMs > SILENCE_MS) {
+      this.#link.destroy(`Nothing was heard for ${SILENCE_MS} ms`);
+    }
+  }
+
+  #received(message: FromProxy): void {
+    if (this.#caller.identity === null) {
+      if (message.type === "join") return this.#later(() => this.#join(message));
+      return this.#refuse(
+        "peer.no_certificate",
+        "A certificate is wanted on this connection; without one only join is heard",
+      );
+    }
+    switch (message.type) {
+      case "join":
+        return this.#refuse("join.has_identity", "A proxy with a certificate renews it with csr");
+      case "csr":
+        return this.#later(() => this.#renew(this.#caller.identity!, message.csr));
+      case "hello":
+        return this.#hello(message);
+    }
+    const node = this.#node;
+    if (node === null) {
+      return this.#refuse("protocol.no_hello", `"${message.type}" came before hello`);
+    }
+    this.#fromNode(node, message);
+  }
+
+  #fromNode(
+    node: ProxyNode,
+    message: Exclude<FromProxy, { type: "join" | "csr" | "hello" }>,
+  ): void {
+    const { log, workloads, clock } = this.#deps;
+    const { delivery } = node.link;
+    switch (message.type) {
+      case "ack":
+        if (delivery.acked(message.nonce, message.version)) this.#judgeHealth(node);
+        return;
+      case "nack":
+        if (!delivery.nacked(message.nonce, message.version, message.reason)) return;
+        return log.warn("snapshot.refused", {
+          id: node.id,
+          version: message.version,
+          reason: message.reason,
+        });
+      case "module":
+        return this.#module(node, message.digest);
+      case "report":
+        node.reported(message.report, clock.nowMs());
+        return this.#judgeHealth(node);
+      case "bye":
+        this.#saidBye = true;
+        return workloads.leave(node.id);
+    }
+  }
+
+  async #join({ token, csr }: { token: string; csr: string }): Promise<void> {
+    const { tokens, log } = this.#deps;
+    const { remote } = this.#caller;
+    const identity = await tokens.redeem(token, remote);
+    if (identity === null) {
+      log.warn("join.refused", { remote });
+      return this.#refuse(
+        "join.bad_token",
+        "The join token is unknown, used or expired. Make a new one: denim token create",
+      );
+    }
+    await this.#renew(identity, csr);
+    log.info("join.accepted", { identity, remote });
+    this.#link.end();
+  }
+
+  async #renew(identity: string, csr: string): Promise<void> {
+    const { authority, log } = this.#deps;
+    try {
+      const svid = await authority.issue(identity, csr);
+      this.#trustedUntilMs = Math.max(this.#trustedUntilMs, svid.notAfterMs);
+      const bundle = authority.bundle().join("");
+      this.#link.send({ type: "svid", chain: svid.chainPem, bundle });
+    } catch (error) {
+      if (error instanceof CsrError) return this.#refuse("csr.bad", error.message);
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error("svid.not_issued", { identity, reason });
+      this.#refuse(
+        "csr.failed",
+        "No certificate could be issued; the control plane's log says why",
+      );
+    }
+  }
+
+  #hello(hello: Hello): void {
+    const { nodes, workloads, publisher, log, clock } = this.#deps;
+    const identity = this.#caller.identity!;
+    const who = parseWorkloadId(identity);
+    if (this.#node !== null) return this.#refuse("protocol.bad_message", "Hello was said before");
+    if (who === null || who.namespace !== hello.node.namespace || who.service !== hello.node.name) {
+      return this.#refuse(
+        "hello.wrong_identity",
+        `The certificate is that of "${identity}", the proxy says it runs for ` +
+          `"${hello.node.namespace}/${hello.node.name}"`,
+      );
+    }
+    if ((hello.node.kind === "sidecar") !== (hello.inbound !== null)) {
+      return this.#refuse("hello.bad_inbound", "A sidecar has an inbound address, a gateway none");
+    }
+    const inbound = hello.inbound === null ? null : reachable(hello.inbound, this.#caller.remote);
+    const id = nodeId(identity, hello, inbound);
+    const delivery = new Delivery(
+      hello.version,
+      (nonce, { snapshot, revision }) =>
+        this.#link.send({ type: "snapshot", nonce, revision, snapshot }),
+    );
+    const link = { delivery, cut: (reason: string) => this.#link.destroy(reason) };
+    const node = new ProxyNode({ id, hello, identity, inbound }, link, clock.nowMs());
+    const workload = inbound === null ? null : {
+      namespace: who.namespace,
+      service: who.service,
+      inbound,
+      labels: hello.labels,
+      identity,
+      // Without a configuration it would answer 503 to whoever is sent there.
+      healthy: hello.version !== null,
+    };
+    if (!nodes.add(node) || (workload !== null && !workloads.register(id, workload))) {
+      return this.#refuse("hello.full", "The control plane serves as many proxies as it can");
+    }
+    this.#node = node;
+    log.info("proxy.connected", { id, kind: hello.node.kind, version: hello.version });
+    publisher.publishTo(node);
+    this.#judgeHealth(node);
+  }
+
+  /** An endpoint is given to others while its proxy has a configuration and its application answers. */
+  #judgeHealth(node: ProxyNode): void {
+    if (node.inbound === null || this.#saidBye) return;
+    const answers = node.report === null || node.report.appHealthy;
+    this.#deps.workloads.setHealthy(node.id, answers && node.link.delivery.version !== null);
+  }
+
+  #module(node: ProxyNode, digest: string): void {
+    const offered = node.link.delivery.target?.snapshot.modules ?? [];
+    if (!offered.some((one) => one.digest === digest)) {
+      return this.#refuse("module.not_yours", `The module "${digest}" is not in this snapshot`);
+    }
+    if (this.#asked >= MAX_ASKED_MODULES) {
+      return this.#refuse(
+        "module.too_many",
+        `More than ${MAX_ASKED_MODULES} modules were asked for`,
+      );
+    }
+    this.#asked++;
+    this.#later(async () => {
+      this.#asked--;
+      const bytes = await this.#deps.market.module(digest);
+      if (bytes !== null) return await this.#link.sendModule(digest, bytes);
+      this.#link.send({
+        type: "error",
+        code: "module.missing",
+        message: `The module "${digest}" is not in the marketplace any more`,
+      });
+    });
+  }
+
+  #later(work: () => Promise<void>): void {
+    this.#work = this.#work.then(() => this.#over ? undefined : work()).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#deps.log.error("session.failed", { remote: this.#caller.remote, reason });
+      this.#link.destroy(reason);
+    });
+  }
+
+  #refuse(code: string, message: string): void {
+    const { remote, identity } = this.#caller;
+    this.#deps.log.warn("session.refused", { remote, identity, code, reason: message });
+    this.#link.send({ type: "error", code, message });
+    this.#link.end();
+    this.#over = true;
+  }
+}
+
+/** A sidecar that listens on every address is reached at the one it came from. */
+function reachable(inbound: string, remote: string): string {
+  const unspecified = /^(0\.0\.0\.0|\[::\]):(\d+)$/.exec(inbound);
+  if (unspecified === null) return inbound;
+  const host = remote.replace(/^::ffff:/, "");
+  return `${host.includes(":") ? `[${host}]` : host}:${unspecified[2]}`;
+}
