@@ -37,8 +37,9 @@ export function guessLanguage(bytes: Uint8Array, modules: readonly CoreModule[])
       clues.push(name);
       if (++taken === MAX_NAMES) break;
     }
-    // The compiler of AssemblyScript leaves no producers; its runtime's abort is in every module.
+    // The compiler of AssemblyScript leaves no producers, but its runtime's abort or its own file names.
     if (module.imports.some((i) => i.module === "env" && i.name === "abort")) clues.push("~lib/");
+    if (new TextDecoder("latin1").decode(bytes).includes(UTF16_LIBRARY)) clues.push("~lib/");
   }
   if (clues.length === 0) clues.push(...wellKnownText(bytes));
   for (const [trace, language] of TRACES) {
@@ -47,6 +48,8 @@ export function guessLanguage(bytes: Uint8Array, modules: readonly CoreModule[])
   return "unknown";
 }
 
+/** `~lib/` as AssemblyScript keeps its strings. */
+const UTF16_LIBRARY = "~\0l\0i\0b\0/\0";
 const MAX_NAMES = 5000;
 
 /** Values of the producers section: `Rust`, `rustc 1.85.1`, `clang 19.1`, … */
