@@ -2,6 +2,7 @@
 import type { AddressInfo } from "node:net";
 import * as tls from "node:tls";
 import {
+  CONTROL_ALPN,
   encodeJson,
   FRAME_JSON,
   FrameReader,
@@ -43,7 +44,7 @@ export class FakeControl implements AsyncDisposable {
         uris: [`spiffe://${domain.domain}/ns/${CONTROL_PLANE}`],
       }),
     );
-    this.#server = tls.createServer(identity.serverOptions(), (socket) => {
+    this.#server = tls.createServer(identity.serverOptions(CONTROL_ALPN), (socket) => {
       const peer = admitPeer(socket, identity, "client");
       if (!peer.ok && peer.reason !== "no_certificate") return void socket.destroy();
       this.#serve(socket);
