@@ -1,6 +1,7 @@
 /** FilterBinding: puts a Wasm module into the chains of what it targets. */
 import { z } from "zod";
 import { DENIM_API, metadata, problem, targetRefOf, wanted } from "./common.ts";
+import { CAPABILITIES, type Capability } from "../../wasm/capabilities.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 
 const LISTING = /^[a-z0-9]([-a-z0-9]{0,62})\/[a-z0-9]([-a-z0-9._]{0,126})$/;
@@ -53,10 +54,11 @@ export const filterBinding = z.strictObject({
       (value) => JSON.stringify(value).length <= LIMITS.filterConfigBytes,
       { error: `is larger than ${LIMITS.filterConfigBytes} bytes as JSON` },
     ).optional(),
-    capabilities: z.array(
-      z.string().regex(/^[a-z][a-z0-9_.:-]{0,63}$/, wanted('a capability such as "http-call"')),
-    ).max(LIMITS.capabilities, { error: `holds more than ${LIMITS.capabilities} names` })
-      .optional(),
+    /** What the module is granted; `[]` is nothing. Nothing is granted that is not written here. */
+    capabilities: z.array(z.enum(Object.keys(CAPABILITIES) as [Capability, ...Capability[]])).max(
+      LIMITS.capabilities,
+      { error: `holds more than ${LIMITS.capabilities} names` },
+    ).optional(),
     limits: z.strictObject({
       fuelPerCall: z.int(wanted("a whole number")).min(1000, wanted("at least 1000"))
         .max(LIMITS.fuelPerCall, wanted(`at most ${LIMITS.fuelPerCall}`)).optional(),

@@ -4,8 +4,8 @@ import { ofKind } from "../schema/kinds.ts";
 import type { ListenerSpec, NodeRef, Snapshot, TrustSpec } from "../schema/snapshot.ts";
 import { contentHash } from "./hash.ts";
 import { gatewayListeners, sidecarListeners } from "./listeners.ts";
-import { Mesh } from "./mesh.ts";
-import { type AdmittedModule, Work, type Workload } from "./work.ts";
+import type { AdmittedModule } from "./modules.ts";
+import { Shared, Work, type Workload } from "./work.ts";
 
 export interface BuildInput {
   /** All resources of the mesh, as {@link parseDocuments} gave them. */
@@ -20,16 +20,16 @@ export interface BuildInput {
 
 /** The whole configuration of one node. Input that passed the checks always gives one. */
 export function buildSnapshot(input: BuildInput): Snapshot {
-  return snapshotOf(new Work(new Mesh(input.resources), input));
+  return snapshotOf(new Work(new Shared(input), input.node, input.nodeLabels));
 }
 
-/** Many nodes over the same resources: the index is built once. */
+/** Many nodes over the same resources: what they have in common is built once. */
 export function buildSnapshots(
   shared: Omit<BuildInput, "node" | "nodeLabels">,
   nodes: readonly Pick<BuildInput, "node" | "nodeLabels">[],
 ): Snapshot[] {
-  const mesh = new Mesh(shared.resources);
-  return nodes.map((one) => snapshotOf(new Work(mesh, { ...shared, ...one })));
+  const common = new Shared(shared);
+  return nodes.map((one) => snapshotOf(new Work(common, one.node, one.nodeLabels)));
 }
 
 export interface StandaloneOptions {
@@ -79,9 +79,9 @@ function snapshotOf(work: Work): Snapshot {
     listeners: listenersOf(work),
     backends: work.backends,
     modules: work.modules,
-    trust: work.trust,
+    trust: work.shared.trust,
   };
-  return { version: contentHash(content), ...content };
+  return { version: contentHash(content, work.shared.texts), ...content };
 }
 
 /** A Gateway that was deleted leaves its proxies with no listeners, and not without an answer. */

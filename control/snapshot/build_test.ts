@@ -9,7 +9,8 @@ import { parseDocuments } from "../schema/parse.ts";
 import type { Resource } from "../schema/kinds.ts";
 import type { HostSpec, ListenerSpec, NodeRef, RouteSpec, Snapshot } from "../schema/snapshot.ts";
 import { buildSnapshot, buildSnapshots, buildStandalone, moduleFiles } from "./build.ts";
-import { type AdmittedModule, compareVersions, type Workload } from "./work.ts";
+import { type AdmittedModule, compareVersions } from "./modules.ts";
+import type { Workload } from "./work.ts";
 
 const DEMO = `
 apiVersion: denim.dev/v1
@@ -266,6 +267,14 @@ Deno.test("buildSnapshot lets a rule's own timeouts and retry stand before every
   ]);
 });
 
+Deno.test("buildSnapshot limits the attempt after retry, so that a back-off is not part of it", () => {
+  const text = POLICIES.replace("{request: 2s}", "{request: 2s, backendRequest: 1s}");
+  const [route] = host(build(DEMO + text), "reviews").routes;
+  same(kinds(route!), ["timeout", "breaker", "retry", "timeout"]);
+  same(route!.filters[0]!.config, { requestMs: 2000, backendRequestMs: 0 });
+  same(route!.backends[0]!.filters[2]!.config, { requestMs: 0, backendRequestMs: 1000 });
+});
+
 Deno.test("buildSnapshot gives each backend its own timeout where they differ", () => {
   const own = POLICIES.replace("name: reviews}", "name: reviews-v2}");
   const [, route] = host(build(DEMO + own), "reviews").routes;
@@ -416,7 +425,7 @@ Deno.test("buildSnapshot orders bindings by phase, priority and name, around the
 Deno.test("buildSnapshot binds filters of a Service to the inbound chain of the workloads it selects", () => {
   const text = DEMO + binding(
     "v2-only",
-    "module: {name: acme/tag}, targetRefs: [{kind: Service, name: reviews-v2}], config: {a: 1}, limits: {fuelPerCall: 5000, memoryMiB: 2}, capabilities: [log], failMode: open",
+    "module: {name: acme/tag}, targetRefs: [{kind: Service, name: reviews-v2}], config: {a: 1}, limits: {fuelPerCall: 5000, memoryMiB: 2}, capabilities: [tick], failMode: open",
   );
   const [v2, v1, other] = ["v2", "v1", ""].map((version) =>
     buildSnapshot({
@@ -440,7 +449,7 @@ Deno.test("buildSnapshot binds filters of a Service to the inbound chain of the 
       fuelPerCall: 5000,
       memoryBytes: 2 * 1024 * 1024,
       failMode: "open",
-      capabilities: ["log"],
+      capabilities: ["tick"],
       phases: ["TRANSFORM"],
     },
   }]);

@@ -1,12 +1,13 @@
 /** Whether everything a resource names is there: refused at apply, before anything is stored. */
 import { fullName, show } from "../schema/common.ts";
+import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { BackendRef, HttpRoute, ParentRef } from "../schema/http_route.ts";
 import type { RouteFilter } from "../schema/http_route_filters.ts";
 import { ofKind, type Resource, resourceId } from "../schema/kinds.ts";
 import { nearest } from "../schema/problems.ts";
 import { allows, sharedHostnames } from "./listeners.ts";
 import { backendPort, isServiceParent, Mesh, parentName } from "./mesh.ts";
-import { findModule } from "./work.ts";
+import { findModule } from "./modules.ts";
 
 export interface ReferenceProblem {
   /** `HTTPRoute default/web`. */
@@ -19,6 +20,8 @@ export interface KnownModule {
   readonly name: string;
   readonly version: string;
   readonly digest: string;
+  /** What it was seen to use. */
+  readonly capabilities?: readonly string[];
 }
 
 type Report = (path: string, message: string) => void;
@@ -45,7 +48,7 @@ export function checkReferences(
         report(`spec.targetRefs[${at}].name`, missing(ref.kind, name, namesOf(mesh, ref.kind)));
       }
     });
-    if (one.kind === "FilterBinding") checkModule(one.spec.module, modules, options, report);
+    if (one.kind === "FilterBinding") checkModule(one.spec, modules, options, report);
   }
   if (options.standalone === true) {
     for (const service of ofKind(all, "Service")) {
@@ -183,20 +186,31 @@ function checkExtensions(
 }
 
 function checkModule(
-  ref: { name?: string | undefined; version?: string | undefined; digest?: string | undefined } & {
-    file?: string | undefined;
-  },
+  spec: FilterBinding["spec"],
   known: readonly KnownModule[],
   options: { readonly standalone?: boolean },
   report: Report,
 ): void {
+  const { module: ref, capabilities } = spec;
   if (ref.file !== undefined && options.standalone !== true) {
     return report(
       "spec.module.file",
       "is read by a standalone proxy only; push the filter to the control plane and name its listing",
     );
   }
-  if (findModule(known, ref) !== null) return;
+  const found = findModule(known, ref);
+  if (found !== null) {
+    const uses = found.capabilities ?? [];
+    // Left out by mistake far more often than on purpose, and then every call of the filter is refused.
+    if (capabilities === undefined && uses.length > 0) {
+      const list = uses.join(", ");
+      report(
+        "spec.capabilities",
+        `is missing; ${found.name} uses ${list}: list what you grant, or []`,
+      );
+    }
+    return;
+  }
   if (ref.digest !== undefined) {
     return report("spec.module.digest", `is ${show(ref.digest)}, which no admitted filter has`);
   }

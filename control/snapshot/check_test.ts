@@ -20,11 +20,20 @@ spec: {listeners: [{name: http, port: 8080, protocol: HTTP, hostname: "*.shop.ex
 ---
 `;
 
+const MODULES = [
+  { name: "acme/tag", version: "1.0.0", digest: `sha256:${"a".repeat(64)}`, capabilities: [] },
+  {
+    name: "acme/call",
+    version: "1.0.0",
+    digest: `sha256:${"c".repeat(64)}`,
+    capabilities: ["headers-read", "http-call"],
+  },
+];
+
 function check(text: string, standalone = false): ReferenceProblem[] {
   const { resources, errors } = parseDocuments(BASE + text);
   same(errors, []);
-  const modules = [{ name: "acme/tag", version: "1.0.0", digest: `sha256:${"a".repeat(64)}` }];
-  return checkReferences(resources, modules, { standalone });
+  return checkReferences(resources, MODULES, { standalone });
 }
 
 function route(parent: string, backend: string, more = "", namespace = "default"): string {
@@ -141,6 +150,12 @@ const REFUSED: [what: string, text: string, path: string, message: RegExp][] = [
     policy("FilterBinding", `module: {digest: "sha256:${"b".repeat(64)}"}`),
     "spec.module.digest",
     /which no admitted filter has/,
+  ],
+  [
+    "a filter that is granted nothing by omission",
+    policy("FilterBinding", "module: {name: acme/call}"),
+    "spec.capabilities",
+    /is missing; acme\/call uses headers-read, http-call: list what you grant, or \[\]/,
   ],
   [
     "a file in a mesh",

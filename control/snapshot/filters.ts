@@ -9,6 +9,7 @@
  *   then per backend: the backendRef's own headers, rewrite and Wasm, and last
  *   breaker              before retry, so that every outcome is counted, also one that is tried again
  *   retry
+ *   timeout              of one attempt: its clock starts when retry's back-off is over
  *
  * Within a phase: higher priority first, then the older binding, then by name.
  */
@@ -27,7 +28,8 @@ import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { HeaderModifier, PathModifier, RouteFilter } from "../schema/http_route_filters.ts";
 import { older } from "./mesh.ts";
 import { breakerOf, type Level, retryOf, sourceOf, timeoutOf } from "./settings.ts";
-import type { AdmittedModule, Work } from "./work.ts";
+import type { AdmittedModule } from "./modules.ts";
+import type { Work } from "./work.ts";
 
 /** What one list of filters (a rule's or a backendRef's) comes to. */
 export interface Chain {
@@ -69,14 +71,14 @@ export function chainOf(work: Work, input: ChainInput): Chain {
   };
 }
 
-/** Null when both limits are off. */
+/** The limit of the whole exchange; null when it is off. */
 export function timeoutSpec(levels: readonly Level[]): TypedFilterSpec | null {
   const config = timeoutOf(levels);
-  if (config.requestMs === 0 && config.backendRequestMs === 0) return null;
-  return { kind: "timeout", name: `${sourceOf(levels, "timeouts")}:timeout`, config };
+  if (config.requestMs === 0) return null;
+  return { ...timeoutNamed(levels), config: { ...config, backendRequestMs: 0 } };
 }
 
-/** Breaker and retry, which end every chain to a backend. */
+/** Breaker, retry and the limit of one attempt, which end every chain to a backend. */
 export function attemptSpecs(levels: readonly Level[]): TypedFilterSpec[] {
   const specs: TypedFilterSpec[] = [];
   const breaker = breakerOf(levels);
@@ -87,7 +89,15 @@ export function attemptSpecs(levels: readonly Level[]): TypedFilterSpec[] {
   // Also with 0 attempts: it hides connections that the upstream closed while they were idle.
   const config = retryOf(levels);
   specs.push({ kind: "retry", name: `${sourceOf(levels, "retry")}:retry`, config });
+  const { backendRequestMs } = timeoutOf(levels);
+  if (backendRequestMs > 0) {
+    specs.push({ ...timeoutNamed(levels), config: { requestMs: 0, backendRequestMs } });
+  }
   return specs;
+}
+
+function timeoutNamed(levels: readonly Level[]): { kind: "timeout"; name: string } {
+  return { kind: "timeout", name: `${sourceOf(levels, "timeouts")}:timeout` };
 }
 
 function routeFilter(filter: RouteFilter, name: string, prefix: string): TypedFilterSpec[] {

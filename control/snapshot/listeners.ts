@@ -15,18 +15,22 @@ import { chainOf } from "./filters.ts";
 import { compare, isServiceParent, parentName } from "./mesh.ts";
 import { implicitRoute, routeSpecs } from "./routes.ts";
 import { type Level, serviceLevels, targetLevels } from "./settings.ts";
-import { selects, type Work } from "./work.ts";
+import { selects, Work } from "./work.ts";
 
 /** The backend of an inbound listener; the proxy puts the address of its app there. */
 export const APP_BACKEND = "app";
 
 export function sidecarListeners(work: Work): ListenerSpec[] {
-  return [inbound(work), {
-    name: "outbound",
-    role: "outbound",
-    tls: "none",
-    hosts: outboundHosts(work),
-  }];
+  const { namespace } = work.node;
+  const outbound = work.shared.outbound(namespace, () => {
+    const any = new Work(work.shared, { kind: "sidecar", namespace, name: "" });
+    return any.outbound(outboundHosts(any));
+  });
+  work.adopt(outbound);
+  return [
+    inbound(work),
+    { name: "outbound", role: "outbound", tls: "none", hosts: outbound.hosts },
+  ];
 }
 
 function inbound(work: Work): ListenerSpec {
@@ -105,7 +109,7 @@ function hostnamesOf(work: Work, service: Service): string[] {
  * own (producer) and are never mixed with them; any route takes the place of the implicit one.
  */
 function serviceRoutes(work: Work, service: Service, port: number): RouteSpec[] {
-  const attached = work.mesh.routes.filter((route) =>
+  const attached = work.mesh.routesOf("Service", fullName(service)).filter((route) =>
     route.spec.parentRefs.some((ref) =>
       isServiceParent(ref) && parentName(route, ref) === fullName(service) &&
       (ref.port === undefined || ref.port === port)
@@ -154,7 +158,7 @@ function listenerHosts(
     needsGrant: true,
   };
   const byHost = new Map<string, RouteSpec[]>([[listener.hostname ?? "*", []]]);
-  for (const route of work.mesh.routes) {
+  for (const route of work.mesh.routesOf("Gateway", fullName(gateway))) {
     if (!route.spec.parentRefs.some((ref) => attaches(route, ref, gateway, listener))) continue;
     const specs = routeSpecs(work, route, parent);
     for (const hostname of sharedHostnames(listener.hostname, route.spec.hostnames)) {

@@ -21,6 +21,7 @@ export class Mesh {
   readonly defaults: TrafficSettings;
   readonly #policies = new Map<string, TrafficPolicy[]>();
   readonly #bound = new Map<string, FilterBinding[]>();
+  readonly #attached = new Map<string, HttpRoute[]>();
 
   constructor(resources: readonly Resource[]) {
     this.services = byName(ofKind(resources, "Service"));
@@ -28,6 +29,12 @@ export class Mesh {
     const bindings = ofKind(resources, "FilterBinding").sort(older);
     this.bindings = byName(bindings);
     this.routes = ofKind(resources, "HTTPRoute").sort(older);
+    for (const route of this.routes) {
+      const parents = route.spec.parentRefs.map((ref) =>
+        `${isServiceParent(ref) ? "Service" : "Gateway"} ${parentName(route, ref)}`
+      );
+      for (const parent of new Set(parents)) push(this.#attached, parent, route);
+    }
     this.grants = ofKind(resources, "ReferenceGrant");
     this.defaults = ofKind(resources, "MeshConfig")[0]?.spec.defaults ?? {};
     for (const policy of ofKind(resources, "TrafficPolicy").sort(older)) {
@@ -47,6 +54,11 @@ export class Mesh {
 
   bindingsOf(kind: TargetKind, name: string): readonly FilterBinding[] {
     return this.#bound.get(`${kind} ${name}`) ?? [];
+  }
+
+  /** Routes with a parentRef to it, the oldest first; ports, sections and permissions are not looked at. */
+  routesOf(kind: "Service" | "Gateway", name: string): readonly HttpRoute[] {
+    return this.#attached.get(`${kind} ${name}`) ?? [];
   }
 
   /** Whether an HTTPRoute of `from` may name the Service `name` of `to`. */

@@ -15,4 +15,5 @@ export {
 export { checkReferences, type KnownModule, type ReferenceProblem } from "./check.ts";
 export { canonicalJson, contentHash } from "./hash.ts";
 export { APP_BACKEND } from "./listeners.ts";
-export { type AdmittedModule, compareVersions, findModule, type Workload } from "./work.ts";
+export { type AdmittedModule, compareVersions, findModule } from "./modules.ts";
+export type { Workload } from "./work.ts";

@@ -3,11 +3,15 @@ import type { Service } from "../schema/service.ts";
 import type {
   BackendSpec,
   EndpointSpec,
+  HostSpec,
   ModuleRef,
   NodeRef,
   TrustSpec,
 } from "../schema/snapshot.ts";
-import { compare, type Mesh } from "./mesh.ts";
+import type { Resource } from "../schema/kinds.ts";
+import { canonicalJson, type KnownTexts } from "./hash.ts";
+import { compare, Mesh } from "./mesh.ts";
+import { type AdmittedModule, findModule, type ModuleQuery } from "./modules.ts";
 import { backendSettings, meshLevel, serviceLevels } from "./settings.ts";
 
 /** A workload as its sidecar registered it. */
@@ -23,50 +27,82 @@ export interface Workload {
   readonly healthy: boolean;
 }
 
-/** A module the marketplace admitted (or, standalone, a file that was read). */
-export interface AdmittedModule {
-  /** `publisher/name`; `file:<path>` for a file of a standalone configuration. */
-  readonly name: string;
-  readonly version: string;
-  /** `sha256:<hex>` of the admitted artefact. */
-  readonly digest: string;
-  readonly bytes: number;
-  readonly abi: "proxy-wasm" | "component";
-  /** Phase, limits and configuration of the listing, where a binding says nothing. */
-  readonly phase?: "AUTHN" | "AUTHZ" | "TRANSFORM" | "STATS";
-  readonly fuelPerCall?: number;
-  readonly memoryBytes?: number;
-  readonly config?: string;
-}
-
-export class Work {
+/** What all nodes of one mesh have in common; built once for many snapshots. */
+export class Shared {
   readonly mesh: Mesh;
-  readonly node: NodeRef;
-  readonly nodeLabels: Readonly<Record<string, string>>;
   readonly trust: TrustSpec;
+  readonly admitted: readonly AdmittedModule[];
+  /** Canonical JSON of {@link Outbound} parts. */
+  readonly texts: KnownTexts = new Map();
   readonly #workloads = new Map<string, Workload[]>();
-  readonly #admitted: readonly AdmittedModule[];
-  readonly #backends = new Map<string, BackendSpec>();
-  readonly #modules = new Map<string, ModuleRef>();
+  readonly #outbound = new Map<string, Outbound>();
 
-  constructor(mesh: Mesh, input: {
-    readonly node: NodeRef;
-    readonly nodeLabels?: Readonly<Record<string, string>>;
+  constructor(input: {
+    readonly resources: readonly Resource[];
     readonly workloads: readonly Workload[];
     readonly modules: readonly AdmittedModule[];
     readonly trust: TrustSpec;
   }) {
-    this.mesh = mesh;
-    this.node = input.node;
-    this.nodeLabels = input.nodeLabels ?? {};
+    this.mesh = new Mesh(input.resources);
     this.trust = input.trust;
-    this.#admitted = input.modules;
+    this.admitted = input.modules;
     for (const workload of input.workloads) {
       const key = `${workload.namespace}/${workload.service}`;
       const list = this.#workloads.get(key);
       if (list === undefined) this.#workloads.set(key, [workload]);
       else list.push(workload);
     }
+  }
+
+  workloads(service: string): readonly Workload[] {
+    return this.#workloads.get(service) ?? [];
+  }
+
+  /** What a sidecar sends out depends on its namespace only, so that namespaces share it. */
+  outbound(namespace: string, make: () => Outbound): Outbound {
+    let part = this.#outbound.get(namespace);
+    if (part === undefined) {
+      part = make();
+      this.#outbound.set(namespace, part);
+      for (const one of [part.hosts, ...part.backends.values()]) {
+        this.texts.set(one, canonicalJson(one));
+      }
+    }
+    return part;
+  }
+}
+
+/** The outbound hosts of a namespace and what they need. */
+export interface Outbound {
+  readonly hosts: readonly HostSpec[];
+  readonly backends: ReadonlyMap<string, BackendSpec>;
+  readonly modules: ReadonlyMap<string, ModuleRef>;
+}
+
+/** One node's snapshot in the making. */
+export class Work {
+  readonly mesh: Mesh;
+  readonly node: NodeRef;
+  readonly nodeLabels: Readonly<Record<string, string>>;
+  readonly shared: Shared;
+  readonly #backends = new Map<string, BackendSpec>();
+  readonly #modules = new Map<string, ModuleRef>();
+
+  constructor(shared: Shared, node: NodeRef, nodeLabels: Readonly<Record<string, string>> = {}) {
+    this.mesh = shared.mesh;
+    this.shared = shared;
+    this.node = node;
+    this.nodeLabels = nodeLabels;
+  }
+
+  /** Everything routes asked for so far, to be shared with other nodes. */
+  outbound(hosts: readonly HostSpec[]): Outbound {
+    return { hosts, backends: this.#backends, modules: this.#modules };
+  }
+
+  adopt(part: Outbound): void {
+    for (const [name, backend] of part.backends) this.#backends.set(name, backend);
+    for (const [digest, module] of part.modules) this.#modules.set(digest, module);
   }
 
   /** By name, so that the order of discovery does not change the content. */
@@ -94,15 +130,8 @@ export class Work {
   }
 
   /** The newest admitted module that fits a reference; null for none. */
-  module(
-    ref: {
-      readonly name?: string | undefined;
-      readonly version?: string | undefined;
-      readonly digest?: string | undefined;
-      readonly file?: string | undefined;
-    },
-  ): AdmittedModule | null {
-    return findModule(this.#admitted, ref);
+  module(ref: ModuleQuery): AdmittedModule | null {
+    return findModule(this.shared.admitted, ref);
   }
 
   /** Has the proxies fetch it. */
@@ -116,7 +145,7 @@ export class Work {
     const { endpoints, from = name, selector = {} } = service.spec;
     if (endpoints !== undefined) return [...new Set(endpoints)].map((address) => ({ address }));
     const found = new Map<string, EndpointSpec>();
-    for (const one of this.#workloads.get(`${namespace}/${from}`) ?? []) {
+    for (const one of this.shared.workloads(`${namespace}/${from}`)) {
       if (!one.healthy || !selects(selector, one.labels)) continue;
       found.set(one.inbound, { address: one.inbound, identity: one.identity });
     }
@@ -129,53 +158,4 @@ export function selects(
   labels: Readonly<Record<string, string>>,
 ): boolean {
   return Object.entries(selector).every(([key, value]) => labels[key] === value);
-}
-
-export function findModule<
-  M extends { readonly name: string; readonly version: string; readonly digest: string },
->(
-  known: readonly M[],
-  ref: {
-    readonly name?: string | undefined;
-    readonly version?: string | undefined;
-    readonly digest?: string | undefined;
-    readonly file?: string | undefined;
-  },
-): M | null {
-  const { name = ref.file === undefined ? undefined : `file:${ref.file}`, version, digest } = ref;
-  if (digest !== undefined) return known.find((one) => one.digest === digest) ?? null;
-  let best: M | null = null;
-  for (const one of known) {
-    if (one.name !== name || (version !== undefined && one.version !== version)) continue;
-    if (best === null || compareVersions(one.version, best.version) > 0) best = one;
-  }
-  return best;
-}
-
-/** Semantic Versioning 2.0.0 precedence (section 11). */
-export function compareVersions(a: string, b: string): number {
-  const [coreA, preA] = split(a), [coreB, preB] = split(b);
-  const core = compareParts(coreA, coreB);
-  if (core !== 0) return core;
-  if (preA === null || preB === null) return Number(preB !== null) - Number(preA !== null);
-  return compareParts(preA, preB);
-}
-
-function split(version: string): [core: string[], pre: string[] | null] {
-  const plain = version.split("+")[0]!;
-  const dash = plain.indexOf("-");
-  if (dash < 0) return [plain.split("."), null];
-  return [plain.slice(0, dash).split("."), plain.slice(dash + 1).split(".")];
-}
-
-function compareParts(a: readonly string[], b: readonly string[]): number {
-  for (let i = 0; i < Math.max(a.length, b.length); i++) {
-    const left = a[i], right = b[i];
-    if (left === undefined || right === undefined) return left === undefined ? -1 : 1;
-    const numeric = /^\d+$/.test(left), numericToo = /^\d+$/.test(right);
-    if (numeric !== numericToo) return numeric ? -1 : 1; // numbers stand before words
-    const order = numeric ? Number(left) - Number(right) : compare(left, right);
-    if (order !== 0) return order;
-  }
-  return 0;
 }
