@@ -6,7 +6,8 @@
  * Chain order, outermost first (responses pass it backwards):
  *
  *   timeout → wasm AUTHN → wasm AUTHZ → redirect → request-headers → rewrite → response-headers
- *     → wasm TRANSFORM → wasm STATS → [the backend's own: headers, rewrite → breaker → retry]
+ *     → wasm TRANSFORM → wasm STATS → [the backend's own: headers, rewrite → breaker → retry
+ *     → timeout of one attempt]
  *
  * `control/snapshot/filters.ts` says why.
  */

@@ -43,11 +43,12 @@ const MIXED = (i: number) => ["GET", "POST", "PUT"][i % 3]!;
 Deno.test("No request fails when the upstream closes idle connections just as they are used", async () => {
   // Gaps around the upstream's idle time: many requests meet a connection in the act of closing.
   await withOrigin({ idleMs: 40 }, async (url, origin) => {
-    const statuses = await load(url, 120, GET, (i) => 36 + i % 8);
-    assert.deepEqual(statuses, { "200": 120 });
+    const clients = (method: () => string): Promise<Record<string, number>[]> =>
+      Promise.all([0, 1, 2, 3].map((n) => load(url, 30, method, (i) => 36 + (i + n) % 8)));
+    for (const statuses of await clients(GET)) assert.deepEqual(statuses, { "200": 30 });
     assert.ok(origin.connections > 5, `only ${origin.connections} connections: nothing was tested`);
     // A POST cannot be sent twice: by now the proxy has learnt to keep it off such connections.
-    assert.deepEqual(await load(url, 60, POST, (i) => 36 + i % 8), { "200": 60 });
+    for (const statuses of await clients(POST)) assert.deepEqual(statuses, { "200": 30 });
   });
 });
 

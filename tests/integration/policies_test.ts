@@ -171,6 +171,22 @@ Deno.test("timeouts.backendRequest ends one attempt and retry makes another", as
   assert.ok(performance.now() - began < 2500);
 });
 
+Deno.test("timeouts.backendRequest does not count the wait before a retry", async () => {
+  await using origin = await Origin.start({
+    answer: (_request, nth) => nth === 1 ? { status: 503 } : { afterMs: 150, body: "second" },
+  });
+  await using proxy = await StandaloneProxy.start([
+    gateway(),
+    service("shop", origin.address),
+    route("shop", {
+      backendRefs: [backend("shop")],
+      timeouts: { backendRequest: "350ms" },
+      retry: { attempts: 1, codes: [503], backoff: "300ms" },
+    }),
+  ]);
+  assert.equal((await send(proxy.url())).body, "second");
+});
+
 Deno.test("The breaker opens on failures, spares the origin, and closes when it works again", async () => {
   let status = 503;
   await using origin = await Origin.start({ answer: () => ({ status }) });
