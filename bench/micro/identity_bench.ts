@@ -11,6 +11,7 @@ import {
   parseCertificate,
   readTrustBundle,
   stillTrusted,
+  type VerifiedPeer,
   verifyPeer,
 } from "../../proxy/tls/mod.ts";
 
@@ -49,10 +50,8 @@ Deno.bench("verifyPeer cached", { group: "verify", baseline: true }, () => {
 });
 
 const admitted = {
-  ...verifyPeer(chain, trust, options) as { ok: true; identity: string; serial: string },
-  notAfterMs: svid.notAfterMs,
+  ...verifyPeer(chain, trust, options) as VerifiedPeer,
   role: "client" as const,
-  chain,
   generation: identity.generation,
 };
 Deno.bench("stillTrusted, nothing changed", () => {

@@ -7,8 +7,6 @@ import { MAX_PEER_CERTIFICATES, type PeerRole, type VerifiedPeer } from "./verif
 /** A peer that was let in, with what is needed to judge it again. */
 export interface AdmittedPeer extends VerifiedPeer {
   readonly role: PeerRole;
-  /** The certificates it sent, DER, leaf first. */
-  readonly chain: readonly Uint8Array[];
   /** The identity's generation it was last judged by; kept by {@link stillTrusted}. */
   generation: number;
 }
@@ -28,10 +26,9 @@ export function admitPeer(
   // All servers of a Deno process share one ticket key and nothing is verified on resumption, so a
   // ticket from any other listener, or from before a rotation, would carry its holder in here.
   if (socket.isSessionReused()) return refuse("resumed_session");
-  const chain = chainOf(socket.getPeerCertificate(true));
-  const verdict = identity.verify(chain, role, expected);
+  const verdict = identity.verify(chainOf(socket.getPeerCertificate(true)), role, expected);
   if (!verdict.ok) return verdict;
-  return { ...verdict, role, chain, generation: identity.generation };
+  return { ...verdict, role, generation: identity.generation };
 }
 
 /**

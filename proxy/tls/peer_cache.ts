@@ -7,6 +7,8 @@ export const MAX_CACHED_PEERS = 4096;
 export interface Vouched {
   readonly identity: string;
   readonly serial: string;
+  /** The certificates it was vouched for by, DER, leaf first; shared by all connections of the peer. */
+  readonly chain: readonly Uint8Array[];
   /** The window in which every certificate of the path is valid. */
   readonly notBeforeMs: number;
   readonly notAfterMs: number;

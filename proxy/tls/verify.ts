@@ -49,6 +49,8 @@ export interface VerifiedPeer {
   readonly serial: string;
   /** When the first certificate of its path expires. */
   readonly notAfterMs: number;
+  /** The certificates this rests on, DER, leaf first. */
+  readonly chain: readonly Uint8Array[];
 }
 
 export type PeerVerdict = VerifiedPeer | Refusal;
@@ -108,6 +110,7 @@ function judge(peer: Vouched, bundle: TrustBundle, options: VerifyOptions): Peer
     identity: peer.identity,
     serial: peer.serial,
     notAfterMs: peer.notAfterMs,
+    chain: peer.chain,
   };
 }
 
@@ -133,6 +136,7 @@ function vouch(
   return {
     identity: leaf.uris[0]!,
     serial: leaf.serial,
+    chain: chainDer,
     notBeforeMs: Math.max(...path.map((certificate) => certificate.notBeforeMs)),
     notAfterMs: Math.min(...path.map((certificate) => certificate.notAfterMs)),
     // An authority without the extension allows every purpose (the custom of RFC 5280 users).

@@ -181,6 +181,15 @@ Deno.test("verifyPeer forgets what a bundle vouched for when the bundle is repla
   assertRefused(judge(chainDer, {}, trust(stranger.rootPem)), "bad_signature");
 });
 
+Deno.test("verifyPeer keeps one copy of a peer's certificates for all its connections", () => {
+  const bundle = trust(domain.rootPem);
+  const { chainDer } = domain.issue("web");
+  const again = (): PeerVerdict => judge(chainDer.map((der) => der.slice()), {}, bundle);
+  const [first, second] = [again(), again()];
+  assert.ok(first.ok && second.ok);
+  assert.equal(first.chain, second.chain);
+});
+
 Deno.test("verifyPeer does not remember peers it refused", () => {
   const bundle = trust(domain.rootPem);
   judge(stranger.issue("web").chainDer, {}, bundle);
@@ -193,6 +202,7 @@ Deno.test("PeerCache drops the stalest peer when it is full", () => {
   const peer = (identity: string) => ({
     identity,
     serial: "",
+    chain: [],
     notBeforeMs: 0,
     notAfterMs: 0,
     purposes: [],
