@@ -15,12 +15,25 @@ export interface WrkOptions {
   readonly url: string;
   readonly seconds: number;
   readonly connections: number;
+  /** `Name: value`. */
+  readonly headers?: readonly string[];
 }
 
 export async function wrk(options: WrkOptions): Promise<WrkReport> {
   const { core, url, seconds, connections } = options;
+  const headers = (options.headers ?? []).flatMap((header) => ["-H", header]);
   const output = await new Deno.Command("taskset", {
-    args: ["-c", `${core}`, "wrk", "-t1", `-c${connections}`, `-d${seconds}s`, "--latency", url],
+    args: [
+      "-c",
+      `${core}`,
+      "wrk",
+      "-t1",
+      `-c${connections}`,
+      `-d${seconds}s`,
+      "--latency",
+      ...headers,
+      url,
+    ],
     stdout: "piped",
     stderr: "inherit",
   }).output();

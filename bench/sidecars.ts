@@ -1,0 +1,63 @@
+/** Two real sidecars with a control plane, for what is promised of a sidecar: wrk → client ══mTLS══▶ server → origin. */
+import { Mesh } from "../cli/local/mesh.ts";
+import type { MeshPlan } from "../cli/local/plan.ts";
+import { portNames } from "../cli/local/plan.ts";
+import { choosePorts } from "../cli/local/ports.ts";
+import { originConfig, startHaproxy } from "./haproxy.ts";
+import { freePorts, untilListening } from "./process.ts";
+
+const RESOURCES = ["client", "origin"].map((name) =>
+  `apiVersion: denim.dev/v1
+kind: Service
+metadata: { name: ${name} }
+spec: { ports: [{ port: 80, protocol: HTTP }] }
+`
+).join("---\n");
+
+export interface Pair extends AsyncDisposable {
+  readonly mesh: Mesh;
+  /** Where load for the origin goes, with `Host: origin`. */
+  readonly outbound: string;
+}
+
+/** Boots both; the origin answers `bytes` bytes from memory on the second core. */
+export async function startPair(bytes: number): Promise<Pair> {
+  const folder = await Deno.makeTempDir({ prefix: "denim-bench-" });
+  const [originPort] = freePorts(1) as [number];
+  const origin = await startHaproxy(1, originConfig(originPort, bytes));
+  await untilListening(originPort);
+  const plan: MeshPlan = {
+    gateway: null,
+    workloads: [
+      workload("client", "127.0.0.1:9"),
+      workload("origin", `127.0.0.1:${originPort}`),
+    ],
+  };
+  for (const name of ["data", "proxies", "logs"]) await Deno.mkdir(`${folder}/${name}`);
+  const mesh = new Mesh(plan, {
+    folder,
+    ports: choosePorts(portNames(plan), {}),
+    resources: RESOURCES,
+    restart: false,
+  });
+  const dispose = async (): Promise<void> => {
+    await mesh.stop();
+    await origin[Symbol.asyncDispose]();
+    await Deno.remove(folder, { recursive: true });
+  };
+  try {
+    await mesh.start();
+  } catch (problem) {
+    await dispose();
+    throw problem;
+  }
+  return {
+    mesh,
+    outbound: mesh.local().services[0]!.outbound,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+function workload(name: string, appAddress: string): MeshPlan["workloads"][number] {
+  return { key: name, service: name, labels: {}, app: null, appAddress };
+}
