@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { Buffer } from "node:buffer";
 import type { Codec, Wire } from "../core/stream.ts";
 import type { Fault } from "../core/fault.ts";
+import { read } from "./scavenge.ts";
 
 /** Bytes queued on one connection above which its feeders are paused. */
 export const HIGH_WATER_BYTES = 256 * 1024;
@@ -62,6 +63,7 @@ export class Connection implements Wire {
     this.#corked = corked;
     socket.on("data", (bytes: Uint8Array) => {
       this.activity += bytes.length;
+      read(bytes.length);
       this.codec.receive(bytes);
       owner.received(this);
     });

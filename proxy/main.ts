@@ -12,6 +12,7 @@ import { createAccessLog } from "./access_log.ts";
 import { type AdminServer, startAdmin } from "./admin/server.ts";
 import { Engine } from "./engine.ts";
 import type { ProxyOptions } from "./options.ts";
+import { enableScavenging } from "./scavenge.ts";
 
 /** What a proxy without a control plane runs. */
 export interface StandaloneSource {
@@ -62,6 +63,7 @@ export async function startStandalone(
 }
 
 function assemble(options: ProxyOptions, modules: ModuleSource, listenAddress: string): Parts {
+  enableScavenging();
   const log = stderrLog(options.logLevel);
   const metrics = new Metrics();
   const reports = new WasmReports();
