@@ -1,6 +1,5 @@
 /** The FilterBinding that installs a listing: granted exactly what the module was seen to need. */
 import { stringify } from "yaml";
-import { WASM_LIMITS } from "../../wasm/limits.ts";
 
 export interface BindingInput {
   /** `publisher/name`. */
@@ -68,7 +67,7 @@ export function moduleFacts(listing: {
   readonly config: string;
 }): ModuleFacts {
   const { name, version, digest, bytes, abi, phase, config, limits } = listing;
-  const memoryBytes = Math.min(limits.memoryMiB * 1024 * 1024, WASM_LIMITS.moduleBytes * 8);
+  const memoryBytes = limits.memoryMiB * 1024 * 1024;
   return {
     name,
     version,

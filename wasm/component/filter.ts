@@ -12,8 +12,10 @@ import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import { HeaderMap, replyLines, RequestHeaders, ResponseHeaders } from "../proxy_wasm/headers.ts";
 import { type ComponentPlugin, ComponentStream } from "./plugin.ts";
+import { lastPhase } from "./wit.ts";
 import type {
   BodyVerdictRecord,
+  Content,
   Edits,
   Ending,
   Header,
@@ -26,8 +28,10 @@ const REQUEST = 0 as const, RESPONSE = 1 as const;
 type Direction = typeof REQUEST | typeof RESPONSE;
 
 const EMPTY = new Uint8Array(0);
+const encoder = new TextEncoder();
 /** In a slot instead of a stream: the exchange goes on without the filter, or was failed by it. */
 const SKIPPED = 1, FAILED = 2;
+const REQUEST_BODY = "request-body", RESPONSE_BODY = "response-body";
 
 /** Edits are made after the call has come back, so there is nothing to undo. */
 const NO_UNDO = { changed(): void {} };
@@ -59,7 +63,7 @@ export function createComponentFilter(
   if (phases.includes("response-trailers") || phases.includes("response-body")) {
     filter.onResponseTrailers = (ctx, fields) => streams.trailers(ctx, fields, RESPONSE);
   }
-  if (phases.includes("log")) filter.onEnd = (ctx) => streams.end(ctx);
+  filter.onEnd = (ctx) => streams.end(ctx);
   return filter;
 }
 
@@ -70,6 +74,7 @@ class Exchanges {
   readonly #has: ReadonlySet<string>;
   readonly #modes: readonly [string, string];
   readonly #maxBody: number;
+  readonly #last: string | null;
 
   constructor(plugin: ComponentPlugin, slot: number) {
     this.#plugin = plugin;
@@ -78,6 +83,7 @@ class Exchanges {
     this.#has = new Set(plugin.capabilities.phases);
     this.#modes = [plugin.capabilities.requestBody, plugin.capabilities.responseBody];
     this.#maxBody = plugin.capabilities.maxBody;
+    this.#last = lastPhase(plugin.capabilities.phases);
   }
 
   requestHead(ctx: FilterContext, head: RequestHead, end: boolean): Verdict {
@@ -86,6 +92,7 @@ class Exchanges {
     if (this.#has.has("request-headers")) {
       const { method, scheme, authority, path } = head;
       const record = { method, scheme, authority, path, headers: pairs(head.fields) };
+      this.#pass(stream, "request-headers", end);
       const verdict = this.#call(stream, ctx, "onRequestHeaders", record, end);
       const went = this.#head(ctx, stream, verdict, new RequestHeaders(head, NO_UNDO));
       if (went !== CONTINUE) return went;
@@ -98,6 +105,7 @@ class Exchanges {
     if (stream === null) return this.#without(ctx);
     if (this.#has.has("response-headers")) {
       const record = { status: head.status, headers: pairs(head.fields) };
+      this.#pass(stream, "response-headers", end);
       const verdict = this.#call(stream, ctx, "onResponseHeaders", record, end);
       const went = this.#head(ctx, stream, verdict, new ResponseHeaders(head, NO_UNDO));
       if (went !== CONTINUE) return went;
@@ -107,13 +115,13 @@ class Exchanges {
 
   data(ctx: FilterContext, bytes: Uint8Array, end: boolean, way: Direction): Uint8Array {
     const stream = this.#streamOf(ctx);
-    if (stream === null) return ctx.slots[this.#slot] === FAILED ? EMPTY : bytes;
+    if (stream === null) return this.#without(ctx) === DONE ? EMPTY : bytes;
     if (stream.skip) return this.#takeHeld(stream, way, bytes);
     if (this.#modes[way] === "streamed") return this.#body(ctx, stream, bytes, bytes, end, way);
     stream.heldBytes[way] += bytes.length;
     if (stream.heldBytes[way] > this.#maxBody) {
       stream.held[way].length = 0;
-      ctx.slots[this.#slot] = FAILED;
+      stream.over = true;
       ctx.fail(FAULTS[way === REQUEST ? "proxy.buffer_full" : "proxy.response_buffer_full"]);
       return EMPTY;
     }
@@ -142,7 +150,10 @@ class Exchanges {
 
   end(ctx: FilterContext): void {
     const stream = ctx.slots[this.#slot];
-    if (!(stream instanceof ComponentStream) || stream.skip) return;
+    if (!(stream instanceof ComponentStream) || stream.skip || stream.instance.dead !== null) {
+      return;
+    }
+    if (stream.passed && !this.#has.has("log")) return;
     const outcome = ctx.response === null ? "no-response" : "";
     if (this.#call(stream, ctx, "onEnd", outcome, undefined) === null) {
       this.#plugin.bury(stream.instance);
@@ -153,8 +164,8 @@ class Exchanges {
     const found = ctx.slots[this.#slot];
     if (found instanceof ComponentStream) {
       // Another exchange's trap may have taken the instance meanwhile.
-      if (found.instance.dead !== null && !found.skip) this.#lost(ctx, found);
-      return ctx.slots[this.#slot] === FAILED ? null : found;
+      if (found.instance.dead !== null && !found.skip && !found.over) this.#lost(ctx, found);
+      return found.over ? null : found;
     }
     if (found !== undefined) return null;
     const opened = this.#plugin.open();
@@ -168,7 +179,18 @@ class Exchanges {
   }
 
   #without(ctx: FilterContext): Verdict {
-    return ctx.slots[this.#slot] === FAILED ? DONE : CONTINUE;
+    return ctx.slots[this.#slot] === SKIPPED ? CONTINUE : DONE;
+  }
+
+  /** The same reckoning as the SDK's: after its last phase a guest has forgotten the exchange. */
+  #pass(stream: ComponentStream, phase: string, end: boolean): void {
+    const last = this.#last;
+    if (
+      phase === last ||
+      (end && last === (phase === "request-headers" ? REQUEST_BODY : RESPONSE_BODY))
+    ) {
+      stream.passed = true;
+    }
   }
 
   #call(
@@ -208,6 +230,7 @@ class Exchanges {
   ): Uint8Array {
     const buffered = this.#modes[way] === "buffered";
     const hook = way === REQUEST ? "onRequestBody" : "onResponseBody";
+    if (buffered || end) this.#pass(stream, way === REQUEST ? REQUEST_BODY : RESPONSE_BODY, true);
     const verdict = this.#call(stream, ctx, hook, bytes, buffered || end) as
       | BodyVerdictRecord
       | null;
@@ -225,9 +248,10 @@ class Exchanges {
     }
     const { body } = verdict.val;
     if (body === undefined || !this.#may("body-write", "replace body")) return untouched;
+    const made = bytesOf(body);
     // The head still waits, and the length is known again.
-    if (buffered && end && head !== null) head.fields.set("content-length", String(body.length));
-    return body;
+    if (buffered && end && head !== null) head.fields.set("content-length", String(made.length));
+    return made;
   }
 
   #ending(
@@ -238,12 +262,12 @@ class Exchanges {
     switch (verdict.tag) {
       case "respond":
         if (!this.#may("local-reply", "respond")) return CONTINUE;
-        ctx.slots[this.#slot] = FAILED;
+        stream.over = true;
         return this.#respond(ctx, verdict.val);
       case "reset":
         if (!this.#may("local-reply", "reset")) return CONTINUE;
         this.#plugin.options.log.debug("wasm.reset", { reason: verdict.val });
-        ctx.slots[this.#slot] = FAILED;
+        stream.over = true;
         return ctx.fail(FAULTS["wasm.reset"]);
       case "failed":
         return this.#fail(ctx, stream, this.#plugin.threw(verdict.val));
@@ -257,8 +281,8 @@ class Exchanges {
       this.#plugin.options.log.warn("wasm.bad_reply", { status: reply.status });
       return ctx.fail(FAULTS["wasm.trapped"]);
     }
-    const body = reply.body.length === 0 ? undefined : reply.body;
-    return ctx.respond(reply.status, new Fields(lines), body);
+    const body = bytesOf(reply.body);
+    return ctx.respond(reply.status, new Fields(lines), body.length === 0 ? undefined : body);
   }
 
   /** The instance is dead: go on without it or fail, as the binding says. */
@@ -271,7 +295,7 @@ class Exchanges {
       stream.skip = true;
       return CONTINUE;
     }
-    ctx.slots[this.#slot] = FAILED;
+    stream.over = true;
     return ctx.fail(fault);
   }
 
@@ -323,6 +347,10 @@ class Exchanges {
     pieces.length = 0;
     return whole;
   }
+}
+
+function bytesOf(content: Content): Uint8Array {
+  return content.tag === "text" ? encoder.encode(content.val) : content.val;
 }
 
 function pairs(fields: Fields): Header[] {

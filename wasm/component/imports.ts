@@ -27,6 +27,7 @@ export interface HostState {
 
 const LEVELS = ["debug", "debug", "info", "warn", "error", "error"] as const;
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** By interface, as the glue asks for them. An interface no grant covers is there all the same and does nothing. */
 export function hostImports(state: HostState): Record<string, object> {
@@ -70,6 +71,8 @@ function hostInterface(state: HostState): object {
       }
     },
     nowNs: (): bigint => BigInt(Math.round(state.clock.nowMs() * 1000)) * 1000n,
+    utf8Decode: (bytes: Uint8Array): string => decoder.decode(bytes),
+    utf8Encode: (text: string): Uint8Array => encoder.encode(text),
     fuelLeft: (): bigint => state.fuelLeft(),
     traceParent: (): string => state.exchange?.request.fields.get("traceparent") ?? "",
   };

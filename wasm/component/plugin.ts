@@ -41,6 +41,10 @@ export class ComponentStream {
   readonly heldBytes: [number, number] = [0, 0];
   /** Goes on without the filter from here. */
   skip = false;
+  /** A local reply or a fault of this filter ended the exchange. */
+  over = false;
+  /** The last of the phases the filter asked for has been called: it has forgotten the exchange. */
+  passed = false;
 
   constructor(instance: ComponentInstance) {
     this.instance = instance;

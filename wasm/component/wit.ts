@@ -4,6 +4,7 @@ export type {
   BodyMode,
   BodyVerdictRecord,
   Capabilities,
+  Content,
   Edits,
   Ending,
   Header,
@@ -15,6 +16,7 @@ export type {
   ResponseHeadRecord,
   VerdictRecord,
 } from "../sdk/wit.ts";
+export { lastPhase } from "../sdk/wit.ts";
 import type { FilterExports as Exports } from "../sdk/wit.ts";
 
 /** The glue wants 64-bit integers as BigInt. */

@@ -1,7 +1,7 @@
 /** What a filter is: its hooks, its configuration, and the context its hooks get. */
 import { fuelLeft, nowNs, peerIdentity, property, traceParent } from "denim:filter/host@0.1.0";
 import type { ConfigOf, Shape } from "./config.ts";
-import type { FilterBody, FilterRequest, FilterResponse } from "./message.ts";
+import { contentOf, type FilterBody, type FilterRequest, type FilterResponse } from "./message.ts";
 import type { Ending } from "./wit.ts";
 
 /** Returned from a hook to end the exchange there; made by `ctx.respond` and `ctx.reset`. */
@@ -43,12 +43,14 @@ export class Context<C> {
     body: string | Uint8Array = "",
     headers: Readonly<Record<string, string>> = {},
   ): Reply {
-    const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
     const lines = Object.entries(headers).map(([name, value]): [string, string] => [
       name.toLowerCase(),
       value,
     ]);
-    return new Reply({ tag: "respond", val: { status, headers: lines, body: bytes, details: "" } });
+    return new Reply({
+      tag: "respond",
+      val: { status, headers: lines, body: contentOf(body), details: "" },
+    });
   }
 
   /** Cuts the exchange: `return ctx.reset("why")`. */

@@ -34,6 +34,14 @@ export function nowNs(): number {
   return now += 1_000_000;
 }
 
+export function utf8Decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+export function utf8Encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
 export function fuelLeft(): number {
   return 1_000_000;
 }

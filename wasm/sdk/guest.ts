@@ -2,14 +2,16 @@
 import { type ConfigOf, readConfig, type Shape } from "./config.ts";
 import { Context, type FilterDefinition, Reply } from "./define.ts";
 import { FilterBody, FilterRequest, FilterResponse } from "./message.ts";
-import type {
-  BodyVerdictRecord,
-  Capabilities,
-  Edits,
-  Ending,
-  FilterExports,
-  PhaseName,
-  VerdictRecord,
+import { hostReady } from "./utf8.ts";
+import {
+  type BodyVerdictRecord,
+  type Capabilities,
+  type Edits,
+  type Ending,
+  type FilterExports,
+  lastPhase,
+  type PhaseName,
+  type VerdictRecord,
 } from "./wit.ts";
 
 /** Exchanges remembered at once; the oldest is forgotten first, so that those cut short cannot pile up. */
@@ -20,6 +22,9 @@ const DEFAULT_MAX_BODY = 1024 * 1024;
 export function serve<S extends Shape>(definition: FilterDefinition<S>): FilterExports {
   type Ctx = Context<ConfigOf<S>>;
   const exchanges = new Map<number, Ctx>();
+  const { phases } = capabilitiesOf(definition);
+  // onEnd wants the context later than any other hook.
+  const last = definition.onEnd === undefined ? lastPhase(phases) : "log";
   let config = {} as ConfigOf<S>;
 
   function contextOf(id: number): Ctx {
@@ -32,8 +37,14 @@ export function serve<S extends Shape>(definition: FilterDefinition<S>): FilterE
     return ctx;
   }
 
+  /** Forgets an exchange after its last hook; the host calls onEnd for those that never get there. */
+  function passed(id: number, phase: PhaseName, end: boolean): void {
+    if (phase === last || (end && `${phase.split("-")[0]}-body` === last)) exchanges.delete(id);
+  }
+
   return {
     configure(json) {
+      hostReady();
       // A thrown string becomes the error of the world's result type.
       try {
         config = readConfig(definition.config ?? ({} as S), json);
@@ -43,32 +54,37 @@ export function serve<S extends Shape>(definition: FilterDefinition<S>): FilterE
       }
       return capabilitiesOf(definition);
     },
-    onRequestHeaders(id, head) {
+    onRequestHeaders(id, head, end) {
       const ctx = contextOf(id);
       const request = ctx.request = new FilterRequest(head);
+      passed(id, "request-headers", end);
       return headVerdict(() => definition.onRequest?.(request, ctx), request);
     },
     onRequestBody(id, chunk, end) {
       const ctx = contextOf(id);
       const request = ctx.request!, body = new FilterBody(chunk, end);
+      if (end) passed(id, "request-body", end);
       return bodyVerdict(() => definition.onRequestBody!(body, request, ctx), body, request);
     },
     onRequestTrailers: pass,
-    onResponseHeaders(id, head) {
+    onResponseHeaders(id, head, end) {
       const ctx = contextOf(id);
       const response = ctx.response = new FilterResponse(head);
+      passed(id, "response-headers", end);
       return headVerdict(() => definition.onResponse?.(response, ctx), response);
     },
     onResponseBody(id, chunk, end) {
       const ctx = contextOf(id);
       const response = ctx.response!, body = new FilterBody(chunk, end);
+      if (end) passed(id, "response-body", end);
       return bodyVerdict(() => definition.onResponseBody!(body, response, ctx), body, response);
     },
     onResponseTrailers: pass,
     onEnd(id, outcome) {
+      if (definition.onEnd === undefined) return void exchanges.delete(id);
       const ctx = contextOf(id);
       exchanges.delete(id);
-      definition.onEnd?.(ctx, outcome);
+      definition.onEnd(ctx, outcome);
     },
   };
 }

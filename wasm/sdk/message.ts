@@ -1,6 +1,6 @@
 /** Request, response and body as hooks see them: plain to read, and every change is remembered. */
 import { FilterHeaders } from "./headers.ts";
-import type { BodyEdits, Edits, RequestHeadRecord, ResponseHeadRecord } from "./wit.ts";
+import type { BodyEdits, Content, Edits, RequestHeadRecord, ResponseHeadRecord } from "./wit.ts";
 
 /** The head of a request. Assign to `path`, `method` or `host` to change them. */
 export class FilterRequest {
@@ -115,7 +115,7 @@ export class FilterBody {
   readonly bytes: Uint8Array;
   /** Nothing follows. */
   readonly last: boolean;
-  #replacement: Uint8Array | undefined;
+  #replacement: Content | undefined;
 
   constructor(bytes: Uint8Array, last: boolean) {
     this.bytes = bytes;
@@ -138,7 +138,7 @@ export class FilterBody {
 
   /** Puts other bytes in its place; the proxy corrects content-length. */
   replace(content: string | Uint8Array): void {
-    this.#replacement = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    this.#replacement = contentOf(content);
   }
 
   /** Puts a value in its place, as JSON. */
@@ -151,6 +151,12 @@ export class FilterBody {
       head.status === undefined;
     return none ? null : { body: this.#replacement, head: head.head, status: head.status };
   }
+}
+
+export function contentOf(content: string | Uint8Array): Content {
+  return typeof content === "string"
+    ? { tag: "text", val: content }
+    : { tag: "bytes", val: content };
 }
 
 function unescapeQuery(value: string): string {

@@ -1,6 +1,7 @@
 /** Globals of the web platform that the engine inside a filter lacks; bundled only where they are used. */
 import { nowNs } from "denim:filter/host@0.1.0";
 import { log } from "./log.ts";
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 const EngineDate = Date;
 
@@ -9,27 +10,7 @@ class Utf8Encoder {
   readonly encoding = "utf-8";
 
   encode(text = ""): Uint8Array {
-    const bytes = new Uint8Array(text.length * 3);
-    let at = 0;
-    for (const char of text) {
-      let code = char.codePointAt(0)!;
-      if (code < 0x80) {
-        bytes[at++] = code;
-        continue;
-      }
-      if (code >= 0xd800 && code <= 0xdfff) code = 0xfffd; // half of a pair
-      if (code < 0x800) bytes[at++] = 0xc0 | code >> 6;
-      else {
-        if (code < 0x10000) bytes[at++] = 0xe0 | code >> 12;
-        else {
-          bytes[at++] = 0xf0 | code >> 18;
-          bytes[at++] = 0x80 | code >> 12 & 63;
-        }
-        bytes[at++] = 0x80 | code >> 6 & 63;
-      }
-      bytes[at++] = 0x80 | code & 63;
-    }
-    return bytes.slice(0, at);
+    return encodeUtf8(String(text));
   }
 }
 
@@ -38,48 +19,8 @@ class Utf8Decoder {
   readonly encoding = "utf-8";
 
   decode(input: Uint8Array | ArrayBuffer = new Uint8Array(0)): string {
-    const bytes = input instanceof Uint8Array ? input : new Uint8Array(input);
-    let text = "", plain = 0, i = 0;
-    while (i < bytes.length) {
-      if (bytes[i]! < 0x80) {
-        i++;
-        continue;
-      }
-      text += latin(bytes, plain, i);
-      const [code, length] = codePointAt(bytes, i);
-      text += String.fromCodePoint(code);
-      plain = i += length;
-    }
-    return text + latin(bytes, plain, i);
+    return decodeUtf8(input instanceof Uint8Array ? input : new Uint8Array(input));
   }
-}
-
-function latin(bytes: Uint8Array, from: number, to: number): string {
-  let text = "";
-  // apply() takes only so many arguments.
-  for (let at = from; at < to; at += 4096) {
-    text += String.fromCharCode.apply(
-      null,
-      bytes.subarray(at, Math.min(to, at + 4096)) as unknown as number[],
-    );
-  }
-  return text;
-}
-
-/** The code point of the sequence at `i` and its length; U+FFFD and 1 when it is none. */
-function codePointAt(bytes: Uint8Array, i: number): [number, number] {
-  const first = bytes[i]!;
-  const length = first >= 0xf0 && first < 0xf5 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0;
-  if (length === 0 || first >= 0xf5 || i + length > bytes.length) return [0xfffd, 1];
-  let code = first & (0xff >> (length + 1));
-  for (let k = 1; k < length; k++) {
-    const next = bytes[i + k]!;
-    if ((next & 0xc0) !== 0x80) return [0xfffd, 1];
-    code = code << 6 | next & 63;
-  }
-  const least = length === 2 ? 0x80 : length === 3 ? 0x800 : 0x10000;
-  if (code < least || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return [0xfffd, 1];
-  return [code, length];
 }
 
 /** The engine has no clock of its own: the proxy's is asked. */

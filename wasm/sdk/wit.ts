@@ -15,10 +15,12 @@ export interface ResponseHeadRecord {
   headers: Header[];
 }
 
+export type Content = { tag: "bytes"; val: Uint8Array } | { tag: "text"; val: string };
+
 export interface LocalResponse {
   status: number;
   headers: Header[];
-  body: Uint8Array;
+  body: Content;
   details: string;
 }
 
@@ -36,7 +38,7 @@ export interface Edits {
 }
 
 export interface BodyEdits {
-  body?: Uint8Array | undefined;
+  body?: Content | undefined;
   head: HeaderOp[];
   status?: number | undefined;
 }
@@ -74,6 +76,19 @@ export interface PeerRecord {
   mtls: boolean;
   address: string;
   sni?: string | undefined;
+}
+
+/** The last of the phases a filter asked for that concern the message itself: after it, its exchange can be forgotten. */
+export function lastPhase(phases: readonly PhaseName[]): PhaseName | null {
+  const order: readonly PhaseName[] = [
+    "response-trailers",
+    "response-body",
+    "response-headers",
+    "request-trailers",
+    "request-body",
+    "request-headers",
+  ];
+  return order.find((phase) => phases.includes(phase)) ?? null;
 }
 
 /** The interface `filter`, as the guest exports it and the host calls it. */
