@@ -9,6 +9,7 @@ import { type Accept, BUSY, type Codec, HEAD, type Wire } from "../core/stream.t
 import type { RequestHead, ResponseHead } from "../core/message.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Arrival, Exchange } from "./exchange.ts";
+import { RefusalLog } from "./refusal_log.ts";
 import type { ListenerRuntime } from "./snapshot.ts";
 import {
   admitPeer,
@@ -64,6 +65,7 @@ export class Listener implements ConnectionOwner {
   readonly #accepted: Counter;
   readonly #refused: Counter;
   readonly #open: Gauge;
+  readonly #refusals: RefusalLog;
   #draining = false;
   #unwatch: () => void = () => {};
 
@@ -73,6 +75,7 @@ export class Listener implements ConnectionOwner {
     this.deps = deps;
     this.#limits = { ...LISTENER_LIMITS, ...deps.limits };
     const { metrics, identity } = deps;
+    this.#refusals = new RefusalLog(deps.log, deps.clock);
     const labels = { listener: name };
     this.#accepted = metrics.counter("denim_connections_total", "Connections accepted", labels);
     this.#refused = metrics.counter(
@@ -181,7 +184,7 @@ export class Listener implements ConnectionOwner {
 
   #refuse(remote: string, { reason, detail }: Refusal): void {
     this.#refused.add();
-    this.deps.log.warn("inbound.refused", { listener: this.name, reason, detail, remote });
+    this.#refusals.write({ listener: this.name, reason, detail, remote });
   }
 
   /** Certificates expire and bundles change while connections are open. */
