@@ -54,7 +54,11 @@ export interface FilterContext {
  */
 export interface Filter {
   onRequestHead?(ctx: FilterContext, head: RequestHead, end: boolean): Verdict;
-  /** The bytes to pass on (the same array = untouched), empty = swallowed, null = hold: called again with the same bytes after resume(). */
+  /**
+   * The bytes to pass on (the same array = untouched), empty = swallowed, null = hold: called again with
+   * the same bytes after resume(). An empty chunk that is not the last says that trailers follow: a hook
+   * that has swallowed bytes returns them now.
+   */
   onRequestData?(ctx: FilterContext, bytes: Uint8Array, end: boolean): Uint8Array | null;
   onRequestTrailers?(ctx: FilterContext, fields: Fields): Verdict;
   /** Before each try: CONTINUE, PAUSE (back-off; resume() goes on with the next hook) or DONE. */

@@ -11,6 +11,8 @@ import type { Fault } from "../core/fault.ts";
 import type { Fields } from "../core/fields.ts";
 import type { Sink, Source } from "../core/stream.ts";
 
+const NOTHING = new Uint8Array(0);
+
 /** A part that arrived while a filter held the direction, and the step it goes on from. */
 type Held<H> =
   | { part: "head"; value: H; end: boolean; at: number }
@@ -89,6 +91,8 @@ export class Flow<H> implements Sink<H> {
 
   trailers(fields: Fields, from = 0): void {
     if (this.#closed) return;
+    if (from === 0) this.#flush();
+    if (this.#closed) return;
     if (this.#holding) return void this.#held!.push({ part: "trailers", value: fields, at: from });
     if (this.#collect !== null) {
       this.#release(false);
@@ -129,6 +133,21 @@ export class Flow<H> implements Sink<H> {
       else this.trailers(item.value, item.at);
     }
     this.#source.resume();
+  }
+
+  /**
+   * Trailers end a body without a last chunk: an empty one that is not the last tells every data hook
+   * to let go of what it has swallowed, or trailers would overtake it.
+   */
+  #flush(): void {
+    const { data } = this.#steps;
+    for (let i = 0; i < data.length && !this.#holding && !this.#closed; i++) {
+      if (this.#collect !== null && i >= this.#collect.dataUpTo) return;
+      const out = data[i]!(this.#ctx, NOTHING, false);
+      if (this.#closed) return;
+      if (out === null) this.#stop(PAUSE, { part: "data", value: NOTHING, end: false, at: i });
+      else if (out.length > 0) this.data(out, false, i + 1);
+    }
   }
 
   #release(end: boolean): void {

@@ -139,10 +139,13 @@ export interface Settings {
   readonly capabilities?: readonly string[];
   readonly module?: string;
   readonly rootId?: string;
+  /** Of the environment, not the config: where the filter keeps its state when there are several. */
+  readonly slot?: number;
 }
 
 /** The filter a binding of `bytes` makes. */
 export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise<FilterSetup> {
+  const { slot = 0, ...config } = settings;
   const clock = new FakeClock();
   const wheel = new Wheel(clock, { drive: false });
   const metrics = new Metrics();
@@ -153,7 +156,7 @@ export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise
   const factory = makeWasmFactory({ modules: { get: () => Promise.resolve(bytes) }, reports });
   const env: FilterEnv = {
     name: "default/test",
-    slot: 0,
+    slot,
     backend: "default/app:80",
     clock,
     wheel,
@@ -173,7 +176,7 @@ export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise
     failMode: "closed",
     capabilities: Object.keys(CAPABILITIES),
     phases: ["TRANSFORM"],
-    ...settings,
+    ...config,
   }, env);
   const plan = compilePlan([filter]);
   return {
