@@ -122,7 +122,7 @@ export class Dispatch implements Sink<RequestHead>, Source {
     const { x } = this;
     const { backend } = x.route;
     if (backend === null) return void x.fail(x.route.fault ?? FAULTS["route.no_backend"]);
-    const endpoint = backend.pick(this.tried);
+    const endpoint = backend.pick(this.tried, x.request);
     if (endpoint === null) return void x.fail(FAULTS["backend.no_endpoint"]);
     this.tried.push(endpoint.address);
     const attempt = this.#attempt = new Attempt(this, endpoint, nth);

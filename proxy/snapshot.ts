@@ -24,7 +24,7 @@ export interface Endpoint {
 export interface Backend {
   readonly name: string;
   /** An endpoint that is healthy and not yet tried, or the best that is left; null when there is none. */
-  pick(tried: readonly string[]): Endpoint | null;
+  pick(tried: readonly string[], request: RequestHead): Endpoint | null;
 }
 
 /** One route with one of its backends: what an exchange is bound to. */

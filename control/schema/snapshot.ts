@@ -100,10 +100,16 @@ export interface FilterSpec {
 export interface BackendSpec {
   readonly name: string;
   readonly endpoints: readonly EndpointSpec[];
-  readonly balancer: { readonly algorithm: "p2c" | "round_robin" | "least_request" | "ring_hash" };
+  readonly balancer: BalancerSpec;
   readonly connectTimeoutMs: number;
   readonly pool: PoolSpec;
   readonly outlier: OutlierSpec | null;
+}
+
+export interface BalancerSpec {
+  readonly algorithm: "p2c" | "round_robin" | "least_request" | "ring_hash";
+  /** ring_hash: the request field (lower case) whose value chooses the endpoint; without it: a random one. */
+  readonly hashHeader?: string;
 }
 
 export interface PoolSpec {

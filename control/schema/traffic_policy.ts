@@ -4,6 +4,7 @@ import {
   DENIM_API,
   duration,
   durationMs,
+  headerName,
   metadata,
   problem,
   targetRefOf,
@@ -70,6 +71,16 @@ const outlierDetection = z.strictObject({
 
 const loadBalancer = z.strictObject({
   algorithm: z.enum(["p2c", "round_robin", "least_request", "ring_hash"]),
+  /** The request header whose value chooses the endpoint: one user, say, keeps one endpoint. */
+  hashHeader: headerName.optional(),
+}).check((ctx) => {
+  const { algorithm, hashHeader } = ctx.value;
+  if (algorithm === "ring_hash" && hashHeader === undefined) {
+    problem(ctx, ["hashHeader"], "is missing; ring_hash chooses by the value of a request header");
+  }
+  if (algorithm !== "ring_hash" && hashHeader !== undefined) {
+    problem(ctx, ["hashHeader"], `is only for ring_hash, and the algorithm is "${algorithm}"`);
+  }
 });
 
 /** Everything a TrafficPolicy sets, without its targets; MeshConfig holds the same as defaults. */

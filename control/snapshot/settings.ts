@@ -117,10 +117,9 @@ export function backendSettings(
 ): Pick<BackendSpec, "balancer" | "connectTimeoutMs" | "pool" | "outlier"> {
   const breaker = layered(levels.map((level) => level.settings.circuitBreaker));
   const outlier = layered(levels.map((level) => level.settings.outlierDetection));
-  const balancer = layered(levels.map((level) => level.settings.loadBalancer));
   const consecutive5xx = outlier.consecutive5xx ?? OUTLIER_DEFAULTS.consecutive5xx;
   return {
-    balancer: { algorithm: balancer.algorithm ?? BALANCER_DEFAULT },
+    balancer: balancerOf(levels),
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     pool: {
       maxConnections: breaker.maxConnections ?? POOL_DEFAULTS.maxConnections,
@@ -135,6 +134,18 @@ export function backendSettings(
       maxEjectionPercent: outlier.maxEjectionPercent ?? OUTLIER_DEFAULTS.maxEjectionPercent,
     },
   };
+}
+
+/** As a whole: a header to hash by means nothing to another level's algorithm. */
+function balancerOf(levels: readonly Level[]): BackendSpec["balancer"] {
+  for (const { settings: { loadBalancer } } of levels) {
+    if (loadBalancer === undefined) continue;
+    const { algorithm, hashHeader } = loadBalancer;
+    return hashHeader === undefined
+      ? { algorithm }
+      : { algorithm, hashHeader: hashHeader.toLowerCase() };
+  }
+  return { algorithm: BALANCER_DEFAULT };
 }
 
 /** Each member from the first level that has it. */

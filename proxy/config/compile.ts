@@ -211,7 +211,7 @@ class Compilation {
     const endpoints = spec.endpoints.map((endpoint) => this.#endpoint(endpoint, spec, stats));
     const balancer = createBalancer(spec.balancer.algorithm, { clock, random });
     const outlier = spec.outlier === null ? null : new OutlierDetector(spec.outlier, clock);
-    return new BalancedBackend(spec.name, endpoints, balancer, outlier);
+    return new BalancedBackend(spec, endpoints, balancer, outlier);
   }
 
   #endpoint(spec: EndpointSpec, backend: BackendSpec, stats: StatsTable): PooledEndpoint {

@@ -3,7 +3,9 @@ import type { Outcome } from "../../core/filter.ts";
 import { GOOD, judge, NEUTRAL } from "../../core/judge.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { Stream, StreamSink } from "../../core/stream.ts";
+import type { BackendSpec } from "../../control/schema/snapshot.ts";
 import type { Balancer, Candidate } from "./balancer/balancer.ts";
+import { hashText } from "./balancer/ring_hash.ts";
 import type { OutlierDetector } from "./outlier.ts";
 import type { Pool } from "./pool.ts";
 import type { EndpointStats } from "./stats.ts";
@@ -50,21 +52,30 @@ export class BalancedBackend {
   readonly endpoints: readonly PooledEndpoint[];
   readonly outlier: OutlierDetector | null;
   readonly #balancer: Balancer;
+  readonly #hashHeader: string | null;
 
   constructor(
-    name: string,
+    spec: Pick<BackendSpec, "name" | "balancer">,
     endpoints: readonly PooledEndpoint[],
     balancer: Balancer,
     outlier: OutlierDetector | null,
   ) {
-    this.name = name;
+    this.name = spec.name;
+    this.#hashHeader = spec.balancer.hashHeader ?? null;
     this.endpoints = endpoints;
     this.#balancer = balancer;
     this.outlier = outlier;
   }
 
-  pick(tried: readonly string[]): PooledEndpoint | null {
-    const at = this.#balancer.pick(this.endpoints, tried);
+  pick(tried: readonly string[], request: RequestHead): PooledEndpoint | null {
+    const at = this.#balancer.pick(this.endpoints, tried, this.#hash(request));
     return at < 0 ? null : this.endpoints[at]!;
+  }
+
+  /** A request without the field goes anywhere: all of them at one endpoint would be a hot spot. */
+  #hash(request: RequestHead): number | undefined {
+    if (this.#hashHeader === null) return undefined;
+    const value = request.fields.get(this.#hashHeader);
+    return value === undefined ? undefined : hashText(value);
   }
 }
