@@ -1,0 +1,184 @@
+/** Changing the mesh: apply, delete, rollback. Each is checked whole and becomes one revision or nothing. */
+import { type Context, Hono } from "hono";
+import { z } from "zod";
+import { findKind, type Resource } from "../schema/kinds.ts";
+import { parseDocuments } from "../schema/parse.ts";
+import { checkReferences, type ReferenceProblem } from "../snapshot/mod.ts";
+import { type Committed, type Ledger, LEDGER_LIMITS } from "../store/ledger.ts";
+import type { Edit, State } from "../store/revision.ts";
+import { refId, subject } from "../store/revision.ts";
+import type { ChangeView } from "../view.ts";
+import { admittedModules } from "../push/publisher.ts";
+import { BODY_LIMITS, readBytes, readJson } from "./body.ts";
+import type { ApiDeps } from "./deps.ts";
+import { ApiError, type ErrorDetail, notFound } from "./errors.ts";
+
+const message = z.string().max(LEDGER_LIMITS.messageChars).optional();
+/** Who says so: the token is one for all, so this is for people to read and not a proof. */
+const author = z.string().max(LEDGER_LIMITS.authorChars).optional();
+
+export const applyBody = z.strictObject({
+  /** YAML or JSON text, several documents in one. */
+  documents: z.string().optional(),
+  /** The same as plain values. */
+  resources: z.array(z.unknown()).optional(),
+  message,
+  author,
+  dryRun: z.boolean().optional(),
+}).refine(
+  (body) => (body.documents === undefined) !== (body.resources === undefined),
+  { error: "wants either documents or resources" },
+);
+
+export const rollbackBody = z.strictObject({
+  revision: z.int().nonnegative(),
+  message,
+  author,
+  dryRun: z.boolean().optional(),
+});
+
+/** What a change answers. */
+export interface Applied {
+  readonly revision: number;
+  readonly dryRun: boolean;
+  readonly changes: readonly ChangeView[];
+}
+
+export function applyRoutes(deps: ApiDeps): Hono {
+  const app = new Hono();
+
+  app.post("/apply", async (c) => {
+    const body = await readApply(c);
+    const { resources, errors } = parseDocuments(body.documents ?? body.resources ?? []);
+    if (errors.length > 0) throw invalid(errors);
+    if (resources.length === 0) {
+      throw new ApiError(400, "empty", "There is no resource in what was sent");
+    }
+    const edits = resources.map((one): Edit => ({ put: asGiven(one) }));
+    return answer(c, body, await commit(deps, body, () => edits));
+  });
+
+  app.delete("/resources/:kind/:namespace/:name", async (c) => {
+    const { kind: noun, namespace, name } = c.req.param();
+    const kind = findKind(noun)?.kind;
+    if (kind === undefined) throw notFound(`kind "${noun}"`);
+    const ref = { kind, namespace, name };
+    const why = { message: c.req.query("message"), author: c.req.query("author") };
+    return answer(
+      c,
+      {},
+      await commit(deps, { ...why, fallback: `Delete ${refId(ref)}` }, (state) => {
+        if (!state.has(refId(ref))) throw notFound(`${kind} "${namespace}/${name}"`);
+        return [{ remove: ref }];
+      }),
+    );
+  });
+
+  app.post("/rollback", async (c) => {
+    const body = await readJson(c, rollbackBody, BODY_LIMITS.jsonBytes);
+    const { revision } = body;
+    const fallback = `Rollback to revision ${revision}`;
+    return answer(
+      c,
+      body,
+      await commit(deps, { ...body, fallback }, async () => {
+        const edits = await deps.ledger.editsTo(revision);
+        if (edits === null) throw notFound(`revision ${revision} to go back to`);
+        return edits;
+      }),
+    );
+  });
+  return app;
+}
+
+/** JSON as described, or the YAML itself: `curl --data-binary @mesh.yaml -H 'content-type: application/yaml'`. */
+async function readApply(c: Context): Promise<z.infer<typeof applyBody>> {
+  const type = (c.req.header("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
+  if (type === "" || type === "application/json") {
+    return await readJson(c, applyBody, BODY_LIMITS.applyBytes);
+  }
+  if (!["application/yaml", "application/x-yaml", "text/yaml"].includes(type)) {
+    throw new ApiError(
+      415,
+      "bad_type",
+      `Content-Type is "${type}"; wanted application/json or application/yaml`,
+    );
+  }
+  const documents = new TextDecoder().decode(await readBytes(c, BODY_LIMITS.applyBytes));
+  return { documents, message: c.req.query("message"), dryRun: c.req.query("dryRun") === "true" };
+}
+
+interface Why {
+  readonly message?: string | undefined;
+  readonly author?: string | undefined;
+  readonly dryRun?: boolean | undefined;
+  readonly fallback?: string;
+}
+
+async function commit(
+  deps: ApiDeps,
+  why: Why,
+  edits: (state: State) => readonly Edit[] | Promise<readonly Edit[]>,
+): Promise<Committed> {
+  const { ledger, log } = deps;
+  const author = why.author?.slice(0, LEDGER_LIMITS.authorChars) ?? "admin";
+  const message = (why.message ?? why.fallback ?? "").slice(0, LEDGER_LIMITS.messageChars);
+  const made = await ledger.commit({
+    edits,
+    author,
+    message,
+    check: (next) => checkNext(deps, ledger, next),
+    dryRun: why.dryRun === true,
+  });
+  if (why.dryRun !== true && made.changes.length > 0) {
+    log.info("revision.made", { revision: made.revision, author, changes: made.changes.length });
+  }
+  return made;
+}
+
+/** Refuses a state with problems that are not there already: a mended mesh is mended step by step. */
+function checkNext(deps: ApiDeps, ledger: Ledger, next: readonly Resource[]): void {
+  if (next.length > LEDGER_LIMITS.resources) {
+    throw new ApiError(
+      422,
+      "too_many",
+      `A mesh holds at most ${LEDGER_LIMITS.resources} resources`,
+    );
+  }
+  const modules = admittedModules(deps.market);
+  const problems = checkReferences(next, modules);
+  if (problems.length === 0) return;
+  const old = new Set(checkReferences(ledger.resources(), modules).map(problemKey));
+  const added = problems.filter((one) => !old.has(problemKey(one)));
+  if (added.length > 0) throw invalid(added);
+}
+
+function problemKey({ resource, path, message }: ReferenceProblem): string {
+  return JSON.stringify([resource, path, message]);
+}
+
+function invalid(details: readonly ErrorDetail[]): ApiError {
+  const [first] = details;
+  const where = [first?.resource, first?.path].filter((part) => part !== undefined && part !== "");
+  const more = details.length > 1 ? ` (and ${details.length - 1} more)` : "";
+  const what = `${where.join(" ")} ${first?.message}${more}`.trim();
+  return new ApiError(422, "invalid", `Nothing was applied: ${what}`, details);
+}
+
+/** Age and generation are the store's to say, whatever a document claims. */
+function asGiven(resource: Resource): Resource {
+  const { creationTimestamp: _created, generation: _generation, ...metadata } = resource.metadata;
+  return { ...resource, metadata } as Resource;
+}
+
+function answer(c: Context, { dryRun }: Why, { revision, changes }: Committed): Response {
+  const applied: Applied = {
+    revision,
+    dryRun: dryRun === true,
+    changes: changes.map((change) => {
+      const { kind, metadata: { namespace, name } } = subject(change);
+      return { action: change.action, kind, namespace, name };
+    }),
+  };
+  return c.json(applied);
+}

@@ -1,0 +1,19 @@
+/** What the groups of the API work on. */
+import type { Log } from "../../core/log.ts";
+import type { Authority, Tokens } from "../ca/mod.ts";
+import type { MarketApi } from "../market/mod.ts";
+import type { Nodes } from "../push/nodes.ts";
+import type { Publisher } from "../push/publisher.ts";
+import type { Ledger } from "../store/ledger.ts";
+import type { ControlView } from "../view.ts";
+
+export interface ApiDeps {
+  readonly ledger: Ledger;
+  readonly nodes: Nodes;
+  readonly publisher: Publisher;
+  readonly market: MarketApi;
+  readonly tokens: Tokens;
+  readonly authority: Authority;
+  readonly view: ControlView;
+  readonly log: Log;
+}

@@ -1,0 +1,66 @@
+/** Every error of the API has one form: `{"error": {"code", "message", "details": [{"path", "message"}]}}`. */
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { Log } from "../../core/log.ts";
+import { MarketError } from "../market/mod.ts";
+import { ConflictError } from "../store/store.ts";
+
+export interface ErrorDetail {
+  readonly path: string;
+  readonly message: string;
+  /** `HTTPRoute default/web`, where the error is about one of several resources. */
+  readonly resource?: string;
+  /** Its place in what was sent, counted from 0. */
+  readonly document?: number;
+}
+
+/** An answer that is an error on purpose. */
+export class ApiError extends Error {
+  readonly status: ContentfulStatusCode;
+  readonly code: string;
+  readonly details: readonly ErrorDetail[];
+
+  constructor(
+    status: ContentfulStatusCode,
+    code: string,
+    message: string,
+    details: readonly ErrorDetail[] = [],
+  ) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.code = code;
+    this.details = details;
+  }
+}
+
+export function notFound(what: string): ApiError {
+  return new ApiError(404, "not_found", `There is no ${what}`);
+}
+
+/** The one place where a failed request becomes an answer. */
+export function toResponse(c: Context, error: Error, log: Log): Response {
+  const known = knownError(error);
+  if (known === null) {
+    log.error("api.failed", { path: c.req.path, reason: error.stack ?? error.message });
+    return body(c, new ApiError(500, "internal", "The control plane failed; its log says why"));
+  }
+  if (known.status === 401) c.header("www-authenticate", 'Bearer realm="denim"');
+  return body(c, known);
+}
+
+function knownError(error: Error): ApiError | null {
+  if (error instanceof ApiError) return error;
+  if (error instanceof MarketError) {
+    const { status, code, message, details } = error;
+    return new ApiError(status as ContentfulStatusCode, code, message, details);
+  }
+  if (error instanceof ConflictError) {
+    return new ApiError(409, "conflict", "Somebody else changed the mesh meanwhile; try again");
+  }
+  return null;
+}
+
+function body(c: Context, { status, code, message, details }: ApiError): Response {
+  return c.json({ error: { code, message, details } }, status);
+}

@@ -1,0 +1,63 @@
+/** The mesh as it runs: proxies, services, filters in proxies, and whether a revision has arrived everywhere. */
+import { Hono } from "hono";
+import type { ProxyNode } from "../push/nodes.ts";
+import type { ApiDeps } from "./deps.ts";
+import { ApiError } from "./errors.ts";
+
+export interface Convergence {
+  /** Every connected proxy has what the revision means for it in force. */
+  readonly converged: boolean;
+  readonly revision: number;
+  readonly proxies: number;
+  readonly waiting: readonly ProxyRef[];
+  readonly refused: readonly (ProxyRef & { readonly reason: string })[];
+}
+
+export interface ProxyRef {
+  readonly id: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export function proxyRoutes({ view, nodes, publisher, ledger }: ApiDeps): Hono {
+  const app = new Hono();
+  app.get("/proxies", (c) => {
+    // Samples are for the pages' rates; who wants rates here asks twice.
+    const proxies = view.proxies().map(({ samples: _samples, ...rest }) => rest);
+    return c.json({ proxies });
+  });
+  app.get("/services", (c) => c.json({ services: view.services() }));
+  app.get("/bindings", (c) => c.json({ bindings: view.filters() }));
+  app.get("/converged", (c) => {
+    const asked = c.req.query("revision") ?? String(ledger.head);
+    if (!/^\d{1,12}$/.test(asked)) {
+      throw new ApiError(400, "bad_request", `revision is "${asked}"; wanted a whole number`);
+    }
+    return c.json(converge(nodes.connected(), publisher.published, Number(asked)));
+  });
+  return app;
+}
+
+function converge(
+  connected: readonly ProxyNode[],
+  published: number,
+  revision: number,
+): Convergence {
+  const behind = published < revision
+    ? connected
+    : connected.filter(({ link }) => !link.delivery.isInForce);
+  const refused = behind.filter((node) => node.state === "refused");
+  const waiting = behind.filter((node) => node.state !== "refused");
+  return {
+    converged: behind.length === 0 && published >= revision,
+    revision,
+    proxies: connected.length,
+    waiting: waiting.map(refOf),
+    refused: refused.map((node) => ({ ...refOf(node), reason: node.link.delivery.reason })),
+  };
+}
+
+function refOf({ id, hello: { node: { kind, namespace, name } } }: ProxyNode): ProxyRef {
+  return { id, kind, namespace, name };
+}

@@ -1,0 +1,40 @@
+/** Reading resources: all, of one kind, or one. */
+import { Hono } from "hono";
+import { findKind, KINDS, type Resource } from "../schema/kinds.ts";
+import { nearest } from "../schema/problems.ts";
+import type { ApiDeps } from "./deps.ts";
+import { ApiError, notFound } from "./errors.ts";
+
+export function resourceRoutes({ ledger }: ApiDeps): Hono {
+  const app = new Hono();
+  app.get("/resources", (c) => c.json({ revision: ledger.head, resources: ledger.resources() }));
+  app.get("/resources/:kind", (c) => {
+    const kind = kindOf(c.req.param("kind"));
+    const namespace = c.req.query("namespace");
+    const resources = ledger.resources().filter((one) =>
+      one.kind === kind && (namespace === undefined || one.metadata.namespace === namespace)
+    );
+    return c.json({ revision: ledger.head, resources });
+  });
+  app.get("/resources/:kind/:namespace/:name", (c) => {
+    const { kind: noun, namespace, name } = c.req.param();
+    const kind = kindOf(noun);
+    const found = ledger.state.get(`${kind} ${namespace}/${name}`);
+    if (found === undefined) throw notFound(`${kind} "${namespace}/${name}"`);
+    return c.json(found);
+  });
+  return app;
+}
+
+function kindOf(noun: string): Resource["kind"] {
+  const row = findKind(noun);
+  if (row !== null) return row.kind;
+  const names = KINDS.flatMap((one) => [one.kind, one.plural]);
+  const near = nearest(noun, names);
+  throw new ApiError(
+    404,
+    "unknown_kind",
+    `There is no kind "${noun}"${near === null ? "" : `; did you mean ${near}?`} ` +
+      `Kinds: ${KINDS.map((one) => one.plural).join(", ")}`,
+  );
+}

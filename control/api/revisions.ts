@@ -1,0 +1,61 @@
+/** History: what was changed when, by whom, and the difference of any two revisions. */
+import { Hono } from "hono";
+import type { ResourceChange, Revision } from "../store/revision.ts";
+import { subject } from "../store/revision.ts";
+import { LEDGER_LIMITS } from "../store/ledger.ts";
+import type { RevisionView } from "../view.ts";
+import type { ApiDeps } from "./deps.ts";
+import { ApiError, notFound } from "./errors.ts";
+
+export function revisionRoutes({ ledger }: ApiDeps): Hono {
+  const app = new Hono();
+  app.get("/revisions", (c) => {
+    const limit = numberOf("limit", c.req.query("limit") ?? String(LEDGER_LIMITS.recent));
+    return c.json({ revisions: ledger.recent(limit).map(revisionView) });
+  });
+  app.get("/revisions/:revision", async (c) => {
+    const number = numberOf("revision", c.req.param("revision"));
+    const record = await ledger.record(number);
+    if (record === null) throw notFound(`revision ${number} (any more)`);
+    return c.json({ ...revisionView(record), changes: record.changes.map(changeBody) });
+  });
+  app.get("/diff", async (c) => {
+    const to = numberOf("to", c.req.query("to") ?? String(ledger.head));
+    const from = numberOf("from", c.req.query("from") ?? String(Math.max(0, to - 1)));
+    const changes = await ledger.diff(from, to);
+    if (changes === null) {
+      throw notFound(`revision ${from} or ${to}; the newest is ${ledger.head}`);
+    }
+    return c.json({ from, to, changes: changes.map(changeBody) });
+  });
+  return app;
+}
+
+export function revisionView(record: Revision): RevisionView {
+  const { revision, parent, author, message, createdMs, changes } = record;
+  return {
+    revision,
+    parent,
+    author,
+    message,
+    createdMs,
+    changes: changes.map((change) => {
+      const { kind, metadata: { namespace, name } } = subject(change);
+      return { action: change.action, kind, namespace, name };
+    }),
+  };
+}
+
+/** A change with both sides, for people who compare. */
+function changeBody(change: ResourceChange) {
+  const { kind, metadata: { namespace, name } } = subject(change);
+  const { action, before, after } = change;
+  return { action, kind, namespace, name, before, after };
+}
+
+function numberOf(name: string, text: string): number {
+  if (/^\d{1,12}$/.test(text)) return Number(text);
+  throw new ApiError(400, "bad_request", `${name} is "${text}"; wanted a whole number`, [
+    { path: name, message: `is "${text}"; wanted a whole number` },
+  ]);
+}

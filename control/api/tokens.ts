@@ -1,0 +1,58 @@
+/** How a proxy is let in: a join token for one identity, and the bundle by which it knows us. */
+import { Hono } from "hono";
+import { z } from "zod";
+import { formatWorkloadId } from "../../proxy/tls/mod.ts";
+import { MAX_TOKEN_TTL_MS } from "../ca/mod.ts";
+import { BODY_LIMITS, readJson } from "./body.ts";
+import type { ApiDeps } from "./deps.ts";
+import { ApiError } from "./errors.ts";
+
+export const tokenBody = z.strictObject({
+  /** `namespace/name` of the Service or Gateway the proxy runs for. */
+  identity: z.string().max(400),
+  ttlMs: z.int().positive().max(MAX_TOKEN_TTL_MS).optional(),
+});
+
+/** Names no proxy may have: the control plane is one of them. */
+const RESERVED_NAMESPACE = "denim-system";
+const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+export function tokenRoutes({ tokens, authority, log }: ApiDeps): Hono {
+  const app = new Hono();
+  app.post("/tokens", async (c) => {
+    const { identity, ttlMs = MAX_TOKEN_TTL_MS } = await readJson(
+      c,
+      tokenBody,
+      BODY_LIMITS.jsonBytes,
+    );
+    const id = spiffeId(identity, authority.trustDomain);
+    const token = await tokens.create(id, ttlMs);
+    log.info("join.token_created", { identity: id });
+    return c.json({ token, identity: id, expiresMs: Date.now() + ttlMs }, 201);
+  });
+  app.get("/trust-bundle", (c) => {
+    c.header("content-type", "application/x-pem-file");
+    return c.body(authority.bundle().join(""));
+  });
+  return app;
+}
+
+/** Takes `namespace/name` and the whole SPIFFE id. */
+function spiffeId(text: string, trustDomain: string): string {
+  const whole = new RegExp(
+    `^spiffe://${trustDomain.replaceAll(".", "\\.")}/ns/([^/]+)/sa/([^/]+)$`,
+  );
+  const parts = whole.exec(text) ?? /^([^/]+)\/([^/]+)$/.exec(text);
+  const namespace = parts?.[1] ?? "", service = parts?.[2] ?? "";
+  if (!LABEL.test(namespace) || !NAME.test(service)) {
+    const problem = `is "${text}"; wanted namespace/name such as "default/web"`;
+    throw new ApiError(400, "bad_request", `identity ${problem}`, [
+      { path: "identity", message: problem },
+    ]);
+  }
+  if (namespace === RESERVED_NAMESPACE) {
+    throw new ApiError(403, "reserved", `Namespace "${namespace}" is the control plane's own`);
+  }
+  return formatWorkloadId({ trustDomain, namespace, service });
+}

@@ -1,0 +1,141 @@
+/** Composition root of the control plane: opens its parts in the order they need each other, and closes them. */
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { Log } from "../core/log.ts";
+import { createApp } from "./app.ts";
+import { adminToken } from "./auth.ts";
+import { Authority, DEFAULT_LEAF_TTL_MS, Tokens } from "./ca/mod.ts";
+import { Market, type MarketApi } from "./market/mod.ts";
+import { type MeshListener, startMeshListener } from "./push/listener.ts";
+import { Nodes } from "./push/nodes.ts";
+import { Publisher } from "./push/publisher.ts";
+import { Workloads, type WorkloadsOptions } from "./push/workloads.ts";
+import { runningView } from "./running_view.ts";
+import { Ledger } from "./store/ledger.ts";
+import { SqliteStore } from "./store/sqlite.ts";
+import { KeptTokens } from "./store/token_store.ts";
+
+export interface ControlOptions {
+  /** Folder for everything that is kept: store, authority, marketplace, admin token. */
+  readonly data: string;
+  /** Where people and tools call, and where proxies connect. */
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly meshListen: { readonly host: string; readonly port: number };
+  readonly trustDomain: string;
+  readonly leafTtlMs?: number;
+  /** Names beside those of this machine that requests may be addressed to. */
+  readonly hosts?: readonly string[];
+  readonly openReads?: boolean;
+  readonly grace?: Pick<WorkloadsOptions, "lostGraceMs" | "restartGraceMs">;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+export interface RunningControl {
+  /** `http://host:port`. */
+  readonly url: string;
+  /** `host:port` for proxies. */
+  readonly meshAddress: string;
+  readonly adminTokenFile: string;
+  close(): Promise<void>;
+}
+
+const SWEEP_MS = 1000;
+/** Requests that are being answered when the control plane stops get so long. */
+const CLOSE_MS = 2000;
+
+/** Rejects with a sentence that says what to do when something cannot be opened; nothing stays open then. */
+export async function startControl(options: ControlOptions): Promise<RunningControl> {
+  const { clock = systemClock, log, data, trustDomain } = options;
+  await using opened = new AsyncDisposableStack();
+  const store = await SqliteStore.open(data);
+  opened.defer(() => store.close());
+  const tokenFile = `${data}/admin.token`;
+  const token = await adminToken(tokenFile);
+  const authority = await Authority.open(`${data}/ca`, {
+    trustDomain,
+    leafTtlMs: options.leafTtlMs ?? DEFAULT_LEAF_TTL_MS,
+    clock,
+  });
+  const market: MarketApi = await Market.open(`${data}/market`, { clock, log });
+  const ledger = await Ledger.open(store, { clock, log });
+  opened.defer(() => ledger.close());
+  const workloads = await Workloads.open(store, { clock, log, ...options.grace });
+  opened.defer(() => workloads.settled());
+
+  const nodes = new Nodes(clock);
+  const trust = () => ({ domain: trustDomain, bundle: authority.bundle() });
+  const publisher = new Publisher({ ledger, workloads, nodes, market, trust, log });
+  opened.defer(() => publisher.close());
+  const tokens = new Tokens(new KeptTokens(store), { clock });
+  const shared = { authority, tokens, nodes, publisher, market, log };
+  const { meshListen } = options;
+  const mesh = await startMeshListener(meshListen.host, meshListen.port, {
+    ...shared,
+    workloads,
+    clock,
+  });
+  opened.defer(() => mesh.close());
+  const view = runningView({ trustDomain, clock, ledger, nodes, workloads, market });
+  const app = createApp({ ...shared, ledger, view }, {
+    adminToken: token,
+    hosts: [options.listen.host, ...options.hosts ?? []],
+    openReads: options.openReads ?? false,
+  });
+  const server = serve(options.listen, (request, remoteAddress) => {
+    return app.fetch(request, { remoteAddress });
+  });
+  opened.defer(() => stopServer(server));
+  const sweeper = setInterval(() => {
+    nodes.sweep();
+    workloads.sweep();
+  }, SWEEP_MS);
+  opened.defer(() => clearInterval(sweeper));
+
+  const url = `http://${hostText(options.listen.host)}:${server.addr.port}`;
+  log.info("control.ready", { url, mesh: mesh.address, revision: ledger.head, trustDomain });
+  return running({ url, mesh, tokenFile }, opened.move());
+}
+
+function running(
+  { url, mesh, tokenFile }: { url: string; mesh: MeshListener; tokenFile: string },
+  parts: AsyncDisposableStack,
+): RunningControl {
+  return {
+    url,
+    meshAddress: mesh.address,
+    adminTokenFile: tokenFile,
+    close: () => parts.disposeAsync(),
+  };
+}
+
+type Answer = (request: Request, remoteAddress: string) => Response | Promise<Response>;
+
+function serve(
+  { host, port }: ControlOptions["listen"],
+  answer: Answer,
+): Deno.HttpServer<Deno.NetAddr> {
+  try {
+    return Deno.serve(
+      { hostname: host, port, onListen: () => {} },
+      (request, info) => answer(request, info.remoteAddr.hostname),
+    );
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new Error(
+      `Cannot listen on ${hostText(host)}:${port}: the port is in use. Stop the program that has ` +
+        "it, or choose another with --listen (port 0 takes a free one)",
+    );
+  }
+}
+
+/** Lets running answers end, but does not wait for connections that are merely kept open. */
+async function stopServer(server: Deno.HttpServer): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(() => late.resolve(), CLOSE_MS);
+  await Promise.race([server.shutdown(), late.promise]);
+  clearTimeout(timer);
+}
+
+function hostText(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
