@@ -126,7 +126,9 @@ export class HeadParser {
     }
     const next = this.#read();
     if (next === REFUSED) return bytes.length;
-    return next === NEED_MORE ? at + take : at + next - before;
+    if (next !== NEED_MORE) return at + next - before;
+    if (this.from === this.#kept) this.#kept = 0; // nothing but empty lines: no head has begun
+    return at + take;
   }
 
   /** From the start of the current line to the end of the head: an offset, NEED_MORE or REFUSED. */
