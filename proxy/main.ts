@@ -4,6 +4,7 @@ import type { FilterFactory } from "../core/filter.ts";
 import { type Log, stderrLog } from "../core/log.ts";
 import { Metrics } from "../core/metrics.ts";
 import { BUILT_IN_FILTERS } from "../filters/registry.ts";
+import { makeComponentFactory } from "../wasm/component/mod.ts";
 import { makeWasmFactory, type ModuleSource } from "../wasm/filter.ts";
 import { WasmReports } from "../wasm/reports.ts";
 import type { ProxyReport } from "../control/schema/protocol.ts";
@@ -69,7 +70,7 @@ function assemble(options: ProxyOptions, modules: ModuleSource, listenAddress: s
   const reports = new WasmReports();
   const factories = new Map<string, FilterFactory>([
     ...BUILT_IN_FILTERS,
-    ["wasm", makeWasmFactory({ modules, reports })],
+    ["wasm", makeWasmFactory({ modules, reports, component: makeComponentFactory() })],
   ]);
   const encoder = new TextEncoder();
   const accessLog = options.accessLog

@@ -13,34 +13,42 @@ export class FilterHeaders {
     this.#lines = lines;
   }
 
+  // Index loops: the engine's for-of allocates at every step, and these run for each request.
+
   /** The value of `name`; several lines are joined with ", ". Null when there is none. */
   get(name: string): string | null {
-    const all = this.getAll(name);
-    return all.length === 0 ? null : all.join(", ");
+    const wanted = name.toLowerCase(), lines = this.#lines;
+    let found: string | null = null;
+    for (let i = 0; i < lines.length; i++) {
+      const line = lines[i]!;
+      if (line[0] === wanted) found = found === null ? line[1] : `${found}, ${line[1]}`;
+    }
+    return found;
   }
 
   /** Every line of `name` by itself, in order. */
   getAll(name: string): string[] {
-    const wanted = name.toLowerCase();
+    const wanted = name.toLowerCase(), lines = this.#lines;
     const found: string[] = [];
-    for (const line of this.#lines) if (line[0] === wanted) found.push(line[1]);
+    for (let i = 0; i < lines.length; i++) if (lines[i]![0] === wanted) found.push(lines[i]![1]);
     return found;
   }
 
   has(name: string): boolean {
-    const wanted = name.toLowerCase();
-    for (const line of this.#lines) if (line[0] === wanted) return true;
-    return false;
+    return this.#find(name.toLowerCase(), 0) >= 0;
   }
 
   /** Leaves exactly one line of `name`. */
   set(name: string, value: string): void {
-    const line: Header = [name.toLowerCase(), String(value)];
-    const at = this.#lines.findIndex((l) => l[0] === line[0]);
+    const wanted = name.toLowerCase();
+    const line: Header = [wanted, String(value)];
+    const at = this.#find(wanted, 0);
     if (at < 0) this.#lines.push(line);
     else {
-      this.#lines = this.#lines.filter((l, i) => i <= at || l[0] !== line[0]);
       this.#lines[at] = line;
+      if (this.#find(wanted, at + 1) >= 0) {
+        this.#lines = this.#lines.filter((one, i) => i <= at || one[0] !== wanted);
+      }
     }
     this.#ops.push({ tag: "set", val: line });
   }
@@ -61,6 +69,12 @@ export class FilterHeaders {
 
   [Symbol.iterator](): IterableIterator<[string, string]> {
     return this.#lines.map((line): [string, string] => [line[0], line[1]])[Symbol.iterator]();
+  }
+
+  #find(wanted: string, from: number): number {
+    const lines = this.#lines;
+    for (let i = from; i < lines.length; i++) if (lines[i]![0] === wanted) return i;
+    return -1;
   }
 
   /** What has changed since the last call; the SDK hands it to the proxy. */
