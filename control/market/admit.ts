@@ -1,13 +1,11 @@
 /** From an upload to a listing: every check in order, and the artefact proxies will run. */
 import type { Clock } from "../../core/clock.ts";
 import { CAPABILITIES, type Capability } from "../../wasm/capabilities.ts";
-import { bundleComponent } from "../../wasm/build/component.ts";
 import { sha256 } from "../../wasm/filter.ts";
-import { inspect, type Inspection } from "../../wasm/inspect.ts";
-import { instrument, INSTRUMENTER_VERSION } from "../../wasm/instrument.ts";
-import { PAGE_BYTES, WASM_LIMITS } from "../../wasm/limits.ts";
+import type { Inspection } from "../../wasm/inspect.ts";
+import { INSTRUMENTER_VERSION } from "../../wasm/instrument.ts";
 import { ModuleError } from "../../wasm/reader.ts";
-import { compileWat, isWat } from "../../wasm/wat.ts";
+import { makeArtefact } from "./artefact.ts";
 import { bindingOf } from "./binding.ts";
 import { MARKET_LIMITS } from "./limits.ts";
 import { configText, type Manifest, readManifest } from "./manifest.ts";
@@ -78,10 +76,7 @@ export async function verifyPush(
 export async function admitVerified(verified: Verified, clock: Clock): Promise<Admitted> {
   const { push, manifest } = verified;
   try {
-    const wat = isWat(push.bytes);
-    const binary = wat ? await compileWat(new TextDecoder().decode(push.bytes)) : push.bytes;
-    const inspection = inspect(binary);
-    const { artefact, abi } = await makeArtefact(binary, inspection, manifest);
+    const { artefact, abi, inspection, wat } = await makeArtefact(push.bytes, manifest);
     const digest = await sha256(artefact);
     const trial = await runTrial({
       abi,
@@ -106,28 +101,6 @@ export async function admitVerified(verified: Verified, clock: Clock): Promise<A
       [{ path: "module", message: `${code}: ${reason}` }],
     );
   }
-}
-
-async function makeArtefact(
-  binary: Uint8Array,
-  inspection: Inspection,
-  manifest: Manifest,
-): Promise<{ artefact: Uint8Array; abi: "proxy-wasm" | "component" }> {
-  const memoryBytes = manifest.limits.memoryMiB * 1024 * 1024;
-  if (inspection.kind === "component") {
-    return { artefact: (await bundleComponent(binary, { memoryBytes })).bundle, abi: "component" };
-  }
-  if (inspection.abi === "unknown") {
-    throw new ModuleError(
-      "wasm.no_abi",
-      "The module exports no proxy_abi_version_* marker, so it is no Proxy-Wasm filter",
-    );
-  }
-  const artefact = instrument(binary, {
-    maxPages: Math.floor(memoryBytes / PAGE_BYTES),
-    maxTable: WASM_LIMITS.tableElements,
-  });
-  return { artefact, abi: "proxy-wasm" };
 }
 
 interface Facts {

@@ -1,0 +1,33 @@
+/** `denim filter new | build | push | install | list`: from nothing to a filter in the mesh. */
+import { filterBuild } from "./filter_build.ts";
+import { filterInstall } from "./filter_install.ts";
+import { filterNew } from "./filter_new.ts";
+import { filterPush } from "./filter_push.ts";
+
+const USAGE = `denim filter: write, build and publish filters
+
+  denim filter new NAME [--lang ts|as|wat] [--publisher NAME]   a folder with a filter that works
+  denim filter build DIR [-o FILE] [--admitted FILE]            compile, and say what it is and may touch
+  denim filter push DIR                                         build, sign and upload it
+  denim filter install NAME[@VERSION] --to KIND/NAME            bind it to a Service, HTTPRoute or Gateway
+
+  denim get filters                                             what is admitted, and what it costs`;
+
+type Verb = (args: readonly string[]) => Promise<number>;
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  new: filterNew,
+  build: filterBuild,
+  push: filterPush,
+  install: filterInstall,
+};
+
+/** The exit code. */
+export async function filter(args: readonly string[]): Promise<number> {
+  const verb = VERBS[args[0] ?? ""];
+  if (verb !== undefined) return await verb(args.slice(1));
+  const asked = args[0] === undefined || args[0] === "--help" || args[0] === "-h";
+  if (!asked) console.error(`denim filter has no verb "${args[0]}"\n`);
+  console.log(USAGE);
+  return asked ? 0 : 2;
+}
