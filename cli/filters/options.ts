@@ -65,6 +65,9 @@ async function findToken(flag: unknown, local: string | undefined): Promise<stri
   }
 }
 
+/** Errors whose message says all there is to say. */
+const FOR_PEOPLE: readonly string[] = ["BuildError", "MarketError", "ModuleError", "PushError"];
+
 /** Runs a verb; mistakes of the user become one message and exit code 1 or 2. */
 export async function runVerb(work: () => Promise<void>): Promise<number> {
   try {
@@ -75,7 +78,7 @@ export async function runVerb(work: () => Promise<void>): Promise<number> {
       console.error(error.message);
       return 2;
     }
-    if (error instanceof Error && ["BuildError", "MarketError", "PushError"].includes(error.name)) {
+    if (error instanceof Error && FOR_PEOPLE.includes(error.name)) {
       console.error(error.message);
       return 1;
     }

@@ -124,8 +124,11 @@ async function runBuild(
 
 /** WAT is assembled once here too, so that its author hears of mistakes before anything is sent. */
 async function checkReady(bytes: Uint8Array, source: string): Promise<void> {
-  if (isWat(bytes)) await compileWat(new TextDecoder().decode(bytes), basename(source));
-  else if (binaryKind(bytes) === null) {
+  if (isWat(bytes)) {
+    await compileWat(new TextDecoder().decode(bytes), basename(source)).catch((error: Error) => {
+      throw new BuildError(`${basename(source)} does not assemble:\n${error.message}`);
+    });
+  } else if (binaryKind(bytes) === null) {
     throw new BuildError(`"${source}" is neither WebAssembly nor WebAssembly text`);
   }
 }

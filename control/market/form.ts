@@ -5,8 +5,9 @@ import { MarketError, type Push } from "./types.ts";
 export function pushToForm(push: Push): FormData {
   const form = new FormData();
   form.set("module", new Blob([push.bytes as Uint8Array<ArrayBuffer>]), "module");
-  form.set("manifest", push.manifest);
-  form.set("statement", push.statement);
+  // As files: a form's text members get CRLF line ends on the way, and these texts are signed byte for byte.
+  form.set("manifest", new Blob([push.manifest]), "denim.filter.yaml");
+  form.set("statement", new Blob([push.statement]), "statement.json");
   form.set("signature", push.signature);
   return form;
 }
@@ -15,15 +16,15 @@ export function pushToForm(push: Push): FormData {
 export async function pushFromForm(form: FormData): Promise<Push> {
   const module = form.get("module");
   if (!(module instanceof File)) throw missing("module", "a file: the Wasm module or WAT text");
-  const text = (name: string, wanted: string): string => {
+  const text = async (name: string, wanted: string): Promise<string> => {
     const value = form.get(name);
-    if (typeof value !== "string") throw missing(name, wanted);
-    return value;
+    if (value === null) throw missing(name, wanted);
+    return typeof value === "string" ? value : await value.text();
   };
   return {
     bytes: new Uint8Array(await module.arrayBuffer()),
-    manifest: text("manifest", "the text of denim.filter.yaml"),
-    statement: text("statement", "the JSON text that was signed"),
+    manifest: await text("manifest", "the text of denim.filter.yaml"),
+    statement: await text("statement", "the JSON text that was signed"),
     signature: typeof form.get("signature") === "string" ? String(form.get("signature")) : "",
   };
 }

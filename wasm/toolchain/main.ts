@@ -101,6 +101,7 @@ async function bundle(job: TypeScriptJob): Promise<string> {
         resolveDir: job.root,
         sourcefile: "entry.js",
       },
+      absWorkingDir: job.root,
       bundle: true,
       write: false,
       format: "esm",
