@@ -59,7 +59,8 @@ async function runIn(
     resources: await Deno.readTextFile(DEMO_RESOURCES),
     say,
     prepare: async (control) => {
-      if (flags.filters) await pushExamples(control, say);
+      if (!flags.filters) return;
+      return await pushExamples(control, { keyDir: folder.file("publishers"), say });
     },
     changed: () => {
       if (up) folder.writeLocal(mesh.local());

@@ -21,11 +21,12 @@ export class ControlApiError extends Error {
 
 export class ControlClient {
   readonly url: string;
-  readonly #token: string;
+  /** The admin token, for tools that call by themselves. */
+  readonly token: string;
 
   constructor(url: string, token: string) {
     this.url = url;
-    this.#token = token;
+    this.token = token;
   }
 
   async apply(documents: string, message: string): Promise<{ revision: number }> {
@@ -61,7 +62,7 @@ export class ControlClient {
   async #fetch(method: string, path: string, body?: unknown): Promise<Response> {
     const response = await fetch(`${this.url}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.#token}`, "content-type": "application/json" },
+      headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(30_000),
     });

@@ -20,8 +20,11 @@ export interface MeshOptions {
   readonly ports: Readonly<Record<string, number>>;
   /** Resources to apply when the control plane has none yet, as YAML; null for none. */
   readonly resources: string | null;
-  /** Runs after the control plane is up and before the resources are applied: admits the filters they name. */
-  readonly prepare?: (control: ControlClient) => Promise<void>;
+  /**
+   * Runs after the control plane is up and before the resources are applied: admits the filters they name.
+   * YAML it gives is applied with them.
+   */
+  readonly prepare?: (control: ControlClient) => Promise<string | void>;
   /** Told in sentences what happens to processes. */
   readonly say?: (sentence: string) => void;
   /** Called when something of `local()` changed: a process came back under another id. */
@@ -164,12 +167,13 @@ export class Mesh implements AsyncDisposable {
   /** Applies the first resources; what was applied since is kept, only the gateway's port follows. */
   async #configure(): Promise<void> {
     const { resources, prepare } = this.#options;
-    await prepare?.(this.client);
+    const more = await prepare?.(this.client) ?? "";
     if (resources === null) return;
     const revisions = await this.client.get("/api/v1/revisions");
     const first = listOf(revisions, "revisions").length === 0;
     if (first) {
-      await this.client.apply(this.#withGatewayPort(resources), "The demo mesh");
+      const all = more === "" ? resources : `${resources}---\n${more}`;
+      await this.client.apply(this.#withGatewayPort(all), "The first resources");
     } else if (this.plan.gateway !== null) {
       await this.#moveGateway(this.plan.gateway);
     }

@@ -37,7 +37,7 @@ export interface TestMeshOptions {
   /** False: no edge gateway. */
   readonly gateway?: boolean;
   /** Runs before the resources are applied, e.g. to admit filters they name. */
-  readonly prepare?: (control: ControlClient) => Promise<void>;
+  readonly prepare?: (control: ControlClient) => Promise<string | void>;
   readonly controlFlags?: readonly string[];
   readonly proxyFlags?: readonly string[];
 }
