@@ -64,7 +64,6 @@ export class OutlierDetector {
       ? 0
       : Math.floor((nowMs - stats.ejectedUntilMs) / baseEjectionMs);
     stats.ejections = Math.min(LONGEST_EJECTION, Math.max(0, stats.ejections - forgiven) + 1);
-    stats.ejectedUntilMs = nowMs + baseEjectionMs * stats.ejections;
-    stats.failuresInRow = 0;
+    stats.eject(nowMs + baseEjectionMs * stats.ejections);
   }
 }

@@ -37,6 +37,9 @@ export class EndpointStats {
   /** An attempt is over; `ok` is false for a fault of the upstream or a status ≥ 500. */
   finished(nowMs: number, latencyMs: number, ok: boolean): void {
     if (this.inFlight > 0) this.inFlight--;
+    // Its failures have been answered by the ejection; held against it again they would keep traffic
+    // away for a minute after it is well.
+    if (!ok && this.ejected(nowMs)) return;
     const decayed = this.latencyMs(nowMs);
     const sample = ok
       ? latencyMs
@@ -76,6 +79,13 @@ export class EndpointStats {
   load(nowMs: number): number {
     if (!this.#measured) return this.inFlight === 0 ? 0 : UNMEASURED + this.inFlight;
     return Math.max(FLOOR_MS, this.latencyMs(nowMs)) * (this.inFlight + 1);
+  }
+
+  /** No traffic until `untilMs`; then it is as good as new and gets one probe. */
+  eject(untilMs: number): void {
+    this.ejectedUntilMs = untilMs;
+    this.failuresInRow = 0;
+    this.#measured = false;
   }
 
   ejected(nowMs: number): boolean {

@@ -59,6 +59,18 @@ Deno.test("EndpointStats counts requests in flight whatever way they end", () =>
   assert.equal(stats.inFlight, 0);
 });
 
+Deno.test("EndpointStats gets one probe after an ejection, however badly it failed before", () => {
+  const ejected = new EndpointStats("a"), working = new EndpointStats("b");
+  working.finished(0, 1, true);
+  for (let i = 0; i < 20; i++) ejected.started(0);
+  for (let i = 0; i < 10; i++) ejected.finished(0, 5, false);
+  ejected.eject(100);
+  for (let i = 0; i < 10; i++) ejected.finished(50, 5, false); // were under way
+  assert.ok(ejected.load(101) < working.load(101));
+  ejected.started(101);
+  assert.ok(ejected.load(101) > working.load(101));
+});
+
 Deno.test("EndpointStats learns from an attempt that was given up that the endpoint is slow", () => {
   const hanging = new EndpointStats("a"), working = new EndpointStats("b");
   working.finished(0, 5, true);

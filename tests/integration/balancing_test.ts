@@ -58,6 +58,27 @@ for (const algorithm of ["round_robin", "least_request"] as const) {
   });
 }
 
+Deno.test("ring_hash keeps one user at one endpoint and spreads users", async () => {
+  await using a = await Origin.start({ answer: () => ({ body: "a" }) });
+  await using b = await Origin.start({ answer: () => ({ body: "b" }) });
+  await using c = await Origin.start({ answer: () => ({ body: "c" }) });
+  await using proxy = await StandaloneProxy.start([
+    gateway(),
+    service("shop", a.address, b.address, c.address),
+    SHOP,
+    policy("shop", { loadBalancer: { algorithm: "ring_hash", hashHeader: "X-User" } }),
+  ]);
+  const ask = async (user: string): Promise<string> =>
+    await (await fetch(proxy.url(), { headers: { "x-user": user } })).text();
+  const homes = new Set<string>();
+  for (let user = 0; user < 40; user++) {
+    const home = await ask(`user-${user}`);
+    homes.add(home);
+    for (let i = 0; i < 3; i++) assert.equal(await ask(`user-${user}`), home);
+  }
+  assert.equal(homes.size, 3);
+});
+
 Deno.test("No GET fails while one of three endpoints dies and comes back", async () => {
   await using a = await Origin.start();
   await using b = await Origin.start();
@@ -68,7 +89,7 @@ Deno.test("No GET fails while one of three endpoints dies and comes back", async
     service("shop", a.address, b.address, address),
     SHOP,
     policy("shop", {
-      outlierDetection: { consecutive5xx: 3, baseEjection: "100ms", maxEjectionPercent: 50 },
+      outlierDetection: { consecutive5xx: 1, baseEjection: "100ms", maxEjectionPercent: 50 },
     }),
   ]);
   try {
