@@ -9,7 +9,8 @@ import { WASM_LIMITS } from "./limits.ts";
 import { compileModule } from "./module.ts";
 import { createProxyWasmFilter } from "./proxy_wasm/filter.ts";
 import { abiOf } from "./proxy_wasm/guest.ts";
-import { Plugin } from "./proxy_wasm/plugin.ts";
+import { Plugin, type PluginOptions } from "./proxy_wasm/plugin.ts";
+import { SharedData } from "./proxy_wasm/shared_data.ts";
 import { WasmReports } from "./reports.ts";
 
 /** Where admitted artefacts come from; rejects when there is none of that digest. */
@@ -63,10 +64,12 @@ class WasmFactory {
       }
       return await component(await this.#bytes(config.digest), config, env, this.#reports);
     }
+    // Asked for every time, so that it is kept for as long as any snapshot has this binding.
+    const data = env.keep(`wasm-shared-data/${env.name}`, () => new SharedData());
     const key = JSON.stringify([env.name, config]);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
-      shared = { plugin: this.#plugin(config, env), users: 0 };
+      shared = { plugin: this.#plugin(config, env, data), users: 0 };
       this.#shared.set(key, shared);
     }
     shared.users++;
@@ -89,7 +92,7 @@ class WasmFactory {
   }
 
   /** Compiles and starts: a module that traps or refuses its configuration never comes into force. */
-  async #plugin(config: WasmFilterConfig, env: FilterEnv): Promise<Plugin> {
+  async #plugin(config: WasmFilterConfig, env: FilterEnv, shared: SharedData): Promise<Plugin> {
     const bytes = await this.#bytes(config.digest);
     const compiled = await compileModule(bytes);
     if (abiOf(compiled.exports) === null) {
@@ -97,7 +100,7 @@ class WasmFactory {
         `module ${config.digest} exports no proxy_abi_version_* marker of a known version`,
       );
     }
-    const plugin = new Plugin(compiled, pluginOptions(config, env));
+    const plugin = new Plugin(compiled, pluginOptions(config, env, shared));
     const failure = plugin.start();
     if (failure !== null) {
       plugin.close();
@@ -124,7 +127,11 @@ export async function sha256(bytes: Uint8Array): Promise<string> {
   return `sha256:${hex}`;
 }
 
-function pluginOptions(config: WasmFilterConfig, env: FilterEnv) {
+function pluginOptions(
+  config: WasmFilterConfig,
+  env: FilterEnv,
+  shared: SharedData,
+): PluginOptions {
   return {
     name: env.name,
     digest: config.digest,
@@ -139,6 +146,7 @@ function pluginOptions(config: WasmFilterConfig, env: FilterEnv) {
       memoryBytes: config.memoryBytes,
     },
     failOpen: config.failMode === "open",
+    shared,
     clock: env.clock,
     wheel: env.wheel,
     random: env.random,

@@ -87,6 +87,33 @@ Deno.test("Another configuration of the same module is another instance", async 
   assert.equal(reports.list().length, 3);
 });
 
+Deno.test("Shared data goes over to the next configuration of the same binding", async () => {
+  const { factory, config } = await prepare(`(data (i32.const 256) "k")
+    (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+      (if (i32.eqz (call $proxy_get_shared_data (i32.const 256) (i32.const 1) (i32.const 16)
+        (i32.const 20) (i32.const 24))) (then unreachable))
+      (call $ok (call $proxy_set_shared_data (i32.const 256) (i32.const 1) (i32.const 256)
+        (i32.const 1) (i32.const 0))) (i32.const 0))`);
+  const kept = new Map<string, unknown>();
+  const env = {
+    ...environment(),
+    keep<T>(key: string, make: () => T): T {
+      if (!kept.has(key)) kept.set(key, make());
+      return kept.get(key) as T;
+    },
+  };
+  const granted = { ...config, capabilities: ["shared-data"], fuelPerCall: 100_000 };
+  const first = await factory(granted, env);
+  const before = new FakeExchange(first);
+  before.requestHead();
+  assert.equal(before.fault, null);
+  const second = await factory({ ...granted, config: "{}" }, env);
+  first.close!();
+  const after = new FakeExchange(second);
+  after.requestHead();
+  assert.equal(after.fault!.code, "wasm.trapped", "the key was there");
+});
+
 Deno.test("A report has the shape of the protocol's", async () => {
   const { factory, config, reports } = await prepare();
   await factory(config, environment());

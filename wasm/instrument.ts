@@ -174,7 +174,7 @@ class Rewriter {
 
   #emit(id: number, parts: Part[]): void {
     this.#out.push([id, ...leb(lengthOf(parts))]);
-    for (const part of parts) this.#out.push(part);
+    append(this.#out, parts);
   }
 
   /** A section's items as they are, and one more. */
@@ -225,7 +225,8 @@ class Rewriter {
       const body = new Reader(this.#bytes, reader.at, reader.at + size);
       reader.skip(size);
       const rewritten = this.#body(body, i);
-      parts.push(leb(lengthOf(rewritten)), ...rewritten);
+      parts.push(leb(lengthOf(rewritten)));
+      append(parts, rewritten);
     }
     return parts;
   }
@@ -291,6 +292,11 @@ class Rewriter {
 function capped(limits: Limits, cap: number): number[] {
   const max = Math.min(limits.max ?? cap, cap);
   return [1, ...leb(limits.min), ...leb(max)];
+}
+
+/** Not `push(...more)`: a large function has more parts than a call may have arguments. */
+function append(parts: Part[], more: readonly Part[]): void {
+  for (const part of more) parts.push(part);
 }
 
 function lengthOf(parts: readonly Part[]): number {

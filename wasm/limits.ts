@@ -31,6 +31,9 @@ export const WASM_LIMITS = {
   logBytes: 4096,
   /** Lines one call may log; more are counted and dropped. */
   logLinesPerCall: 64,
+  /** Lines one filter may log in a second on average, and at once; more are counted and dropped. */
+  logLinesPerSecond: 100,
+  logLinesBurst: 500,
   /** Shared data of one filter. */
   sharedKeys: 1024,
   sharedBytes: 1024 * 1024,

@@ -64,6 +64,8 @@ export interface PluginHost {
   readonly cost: Cost;
   readonly shared: SharedData;
   readonly metrics: PluginMetrics;
+  /** Whether one more line fits the filter's share of the log. */
+  mayLog(): boolean;
   /** `vm` wants ticks at another interval. */
   tickChanged(vm: Vm): void;
   /** A host call the binding does not grant was made. */

@@ -10,9 +10,10 @@ import type { CompiledModule } from "../module.ts";
 import type { FilterStatus } from "../reports.ts";
 import { EMPTY, StreamContext } from "./context.ts";
 import { Cost, type PluginHost, type PluginLimits } from "./host.ts";
+import { LogShare } from "./log_share.ts";
 import { PluginMetrics } from "./metrics.ts";
 import { RestartPolicy } from "./restart.ts";
-import { SharedData } from "./shared_data.ts";
+import type { SharedData } from "./shared_data.ts";
 import { Vm } from "./vm.ts";
 
 export interface PluginOptions {
@@ -24,6 +25,8 @@ export interface PluginOptions {
   readonly capabilities: ReadonlySet<string>;
   readonly limits: PluginLimits;
   readonly failOpen: boolean;
+  /** Outlives the plugin: the next version of the same binding goes on with it. */
+  readonly shared: SharedData;
   readonly clock: Clock;
   readonly wheel: Wheel;
   readonly random: Random;
@@ -46,7 +49,7 @@ export class Plugin implements PluginHost, FilterStatus {
   readonly options: PluginOptions;
   readonly compiled: CompiledModule;
   readonly cost: Cost;
-  readonly shared: SharedData = new SharedData();
+  readonly shared: SharedData;
   readonly metrics: PluginMetrics;
   rootName = "";
   traps = 0;
@@ -55,6 +58,7 @@ export class Plugin implements PluginHost, FilterStatus {
   #closed = false;
   /** The last start failed as one does that does not find its root context. */
   #namesMayDiffer = false;
+  readonly #logShare: LogShare;
   readonly #restart = new RestartPolicy();
   readonly #ticker = new Ticker(this);
   readonly #deniedCalls = new Set<string>();
@@ -62,6 +66,8 @@ export class Plugin implements PluginHost, FilterStatus {
   constructor(compiled: CompiledModule, options: PluginOptions) {
     this.compiled = compiled;
     this.options = options;
+    this.shared = options.shared;
+    this.#logShare = new LogShare(options.clock, options.log);
     const { metrics } = options, labels = { filter: options.name };
     this.metrics = new PluginMetrics(metrics, options.name);
     this.cost = new Cost({
@@ -160,6 +166,10 @@ export class Plugin implements PluginHost, FilterStatus {
     if (vm.tickMs === 0 || this.#closed || vm.guest.onTick === undefined) {
       wheel.disarm(this.#ticker);
     } else wheel.arm(this.#ticker, vm.tickMs);
+  }
+
+  mayLog(): boolean {
+    return this.#logShare.take();
   }
 
   denied(call: string): void {

@@ -1,7 +1,7 @@
 /** What a plugin offers its module besides the exchange: configuration, shared data, metrics, properties, time, WASI. */
 import assert from "node:assert/strict";
 import { WASM_LIMITS } from "../limits.ts";
-import { setUpWat } from "../testing/harness.ts";
+import { metered, proxyWasmWat, setUp, setUpWat } from "../testing/harness.ts";
 import { SharedData } from "./shared_data.ts";
 
 const onRequest = (code: string): string =>
@@ -228,6 +228,24 @@ Deno.test("A call logs only so many lines, and only so much of each", async () =
   const lines = s.notes();
   assert.equal(lines.length, WASM_LIMITS.logLinesPerCall);
   assert.equal(lines[0]!.length, WASM_LIMITS.logBytes);
+});
+
+Deno.test("A filter has only its share of the log, and what it lost is said later", async () => {
+  const s = await setUpWat(onRequest(`(call $note (i32.const 1))`));
+  for (let i = 0; i < WASM_LIMITS.logLinesBurst + 7; i++) s.exchange().requestHead();
+  assert.equal(s.notes().length, WASM_LIMITS.logLinesBurst);
+  s.clock.ms += 1000;
+  for (let i = 0; i < WASM_LIMITS.logLinesPerSecond + 1; i++) s.exchange().requestHead();
+  assert.equal(s.logs.find((l) => l["msg"] === "wasm.log_dropped")!["lines"], 7);
+  assert.equal(s.notes().length, WASM_LIMITS.logLinesPerSecond);
+});
+
+Deno.test("A module that starts with more memory than its binding allows does not start", async () => {
+  const bytes = await metered(proxyWasmWat("", { memory: '(memory (export "memory") 3)' }));
+  await assert.rejects(
+    setUp(bytes, { memoryBytes: 2 * 65536 }),
+    /starts with 196608 bytes of memory; its limit is 131072/,
+  );
 });
 
 Deno.test("A tick comes at its period, not more often than the least, and can be stopped", async () => {

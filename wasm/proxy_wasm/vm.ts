@@ -205,6 +205,11 @@ export class Vm implements Undo {
     this.memory = new GuestMemory(memory, allocatorOf(exports));
     this.#memoryMax = Math.min(this.host.limits.memoryBytes, this.#compiled.memoryMaxBytes);
     this.#memorySize = this.memory.size;
+    if (this.#memorySize > this.#memoryMax) {
+      const text = `The module starts with ${this.#memorySize} bytes of memory`;
+      this.#die(new Error(`${text}; its limit is ${this.#memoryMax}`), "(memory)", false);
+      return;
+    }
     const fuel = exports[FUEL_EXPORT];
     if (fuel instanceof WebAssembly.Global) this.#fuel = fuel;
     else this.#die(new Error("The module is not metered"), "(exports)", false);
