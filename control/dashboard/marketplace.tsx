@@ -50,6 +50,11 @@ function Card({ listing }: { listing: Listing }): Child {
         <li class="tag">{languageOf(listing)}</li>
         <li class="tag">{listing.abiVersion}</li>
         <li class="tag">{listing.phase}</li>
+        {listing.warnings.length === 0 ? "" : (
+          <li class="chip warn">
+            {listing.warnings.length === 1 ? "1 warning" : `${listing.warnings.length} warnings`}
+          </li>
+        )}
       </ul>
       <dl>
         <dt>Signature</dt>
@@ -59,7 +64,9 @@ function Card({ listing }: { listing: Listing }): Child {
         <dt>Hooks</dt>
         <dd>{listed(listing.hooks)}</dd>
         <dt>May touch</dt>
-        <dd>{listed(listing.touches.length > 0 ? listing.touches : listing.capabilities)}</dd>
+        <dd>
+          <Capabilities names={listing.capabilities} />
+        </dd>
         <dt>Costs</dt>
         <dd>
           {show.count(listing.measured.fuelPerCall)} fuel and{" "}
@@ -141,15 +148,7 @@ function Rights({ listing }: { listing: Listing }): Child {
       <dd>{listed(listing.touches)}</dd>
       <dt>Asks for</dt>
       <dd>
-        {listing.capabilities.length === 0 ? "nothing" : (
-          <ul class="tags">
-            {listing.capabilities.map((one) => (
-              <li class="tag">
-                <code>{one}</code>
-              </li>
-            ))}
-          </ul>
-        )}
+        <Capabilities names={listing.capabilities} />
       </dd>
       <dt>Phase</dt>
       <dd>{listing.phase}</dd>
@@ -158,6 +157,19 @@ function Rights({ listing }: { listing: Listing }): Child {
         {show.count(listing.limits.fuelPerCall)} fuel a call, {listing.limits.memoryMiB} MiB
       </dd>
     </dl>
+  );
+}
+
+function Capabilities({ names }: { names: readonly string[] }): Child {
+  if (names.length === 0) return <>nothing</>;
+  return (
+    <ul class="tags">
+      {names.map((one) => (
+        <li class="tag">
+          <code>{one}</code>
+        </li>
+      ))}
+    </ul>
   );
 }
 
