@@ -124,9 +124,11 @@ export class Engine {
     return reports;
   }
 
-  /** Ends every listener gracefully, then all else. */
+  /** Ends every listener gracefully, the workload's own way out last: its last answers may need it. */
   async drain(deadlineMs: number): Promise<void> {
-    await Promise.all([...this.#listeners.values()].map((listener) => listener.drain(deadlineMs)));
+    const ending = [...this.#listeners].filter(([name]) => name !== "outbound");
+    await Promise.all(ending.map(([, listener]) => listener.drain(deadlineMs)));
+    await this.#listeners.get("outbound")?.drain(deadlineMs);
     clearInterval(this.#sweeper);
     for (const pool of this.#compiler.pools()) pool.drain();
     this.#runtime?.retire();

@@ -8,11 +8,22 @@ import { makeComponentFactory } from "../wasm/component/mod.ts";
 import { makeWasmFactory, type ModuleSource } from "../wasm/filter.ts";
 import { WasmReports } from "../wasm/reports.ts";
 import type { ProxyReport } from "../control/schema/protocol.ts";
-import type { Snapshot } from "../control/schema/snapshot.ts";
+import type { NodeRef, Snapshot } from "../control/schema/snapshot.ts";
 import { createAccessLog } from "./access_log.ts";
-import { type AdminServer, startAdmin } from "./admin/server.ts";
+import { type AdminServer, type AdminView, startAdmin } from "./admin/server.ts";
+import { AppHealth } from "./app_health.ts";
+import { obtainIdentity } from "./config/join.ts";
+import { LastGood } from "./config/last_good.ts";
+import { Modules } from "./config/modules.ts";
+import { subscribe } from "./config/subscribe.ts";
 import { Engine } from "./engine.ts";
-import type { ProxyOptions } from "./options.ts";
+import type {
+  ControlOptions,
+  GatewayOptions,
+  ProxyOptions,
+  SidecarOptions,
+  StandaloneOptions,
+} from "./options.ts";
 import { enableScavenging } from "./scavenge.ts";
 
 /** What a proxy without a control plane runs. */
@@ -48,24 +59,163 @@ interface Parts {
   readonly startedMs: number;
 }
 
-/** Starts a proxy from its source and resolves when it serves; rejects with a sentence that says what to do. */
+/** A proxy with one configuration and no control plane; resolves when it serves. */
 export async function startStandalone(
-  options: ProxyOptions,
+  options: StandaloneOptions,
   source: StandaloneSource,
 ): Promise<RunningProxy> {
-  const parts = assemble(
-    options,
-    source.modules,
-    options.mode === "standalone" ? options.listenAddress : "127.0.0.1",
-  );
+  const parts = assemble(options, source.modules, options.listenAddress);
   await parts.engine.apply(source.snapshot);
-  const admin = startAdmin(options.admin.host, options.admin.port, adminView(parts, () => null));
+  const admin = startAdmin(options.admin.host, options.admin.port, adminView(parts, () => true));
   return running(parts, admin, async () => {});
+}
+
+/**
+ * A sidecar or gateway under a control plane; resolves when it serves. With a kept identity and
+ * snapshot that is at once, whatever the control plane does; otherwise when both have come from it.
+ * Rejects with a sentence that says what to do.
+ */
+export async function startProxy(
+  options: SidecarOptions | GatewayOptions,
+  signal?: AbortSignal,
+): Promise<RunningProxy> {
+  const log = proxyLog(options);
+  const node = nodeOf(options);
+  const lastGood = await LastGood.open(options.state, log);
+  const modules = new Modules(lastGood);
+  const listenAddress = options.mode === "gateway" ? options.listenAddress : "127.0.0.1";
+  const parts = assemble(options, modules, listenAddress);
+  const { engine } = parts;
+  const identity = await obtainIdentity({
+    control: options.control,
+    bundlePem: await readTrustBundle(options.trustBundleFile),
+    joinToken: () => readToken(options.joinToken),
+    namespace: node.namespace,
+    name: node.name,
+    state: options.state,
+    log,
+    nowMs: Date.now,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  engine.setIdentity(identity);
+  const app = options.mode === "sidecar"
+    ? new AppHealth(options.app.host, options.app.port, log)
+    : null;
+  const inbound = options.mode === "sidecar" ? await openSidecar(engine, options) : null;
+  const view = adminView(parts, () => app === null || app.healthy);
+  const admin = startAdmin(options.admin.host, options.admin.port, view);
+  const serving = Promise.withResolvers<void>();
+  const apply = async (snapshot: Snapshot): Promise<void> => {
+    await engine.apply(withApp(snapshot, options));
+    serving.resolve();
+  };
+  const kept = await lastGood.read(node);
+  if (kept !== null) await restore(kept, apply, log);
+  const subscription = subscribe({
+    control: options.control,
+    identity,
+    greeting: {
+      node,
+      inbound,
+      labels: options.mode === "sidecar" ? options.labels : {},
+      admin: admin.url,
+      pid: Deno.pid,
+    },
+    version: engine.snapshot === null ? null : kept!.version,
+    apply,
+    report: view.report,
+    lastGood,
+    modules,
+    state: options.state,
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  });
+  const stopped = async (): Promise<void> => {
+    app?.stop();
+    await subscription.close();
+  };
+  signal?.addEventListener("abort", () => serving.reject(new Error("Stopped before it served")));
+  try {
+    await serving.promise;
+  } catch (e) {
+    await stopped();
+    await engine.drain(0);
+    await admin.close();
+    throw e;
+  }
+  return running(parts, admin, stopped);
+}
+
+function nodeOf(options: SidecarOptions | GatewayOptions): NodeRef {
+  return options.mode === "sidecar"
+    ? { kind: "sidecar", namespace: options.namespace, name: options.service }
+    : { kind: "gateway", namespace: options.namespace, name: options.gateway };
+}
+
+/** Opens the sidecar's two listeners; returns where other sidecars reach it. */
+async function openSidecar(engine: Engine, options: SidecarOptions): Promise<string> {
+  const { inbound, outbound, advertise } = options;
+  const address = await engine.open("inbound", inbound.host, inbound.port, true);
+  await engine.open("outbound", outbound.host, outbound.port, false);
+  return advertise ?? address;
+}
+
+/** The control plane does not know where the workload listens; its sidecar does. */
+function withApp(snapshot: Snapshot, options: SidecarOptions | GatewayOptions): Snapshot {
+  const app = snapshot.backends["app"];
+  if (options.mode !== "sidecar" || app === undefined) return snapshot;
+  const endpoints = [{ address: `${options.app.host}:${options.app.port}` }];
+  return { ...snapshot, backends: { ...snapshot.backends, app: { ...app, endpoints } } };
+}
+
+/** A snapshot from disk that does not compile any more is no reason not to start. */
+async function restore(
+  kept: Snapshot,
+  apply: (snapshot: Snapshot) => Promise<void>,
+  log: Log,
+): Promise<void> {
+  try {
+    await apply(kept);
+    log.info("state.restored", { version: kept.version });
+  } catch (e) {
+    log.warn("state.ignored", { reason: e instanceof Error ? e.message : String(e) });
+  }
+}
+
+async function readTrustBundle(file: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (e) {
+    throw new Error(
+      `Cannot read the trust bundle "${file}": ${e instanceof Error ? e.message : String(e)}. ` +
+        "Fetch it from the control plane: GET /api/v1/trust-bundle",
+    );
+  }
+}
+
+async function readToken(token: ControlOptions["joinToken"]): Promise<string | null> {
+  if (token === null) return null;
+  if ("token" in token) return token.token;
+  try {
+    return (await Deno.readTextFile(token.file)).trim();
+  } catch (e) {
+    throw new Error(
+      `Cannot read the join token "${token.file}": ${
+        e instanceof Error ? e.message : String(e)
+      }. ` +
+        "Make one with: denim token create",
+    );
+  }
+}
+
+function proxyLog(options: ProxyOptions): Log {
+  return stderrLog(options.logLevel);
 }
 
 function assemble(options: ProxyOptions, modules: ModuleSource, listenAddress: string): Parts {
   enableScavenging();
-  const log = stderrLog(options.logLevel);
+  const log = proxyLog(options);
   const metrics = new Metrics();
   const reports = new WasmReports();
   const factories = new Map<string, FilterFactory>([
@@ -88,26 +238,29 @@ function assemble(options: ProxyOptions, modules: ModuleSource, listenAddress: s
   return { options, log, metrics, reports, engine, startedMs: Date.now() };
 }
 
-function adminView(parts: Parts, notReady: () => string | null) {
+function adminView(parts: Parts, appHealthy: () => boolean): AdminView {
+  const { engine, metrics, reports, startedMs } = parts;
   return {
-    metrics: parts.metrics,
-    notReady: () => parts.engine.snapshot === null ? "no configuration yet" : notReady(),
-    report: () => report(parts, notReady() === null),
-    snapshot: () => parts.engine.snapshot,
-  };
-}
-
-function report(parts: Parts, appHealthy: boolean): ProxyReport {
-  const { engine, reports, startedMs } = parts;
-  return {
-    version: engine.snapshot?.version ?? null,
-    ready: engine.snapshot !== null,
-    uptimeMs: Date.now() - startedMs,
-    rssBytes: Deno.memoryUsage().rss,
-    certExpiresMs: engine.identity?.notAfterMs ?? null,
-    appHealthy,
-    routes: engine.routes(),
-    filters: reports.list(),
+    metrics,
+    notReady() {
+      if (engine.snapshot === null) return "no configuration yet";
+      const identity = engine.identity;
+      if (identity !== null && identity.notAfterMs < Date.now()) {
+        return "the certificate has expired";
+      }
+      return appHealthy() ? null : "the workload does not accept connections";
+    },
+    report: (): ProxyReport => ({
+      version: engine.snapshot?.version ?? null,
+      ready: engine.snapshot !== null,
+      uptimeMs: Date.now() - startedMs,
+      rssBytes: Deno.memoryUsage().rss,
+      certExpiresMs: engine.identity?.notAfterMs ?? null,
+      appHealthy: appHealthy(),
+      routes: engine.routes(),
+      filters: reports.list(),
+    }),
+    snapshot: () => engine.snapshot,
   };
 }
 
@@ -124,8 +277,8 @@ function running(parts: Parts, admin: AdminServer, stop: () => Promise<void>): R
       pid: Deno.pid,
     }),
     async stop() {
+      await stop(); // says bye, so that no more traffic is sent here
       await engine.drain(options.drainMs);
-      await stop();
       await admin.close();
     },
   };
