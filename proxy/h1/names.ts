@@ -56,6 +56,11 @@ export const NAMES: readonly string[] = [...SPECIAL.map(([name]) => name), ...US
 export const KINDS: Uint8Array = new Uint8Array(NAMES.length);
 for (let id = 0; id < SPECIAL.length; id++) KINDS[id] = SPECIAL[id]![1];
 
+/** All known names behind one another, and where each begins. */
+const letters = Uint8Array.from(NAMES.join(""), (c) => c.charCodeAt(0));
+const starts = new Uint16Array(NAMES.length + 1);
+for (let id = 0; id < NAMES.length; id++) starts[id + 1] = starts[id]! + NAMES[id]!.length;
+
 const SLOTS = 1024;
 /** id + 1 by slot; 0 is empty. Probed onwards from a name's own slot. */
 const table = new Uint8Array(SLOTS);
@@ -80,7 +85,14 @@ function slotOf(hash: number): number {
 export function nameId(bytes: Uint8Array, from: number, to: number, hash: number): number {
   for (let slot = slotOf(hash); table[slot] !== 0; slot = (slot + 1) & (SLOTS - 1)) {
     const id = table[slot]! - 1;
-    if (matches(NAMES[id]!, bytes, from, to)) return id;
+    let at = starts[id]!;
+    if (starts[id + 1]! - at !== to - from) continue;
+    let i = from;
+    while (i < to && LOWER[bytes[i]!] === letters[at]) {
+      i++;
+      at++;
+    }
+    if (i === to) return id;
   }
   return -1;
 }

@@ -1,6 +1,6 @@
 /** From the offsets of a request head to a RequestHead and the framing of its body (RFC 9112 3 and 6). */
 import { type Fault, FAULTS } from "../../core/fault.ts";
-import { Fields } from "../../core/fields.ts";
+import type { Fields } from "../../core/fields.ts";
 import type { RequestHead } from "../../core/message.ts";
 import { parseAuthority, sameAuthority } from "./authority.ts";
 import { QUESTION, SLASH } from "./chars.ts";
@@ -23,6 +23,7 @@ import {
   UPGRADE,
 } from "./names.ts";
 import { type HeadParser, MARKS } from "./parser.ts";
+import { NOT_PLAIN, pushSpan, RawFields } from "./raw_fields.ts";
 
 /** Reads heads one after the other; what it says of the last one lies in its fields. */
 export class RequestReader {
@@ -69,15 +70,24 @@ export class RequestReader {
 
   #fields(parser: HeadParser, text: string): Fields | null {
     const { bytes, marks, count, from } = parser;
-    const lines: string[] = [];
+    const lines: string[] = [], spans: number[] = [];
     for (let i = 0, mark = 0; i < count; i++, mark += MARKS) {
       const id = marks[mark]!;
       const value = text.slice(marks[mark + 3]! - from, marks[mark + 4]! - from);
       if (id < 0) lines.push(otherName(bytes, marks[mark + 1]!, marks[mark + 2]!), value);
       else if (KINDS[id] === ORDINARY) lines.push(NAMES[id]!, value);
-      else if (!this.#special(KINDS[id]!, value, lines)) return null;
+      else {
+        const before = lines.length;
+        if (!this.#special(KINDS[id]!, value, lines)) return null;
+        if (lines.length === before) continue;
+        if (KINDS[id] !== CONTENT_LENGTH) {
+          spans.push(NOT_PLAIN, NOT_PLAIN);
+          continue;
+        }
+      }
+      pushSpan(spans, parser, mark);
     }
-    return new Fields(lines);
+    return new RawFields(lines, bytes, spans);
   }
 
   #special(kind: number, value: string, lines: string[]): boolean {

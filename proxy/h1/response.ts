@@ -1,6 +1,6 @@
 /** From the offsets of a response head to a ResponseHead and the framing of its body (RFC 9112 4 and 6). */
 import { type Fault, FAULTS } from "../../core/fault.ts";
-import { Fields } from "../../core/fields.ts";
+import type { Fields } from "../../core/fields.ts";
 import type { ResponseHead } from "../../core/message.ts";
 import { ConnectionOptions } from "./connection_options.ts";
 import { asResponseFault } from "./faults.ts";
@@ -24,6 +24,7 @@ import {
   TRANSFER_ENCODING,
 } from "./names.ts";
 import { type HeadParser, MARKS } from "./parser.ts";
+import { pushSpan, RawFields } from "./raw_fields.ts";
 
 /** Reads heads one after the other; what it says of the last one lies in its fields. */
 export class ResponseReader {
@@ -62,15 +63,17 @@ export class ResponseReader {
   #fields(parser: HeadParser): Fields | null {
     const { bytes, marks, count, from } = parser;
     const text = latin1(bytes, from, parser.to);
-    const lines: string[] = [];
+    const lines: string[] = [], spans: number[] = [];
     for (let i = 0, mark = 0; i < count; i++, mark += MARKS) {
       const id = marks[mark]!;
       const value = text.slice(marks[mark + 3]! - from, marks[mark + 4]! - from);
       if (id < 0) lines.push(otherName(bytes, marks[mark + 1]!, marks[mark + 2]!), value);
       else if (KINDS[id] === ORDINARY) lines.push(NAMES[id]!, value);
       else if (!this.#special(KINDS[id]!, value, lines)) return null;
+      else if (KINDS[id] !== CONTENT_LENGTH) continue;
+      pushSpan(spans, parser, mark);
     }
-    return new Fields(lines);
+    return new RawFields(lines, bytes, spans);
   }
 
   #special(kind: number, value: string, lines: string[]): boolean {

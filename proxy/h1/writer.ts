@@ -15,6 +15,7 @@ import {
   targetSize,
 } from "./encode.ts";
 import { type BodyFraming, CHUNKED, LENGTH, NONE, parseLength, UNTIL_CLOSE } from "./framing.ts";
+import { NOT_PLAIN, RawFields } from "./raw_fields.ts";
 import { statusLine } from "./status.ts";
 
 const CRLF = bytesOf("\r\n");
@@ -76,29 +77,31 @@ export class MessageWriter {
     this.#survey(head.fields.lines);
     open(this.#size);
     putText(statusLine(head.status));
-    this.#putFields(head.fields.lines);
+    this.#putFields(head.fields, false);
     putBytes(CRLF);
     this.#send(take());
   }
 
   responseHead(head: ResponseHead, end: boolean, context: ResponseContext): void {
-    const { status, fields: { lines } } = head;
+    const { status, fields } = head;
     const { method, old, close, date } = context;
-    this.#survey(lines);
+    this.#survey(fields.lines);
     const bodiless = status === 204 || status === 304 || status < 200 || method === "HEAD";
     let length = -1;
     if (this.#contentLength !== null && status !== 204 && status >= 200) {
       length = parseLength(this.#contentLength);
     }
+    const given = length;
     if (end && !bodiless) length = 0;
+    const pass = length >= 0 && length === given;
     if (bodiless) this.#framing = NONE;
     else if (length >= 0) this.#framing = LENGTH;
     else this.#framing = old ? UNTIL_CLOSE : CHUNKED;
     this.untilClose = this.#framing === UNTIL_CLOSE;
     open(this.#size);
     putText(statusLine(status));
-    this.#putFields(lines);
-    if (length >= 0) putText(`content-length: ${length}\r\n`);
+    this.#putFields(fields, pass);
+    if (length >= 0 && !pass) putText(`content-length: ${length}\r\n`);
     else if (this.#framing === CHUNKED) putText("transfer-encoding: chunked\r\n");
     if (close || this.untilClose) putText("connection: close\r\n");
     else if (old) putText("connection: keep-alive\r\n");
@@ -112,14 +115,16 @@ export class MessageWriter {
 
   /** False, with nothing written, when the head cannot be put as a request line and a Host field. */
   requestHead(head: RequestHead, end: boolean): boolean {
-    const { method, path, authority, fields: { lines } } = head;
+    const { method, path, authority, fields } = head;
     if (!isToken(method) || path === "") return false;
     if (authority !== "" && parseAuthority(authority) === null) return false;
-    this.#survey(lines);
+    this.#survey(fields.lines);
     let length = -1;
     if (this.#contentLength !== null) length = parseLength(this.#contentLength);
+    const given = length;
     // RFC 9110 8.6: a method that usually has a body says so when it has none.
     if (end) length = length >= 0 || expectsBody(method) ? 0 : -1;
+    const pass = length >= 0 && length === given;
     if (length >= 0) this.#framing = LENGTH;
     else this.#framing = end ? NONE : CHUNKED;
     open(this.#size + method.length + authority.length + targetSize(path));
@@ -128,10 +133,10 @@ export class MessageWriter {
     putTarget(path);
     putText(" HTTP/1.1\r\n");
     putField("host", authority);
-    this.#putFields(lines);
-    if (length >= 0) putText(`content-length: ${length}\r\n`);
+    this.#putFields(fields, pass);
+    if (length >= 0 && !pass) putText(`content-length: ${length}\r\n`);
     else if (this.#framing === CHUNKED) putText("transfer-encoding: chunked\r\n");
-    if (head.fields.has("te")) putText("te: trailers\r\nconnection: te\r\n");
+    if (this.#unclean && fields.has("te")) putText("te: trailers\r\nconnection: te\r\n");
     putBytes(CRLF);
     this.begun = true;
     this.#left = length;
@@ -168,7 +173,7 @@ export class MessageWriter {
     this.#survey(fields.lines);
     open(this.#size);
     putText("0\r\n");
-    this.#putFields(fields.lines);
+    this.#putFields(fields, false);
     putBytes(CRLF);
     this.#send(take());
     return true;
@@ -219,31 +224,59 @@ export class MessageWriter {
           break;
         case 14:
           if (name !== "content-length") break;
-          // Two that differ cannot both be true: frame anew.
-          if (this.#contentLength === null) this.#contentLength = value;
-          else if (this.#contentLength !== value) this.#contentLength = "";
+          // Two cannot be passed on, and which of them is true nobody knows: frame anew.
+          this.#contentLength = this.#contentLength === null ? value : "";
       }
     }
     this.#size = size;
   }
 
-  #putFields(lines: readonly string[]): void {
-    if (this.#unclean) return putCleanFields(lines);
+  /** All lines but ours; `passLength`: a content-length among them is the one this message has. */
+  #putFields(fields: Fields, passLength: boolean): void {
+    if (fields instanceof RawFields && fields.raw !== null) {
+      return putRawFields(fields, fields.raw, passLength, this.#unclean);
+    }
+    const { lines } = fields;
     for (let i = 0; i < lines.length; i += 2) {
       const name = lines[i]!;
-      if (name !== "content-length") putField(name, lines[i + 1]!);
+      if (!isSkipped(name, passLength, this.#unclean)) putField(name, lines[i + 1]!);
     }
   }
 }
 
 const EMPTY = new Uint8Array(0);
 
-/** Framing is ours to write, whatever a filter may have put into the fields. */
-function putCleanFields(lines: readonly string[]): void {
+/** Lines that no filter touched are copied as they came, neighbours in one go. */
+function putRawFields(fields: RawFields, raw: Uint8Array, pass: boolean, unclean: boolean): void {
+  const { lines, given, spans } = fields;
+  fields.raw = null;
+  let next = 0; // the given line expected next
+  let from = 0, to = 0; // the run to copy
   for (let i = 0; i < lines.length; i += 2) {
-    const name = lines[i]!;
-    if (!isOurs(name)) putField(name, lines[i + 1]!);
+    const name = lines[i]!, value = lines[i + 1]!;
+    if (isSkipped(name, pass, unclean)) continue;
+    let k = next;
+    while (k < given.length && (given[k + 1] !== value || given[k] !== name)) k += 2;
+    const same = k < given.length;
+    if (same) next = k + 2;
+    if (same && spans[k] === to) {
+      to = spans[k + 1]!;
+      continue;
+    }
+    if (to > from) putBytes(raw.subarray(from, to));
+    from = to = 0;
+    if (same && spans[k] !== NOT_PLAIN) {
+      from = spans[k]!;
+      to = spans[k + 1]!;
+    } else putField(name, value);
   }
+  if (to > from) putBytes(raw.subarray(from, to));
+}
+
+/** Framing is ours to write, whatever a filter may have put into the fields. */
+function isSkipped(name: string, passLength: boolean, unclean: boolean): boolean {
+  if (name.length === 14 && name === "content-length") return !passLength;
+  return unclean && isOurs(name);
 }
 
 function expectsBody(method: string): boolean {

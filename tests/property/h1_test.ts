@@ -219,6 +219,45 @@ Deno.test("a response written by the server codec is read back by the client cod
   );
 });
 
+Deno.test("a head that filters changed goes on as changed, and nothing else of it", () => {
+  const NAMES = ["accept", "x-a", "x-b", "cookie", "user-agent", "x-other"];
+  const name = fc.constantFrom(...NAMES);
+  const ows = fc.constantFrom("", " ", "  ", "\t", " \t ");
+  const line = fc.tuple(name, fc.boolean(), ows, value, ows);
+  const edit = fc.oneof(
+    fc.tuple(fc.constant("set" as const), name, value),
+    fc.tuple(fc.constant("append" as const), name, value),
+    fc.tuple(fc.constant("remove" as const), name, fc.constant("")),
+  );
+  fc.assert(
+    fc.property(
+      fc.array(line, { maxLength: 15 }),
+      fc.array(edit, { maxLength: 6 }),
+      cuts,
+      (given, edits, at) => {
+        let text = "GET / HTTP/1.1\r\nHost: a\r\n";
+        for (const [name, upper, before, value, after] of given) {
+          text += `${upper ? name.toUpperCase() : name}:${before}${value}${after}\r\n`;
+        }
+        const head = receiveRequest(pieces(bytesOf(`${text}\r\n`), at)).heads[0]!;
+        assert.deepEqual(head.fields.lines, given.flatMap(([name, , , value]) => [name, value]));
+        for (const [what, name, value] of edits) {
+          if (what === "remove") head.fields.remove(name);
+          else head.fields[what](name, value);
+        }
+        // Written twice, as a retry does: the first copies what it can, the second writes all anew.
+        for (let attempt = 0; attempt < 2; attempt++) {
+          const { wire, open } = clientRig();
+          open().stream.head(head, true);
+          const read = receiveRequest([bytesOf(wire.written)]).heads[0]!;
+          assert.deepEqual(read.fields.lines, head.fields.lines);
+        }
+      },
+    ),
+    RUNS,
+  );
+});
+
 interface Outgoing<H> {
   head(head: H, end: boolean): void;
   data(bytes: Uint8Array, end: boolean): void;
