@@ -33,6 +33,9 @@ const encoder = new TextEncoder();
 const SKIPPED = 1, FAILED = 2;
 const REQUEST_BODY = "request-body", RESPONSE_BODY = "response-body";
 
+/** A char that is no byte: cut down to one on the wire, U+010A would be a line feed. */
+const WIDE = /[^\0-\xff]/;
+
 /** Edits are made after the call has come back, so there is nothing to undo. */
 const NO_UNDO = { changed(): void {} };
 
@@ -139,7 +142,10 @@ class Exchanges {
     const stream = this.#streamOf(ctx);
     if (stream === null) return this.#without(ctx);
     // Trailers would overtake the body that is still held.
-    if (stream.held[way].length > 0) return ctx.fail(FAULTS["wasm.body_length"]);
+    if (stream.held[way].length > 0) {
+      stream.over = true;
+      return ctx.fail(FAULTS["wasm.body_length"]);
+    }
     if (!this.#has.has(way === REQUEST ? "request-trailers" : "response-trailers") || stream.skip) {
       return CONTINUE;
     }
@@ -276,7 +282,8 @@ class Exchanges {
 
   #respond(ctx: FilterContext, reply: LocalResponse): Verdict {
     const lines = replyLines(reply.headers.flat());
-    const valid = lines !== null && reply.status >= 200 && reply.status <= 599;
+    const wide = reply.headers.some(([, value]) => WIDE.test(value));
+    const valid = lines !== null && !wide && reply.status >= 200 && reply.status <= 599;
     if (!valid) {
       this.#plugin.options.log.warn("wasm.bad_reply", { status: reply.status });
       return ctx.fail(FAULTS["wasm.trapped"]);
@@ -315,8 +322,12 @@ class Exchanges {
     if (none || !this.#may("headers-write", "edit headers")) return;
     for (const op of edits.head) {
       if (op.tag === "remove") this.#refused(map.remove(op.val), op.val);
-      else if (op.tag === "set") this.#refused(map.set(op.val[0], op.val[1]), op.val[0]);
-      else this.#refused(map.add(op.val[0], op.val[1]), op.val[0]);
+      else {
+        const [name, value] = op.val;
+        const done = !WIDE.test(value) &&
+          (op.tag === "set" ? map.set(name, value) : map.add(name, value));
+        this.#refused(done, name);
+      }
     }
     if (path !== undefined) this.#refused(map.set(":path", path), ":path");
     if (method !== undefined) this.#refused(map.set(":method", method), ":method");
