@@ -9,8 +9,10 @@ const utf8 = new TextDecoder();
 
 /** Cuts, bounds and writes one line of a guest's log. */
 export function logLine(vm: Vm, level: number, bytes: Uint8Array): void {
-  if (++vm.logLines > WASM_LIMITS.logLinesPerCall || !vm.host.mayLog()) return;
+  if (++vm.logLines > WASM_LIMITS.logLinesPerCall) return;
   const text = utf8.decode(bytes.subarray(0, WASM_LIMITS.logBytes)).replace(/\n$/, "");
+  vm.lastLog = text;
+  if (!vm.host.mayLog()) return;
   vm.host.log[LOG_LEVELS[level] ?? "info"]("wasm.log", { text });
 }
 

@@ -22,11 +22,14 @@ export class Streams {
   readonly plugin: Plugin;
   readonly #slot: number;
   readonly #failOpen: boolean;
+  readonly #logs: boolean;
 
   constructor(plugin: Plugin, slot: number) {
     this.plugin = plugin;
     this.#slot = slot;
     this.#failOpen = plugin.options.failOpen;
+    const { exports } = plugin.compiled;
+    this.#logs = exports.has(CALLBACKS.onLog) || exports.has(CALLBACKS.onDone);
   }
 
   /** The stream of an exchange, opened at its first hook; a verdict when the guest cannot be asked. */
@@ -77,7 +80,7 @@ export class Streams {
   end(exchange: FilterContext): void {
     let found = exchange.slots[this.#slot];
     // A filter without any other hook first hears of an exchange when it ends.
-    if (found === undefined) found = this.plugin.open(exchange);
+    if (found === undefined && this.#logs) found = this.plugin.open(exchange);
     if (!(found instanceof StreamContext)) return;
     found.end();
     this.plugin.settle(found.vm, found);

@@ -60,8 +60,10 @@ for (const [callback, [params, drive]] of Object.entries(CALLBACKS)) {
 
 Deno.test("A trap in on_log or on_delete harms nobody and is counted", async () => {
   for (const callback of ["proxy_on_log", "proxy_on_delete"]) {
-    const s = await setUpWat(`(func (export "${callback}") (param i32) unreachable)`);
+    const s = await setUpWat(`(func (export "${callback}") (param i32) unreachable)
+      (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))`);
     const x = s.exchange();
+    x.requestHead();
     x.end();
     assert.equal(x.fault, null);
     assert.equal(s.reports.list()[0]!.traps, 1, callback);
@@ -283,7 +285,13 @@ const BAD_STARTS: Readonly<Record<string, readonly [string, RegExp]>> = {
   ],
   "on_configure that says no": [
     `(func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 0))`,
-    /refused its configuration/,
+    /refused its configuration$/,
+  ],
+  "on_configure that says no and why": [
+    `(data (i32.const 256) "percent must be under 100")
+     (func (export "proxy_on_configure") (param i32 i32) (result i32)
+       (call $say (i32.const 256) (i32.const 25)) (i32.const 0))`,
+    /refused its configuration: percent must be under 100/,
   ],
   "an allocator that loops while configuration is read": [
     `(func (export "malloc") (param i32) (result i32) ${LOOP} (i32.const 0))

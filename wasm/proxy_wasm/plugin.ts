@@ -211,7 +211,9 @@ export class Plugin implements PluginHost, FilterStatus {
     if (!vm.start()) {
       this.options.wheel.disarm(this.#ticker);
       this.#namesMayDiffer = vm.dead === null || vm.dead.kind === "exit" || vm.dead.kind === "trap";
-      return vm.dead?.text ?? "the module refused its configuration";
+      if (vm.dead !== null) return vm.dead.text;
+      const said = vm.refusal === "" ? "" : `: ${vm.refusal}`;
+      return `the module refused its configuration${said}`;
     }
     vm.touched = [];
     this.#vm = vm;

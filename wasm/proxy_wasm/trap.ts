@@ -27,12 +27,20 @@ export interface TrapScene {
   /** The memory can grow no further. */
   readonly memoryFull: boolean;
   readonly memoryBytes: number;
+  /** The last line the call logged, "" for none. */
+  readonly lastLog: string;
 }
 
 /** What an exception from a guest call means. */
 export function classify(error: unknown, scene: TrapScene): Trap {
   const kind = kindOf(error, scene);
-  return { kind, text: `${reasonOf(kind, error, scene)} in ${frames(error, scene.entry)}` };
+  const text = `${reasonOf(kind, error, scene)} in ${frames(error, scene.entry)}`;
+  // A language runtime says why before it aborts.
+  const said = (kind === "exit" || kind === "trap") && scene.lastLog !== "";
+  return {
+    kind,
+    text: said ? `${text}; it had logged: ${scene.lastLog.slice(0, MAX_SAID)}` : text,
+  };
 }
 
 function kindOf(error: unknown, scene: TrapScene): TrapKind {
@@ -74,6 +82,7 @@ function reasonOf(kind: TrapKind, error: unknown, scene: TrapScene): string {
 const FRAME = /^\s*at (.+) \(wasm:\/\/[^)]*:(0x[0-9a-f]+)\)$/;
 
 const MAX_FRAMES = 6;
+const MAX_SAID = 300;
 
 /** `inner < outer < proxy_on_request_headers`, by the names of the module's name section. */
 function frames(error: unknown, entry: string): string {

@@ -42,10 +42,14 @@ export class Vm implements Undo {
   /** The stream the running call is for, then what proxy_set_effective_context made of it. */
   current: StreamContext | null = null;
   effective: StreamContext | null = null;
+  /** What the guest last logged while it was configured. */
+  refusal = "";
   /** Between on_vm_start/on_configure and ready: what proxy_get_configuration means depends on it. */
   configuring = false;
   tickMs = 0;
+  /** Lines logged in the running call, and the last one: often the guest's own word on what went wrong. */
   logLines = 0;
+  lastLog = "";
   readonly #compiled: CompiledModule;
   #exports: WebAssembly.Exports = {};
   #fuel: WebAssembly.Global | null = null;
@@ -106,6 +110,7 @@ export class Vm implements Undo {
     this.configuring = true;
     const accepted = this.#startCall(guest.onConfigure, 1, rootId, host.config.length);
     this.configuring = false;
+    this.refusal = this.lastLog;
     return this.dead === null && accepted !== 0;
   }
 
@@ -151,6 +156,7 @@ export class Vm implements Undo {
     if (fuel !== null) fuel.value = budget;
     this.memory.budget = WASM_LIMITS.hostBytesPerCall;
     this.logLines = 0;
+    this.lastLog = "";
     this.current = stream;
     this.effective = stream;
     const timed = this.#calls++ % TIMED_EVERY === 0;
@@ -224,6 +230,7 @@ export class Vm implements Undo {
       fuelLimit: starting ? this.host.limits.startFuel : this.host.limits.fuelPerCall,
       memoryFull: this.#memoryMax > 0 && this.memory.size + PAGE_BYTES > this.#memoryMax,
       memoryBytes: this.#memoryMax,
+      lastLog: this.lastLog,
     });
   }
 }
