@@ -14,6 +14,8 @@ export interface HostState {
   /** Properties the filter left on the running exchange. */
   properties: Map<string, Uint8Array> | null;
   logLines: number;
+  /** What the running call logged last: language runtimes say there why they give up. */
+  lastLog: string;
   readonly name: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -46,6 +48,7 @@ function hostInterface(state: HostState): object {
       const text = message.length > WASM_LIMITS.logBytes
         ? `${message.slice(0, WASM_LIMITS.logBytes)}…`
         : message;
+      state.lastLog = text;
       state.log[LEVELS[level] ?? "error"]("wasm.log", { text });
     },
     peerIdentity(): PeerRecord {

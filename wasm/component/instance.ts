@@ -31,7 +31,7 @@ export class ComponentInstance {
     loaded: LoadedBundle,
     limits: InstanceLimits,
     cost: CostSink,
-    state: Omit<HostState, "exchange" | "properties" | "logLines" | "fuelLeft">,
+    state: Omit<HostState, "exchange" | "properties" | "logLines" | "lastLog" | "fuelLeft">,
   ) {
     this.#limits = limits;
     this.#budget = BigInt(limits.fuelPerCall);
@@ -41,6 +41,7 @@ export class ComponentInstance {
       exchange: null,
       properties: null,
       logLines: 0,
+      lastLog: "",
       fuelLeft: () => this.#fuelLeft(),
     };
     try {
@@ -99,6 +100,7 @@ export class ComponentInstance {
     for (const fuel of raw.fuels) fuel.value = this.#budget;
     this.state.exchange = exchange;
     this.state.logLines = 0;
+    this.state.lastLog = "";
     const from = this.state.clock.monotonicMs();
     let answer: unknown = null;
     this.#inside = true;
@@ -140,6 +142,7 @@ export class ComponentInstance {
       fuelLimit: this.#limits.fuelPerCall,
       memoryFull: bytes + PAGE_BYTES > this.#limits.memoryBytes,
       memoryBytes: this.#limits.memoryBytes,
+      lastLog: this.state.lastLog,
     });
   }
 }
