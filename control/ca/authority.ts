@@ -1,18 +1,16 @@
 /** The trust domain's certificate authority: a root kept apart and an online intermediate that issues. */
 import { crypto } from "@std/crypto";
 import { type Clock, systemClock } from "../../core/clock.ts";
-import { encodePem, formatWorkloadId, isTrustDomain, parseSpiffeId } from "../../proxy/tls/mod.ts";
+import {
+  encodePem,
+  formatWorkloadId,
+  isTrustDomain,
+  parseCertificate,
+  parseSpiffeId,
+} from "../../proxy/tls/mod.ts";
 import { createIntermediate, createRoot, newKeys, type SigningPair } from "./certificates.ts";
 import { readCsr } from "./csr.ts";
-import {
-  AuthorityError,
-  ensureFolder,
-  readCertificate,
-  readIfThere,
-  readKey,
-  writePair,
-  writeWhole,
-} from "./files.ts";
+import { AuthorityError, ensureFolder, readCertificate, readKey, writePair } from "./files.ts";
 import { IssuanceLog } from "./issuance_log.ts";
 import { BACKDATE_MS, type IssuedSvid, issueSvid, LocalSigner, pemOf } from "./svid.ts";
 import type { X509Certificate } from "./x509.ts";
@@ -41,7 +39,6 @@ export interface KeyedSvid extends IssuedSvid {
 
 /** Where everything is. */
 interface Places {
-  readonly trustDomain: string;
   readonly root: string;
   readonly rootKey: string;
   readonly intermediate: string;
@@ -74,14 +71,13 @@ export class Authority {
   /**
    * Opens the authority kept in `dir` (say `DATA/ca`), founding it when there is none. To live under
    * a root of your own put `root.pem`, `intermediate.pem` and `intermediate.key` (P-256, mode 0600)
-   * there before the first start; without `root.key` you renew the intermediate yourself. Rejects with
+   * there before the first start, the root with the URI name `spiffe://<trust domain>`; without `root.key` you renew the intermediate yourself. Rejects with
    * AuthorityError, whose message says what to do, when the files are damaged or open to others.
    */
   static async open(dir: string, options: AuthorityOptions): Promise<Authority> {
     checkOptions(options);
     await ensureFolder(dir);
     const places: Places = {
-      trustDomain: `${dir}/trust_domain`,
       root: `${dir}/root.pem`,
       rootKey: options.rootKeyFile ?? `${dir}/root.key`,
       intermediate: `${dir}/intermediate.pem`,
@@ -89,8 +85,7 @@ export class Authority {
     };
     const nowMs = (options.clock ?? systemClock).nowMs();
     const root = await readCertificate(places.root) ?? await foundRoot(places, options, nowMs);
-    await keepTrustDomain(places.trustDomain, options.trustDomain);
-    checkRoot(root, places, nowMs);
+    checkRoot(root, places, options.trustDomain, nowMs);
     let pair = await readIntermediate(places, root);
     if (pair === null || isDue(pair.certificate, nowMs)) {
       pair = await renewIntermediate(places, root, options.trustDomain, nowMs)
@@ -193,18 +188,21 @@ async function foundRoot(
   return root.certificate;
 }
 
-/** Roots of other makers do not say which trust domain they are for, so a file beside them does. */
-async function keepTrustDomain(file: string, wanted: string): Promise<void> {
-  const found = (await readIfThere(file))?.trim();
-  if (found === undefined) return await writeWhole(file, `${wanted}\n`, 0o644);
-  if (found === wanted) return;
-  throw new AuthorityError(
-    `Cannot open the authority for trust domain "${wanted}": "${file}" says it is for "${found}". ` +
-      "Start with that trust domain, or choose another data folder",
-  );
-}
-
-function checkRoot(root: X509Certificate, places: Places, nowMs: number): void {
+function checkRoot(
+  root: X509Certificate,
+  places: Places,
+  trustDomain: string,
+  nowMs: number,
+): void {
+  const read = parseCertificate(new Uint8Array(root.rawData));
+  const names = typeof read === "string" ? [] : read.uris;
+  // Proxies learn from it for which trust domain the bundle is that they are handed.
+  if (!names.includes(`spiffe://${trustDomain}`)) {
+    throw new AuthorityError(
+      `Cannot open the authority for trust domain "${trustDomain}": "${places.root}" is the root of ` +
+        `"${names.join(", ")}". Start with that trust domain, or choose another data folder`,
+    );
+  }
   if (root.notAfter.getTime() > nowMs) return;
   throw new AuthorityError(
     `Cannot use "${places.root}": it expired on ${root.notAfter.toISOString()}. ` +

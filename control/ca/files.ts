@@ -66,7 +66,7 @@ const RESTORE = "Restore it from a backup, or remove the folder to found the tru
   "then every proxy has to join again";
 
 /** All or nothing: a crash leaves the old file or the new one. */
-export async function writeWhole(file: string, text: string, mode: number): Promise<void> {
+async function writeWhole(file: string, text: string, mode: number): Promise<void> {
   const temporary = `${file}.new`;
   await Deno.remove(temporary).catch(() => {}); // left by a crash, maybe with another mode
   const bytes = new TextEncoder().encode(text);
@@ -79,7 +79,7 @@ export async function writeWhole(file: string, text: string, mode: number): Prom
 }
 
 /** The text of a file, null when there is no such file. */
-export async function readIfThere(file: string): Promise<string | null> {
+async function readIfThere(file: string): Promise<string | null> {
   try {
     return await Deno.readTextFile(file);
   } catch (error) {

@@ -2,7 +2,7 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { type Certificate, KEY_USAGE, parseCertificate, sameBytes } from "./certificate.ts";
 import { BoundedSet, PeerCache } from "./peer_cache.ts";
-import { decodePem } from "./pem.ts";
+import { decodePem, encodePem } from "./pem.ts";
 import { isTrustDomain } from "./spiffe.ts";
 
 /** Certificates in one bundle: each costs every handshake a little. */
@@ -23,7 +23,7 @@ export interface TrustBundle {
   /** Grows with every bundle this process reads: names the bundle in logs and config dumps. */
   readonly generation: number;
   readonly anchors: readonly Anchor[];
-  /** Every certificate as PEM, in the order given. */
+  /** Every certificate as PEM of its own, in the order given. */
   readonly pem: readonly string[];
   /** Peers this bundle has vouched for. It dies with the bundle, so a removed root is forgotten at once. */
   readonly cache: PeerCache;
@@ -40,16 +40,7 @@ export function readTrustBundle(domain: string, pem: readonly string[]): TrustBu
       `Cannot use trust domain "${domain}": a name made of a-z, 0-9, '.', '_' and '-' is wanted`,
     );
   }
-  const anchors: Anchor[] = [];
-  const texts: string[] = [];
-  for (const text of pem) {
-    const blocks = decodePem(text, "CERTIFICATE");
-    if (blocks === null) {
-      throw new TypeError("Cannot read trust bundle: PEM blocks of type CERTIFICATE are wanted");
-    }
-    texts.push(text);
-    for (const der of blocks) anchors.push(readAnchor(der, anchors.length));
-  }
+  const anchors = readBlocks(pem).map((der, index) => readAnchor(der, index));
   if (anchors.length > MAX_BUNDLE_CERTIFICATES) {
     throw new TypeError(
       `Cannot use trust bundle: it holds ${anchors.length} certificates, ` +
@@ -63,10 +54,30 @@ export function readTrustBundle(domain: string, pem: readonly string[]): TrustBu
     domain,
     generation: ++generations,
     anchors,
-    pem: texts,
+    pem: anchors.map(({ certificate }) => encodePem(certificate.der, "CERTIFICATE")),
     cache: new PeerCache(),
     authorities: new BoundedSet(MAX_KNOWN_AUTHORITIES),
   };
+}
+
+/** Whether a bundle says the same, however its certificates are spread over PEM texts. */
+export function isSameBundle(
+  bundle: TrustBundle,
+  domain: string,
+  pem: readonly string[],
+): boolean {
+  if (bundle.domain !== domain) return false;
+  const blocks = readBlocks(pem);
+  return blocks.length === bundle.anchors.length &&
+    bundle.anchors.every(({ certificate }, i) => sameBytes(certificate.der, blocks[i]!));
+}
+
+function readBlocks(pem: readonly string[]): Uint8Array[] {
+  return pem.flatMap((text) => {
+    const blocks = decodePem(text, "CERTIFICATE");
+    if (blocks !== null) return blocks;
+    throw new TypeError("Cannot read trust bundle: PEM blocks of type CERTIFICATE are wanted");
+  });
 }
 
 /** What is wrong with a certificate as a signer of others, null for nothing. */

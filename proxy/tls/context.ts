@@ -8,7 +8,7 @@ import {
   type Server,
   type TlsOptions,
 } from "node:tls";
-import { readTrustBundle, type TrustBundle } from "./bundle.ts";
+import { isSameBundle, readTrustBundle, type TrustBundle } from "./bundle.ts";
 import { parseCertificate, sameBytes } from "./certificate.ts";
 import { clientOptions, MESH_ALPN } from "./client_options.ts";
 import { decodePem } from "./pem.ts";
@@ -255,9 +255,4 @@ function publicKeyOf(keyPem: string): Uint8Array {
   return new Uint8Array(
     Buffer.from(createPublicKey(key).export({ format: "der", type: "spki" })),
   );
-}
-
-function isSameBundle(trust: TrustBundle, domain: string, pem: readonly string[]): boolean {
-  return trust.domain === domain && trust.pem.length === pem.length &&
-    trust.pem.every((text, i) => text === pem[i]);
 }

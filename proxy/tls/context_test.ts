@@ -276,7 +276,13 @@ Deno.test("MeshIdentity keeps its bundle, and so what that vouched for, when an 
   const { trust } = web;
   web.replaceTrust("mesh.test", [domain.rootPem]);
   assert.equal(web.generation, 1);
-  web.replace(domain.material("web"));
-  assert.equal(web.trust, trust);
+  web.replaceTrust("mesh.test", [domain.rootPem + stranger.rootPem]);
+  web.replaceTrust("mesh.test", [domain.rootPem, stranger.rootPem.replaceAll("\n", "\r\n")]);
   assert.equal(web.generation, 2);
+  web.replaceTrust("mesh.test", [domain.rootPem]);
+  const before = web.trust;
+  assert.notEqual(before, trust);
+  web.replace(domain.material("web"));
+  assert.equal(web.trust, before);
+  assert.equal(web.generation, 4);
 });

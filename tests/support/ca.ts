@@ -83,6 +83,7 @@ export class TestDomain {
     const rootKeys = newKeys();
     const rootDer = this.#certificate(rootName, rootKeys, { name: rootName, keys: rootKeys }, {
       ...CA,
+      uris: [`spiffe://${domain}`],
       pathLength: 1,
     });
     this.#root = { name: rootName, keys: rootKeys, der: rootDer };
