@@ -27,6 +27,8 @@ interface Ready {
 }
 
 export interface SidecarOptions {
+  /** Who its workload is; "victim" unless said otherwise. */
+  readonly service?: string;
   /** How the sidecar's own leaf differs from a good one. */
   readonly leaf?: () => LeafOptions;
   /** Names of mesh listeners beside each other in one process; then it runs as a gateway. */
@@ -65,6 +67,7 @@ export class Sidecar implements AsyncDisposable {
   }
 
   static async start(domain: TestDomain, options: SidecarOptions = {}): Promise<Sidecar> {
+    const { service = "victim" } = options;
     const dir = await Deno.makeTempDir({ prefix: "denim-attack-" });
     let sidecar: Sidecar | null = null;
     const app = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
@@ -73,15 +76,15 @@ export class Sidecar implements AsyncDisposable {
     });
     const appAddress = `127.0.0.1:${app.addr.port}`;
     const control = await FakeControl.start(domain, {
-      identity: domain.id("victim"),
+      identity: domain.id(service),
       snapshot: snapshotFor(appAddress, options),
       ...(options.leaf === undefined ? {} : { leaf: options.leaf }),
     });
     await Deno.writeTextFile(`${dir}/bundle.pem`, domain.rootPem);
     const mode = options.listeners === undefined
-      ? ["--service", "victim", "--app", appAddress, "--inbound", "127.0.0.1:0"]
+      ? ["--service", service, "--app", appAddress, "--inbound", "127.0.0.1:0"]
         .concat(["--outbound", "127.0.0.1:0"])
-      : ["--gateway", "victim", "--listen-address", "127.0.0.1"];
+      : ["--gateway", service, "--listen-address", "127.0.0.1"];
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-A", MAIN, "proxy", "--control", control.address, "--state", `${dir}/state`],
@@ -192,7 +195,7 @@ export class Sidecar implements AsyncDisposable {
 
 /** Everything that comes in goes to the app; what goes out goes to the upstream of its host name. */
 function snapshotFor(app: string, options: SidecarOptions): Omit<Snapshot, "version" | "trust"> {
-  const { listeners, upstreams = {} } = options;
+  const { listeners, upstreams = {}, service = "victim" } = options;
   const hosts = [hostTo(["*"], "app")];
   const inbound = { name: "inbound", role: "inbound", tls: "mesh", hosts } as const;
   const outbound = {
@@ -209,7 +212,7 @@ function snapshotFor(app: string, options: SidecarOptions): Omit<Snapshot, "vers
     node: {
       kind: listeners === undefined ? "sidecar" : "gateway",
       namespace: "default",
-      name: "victim",
+      name: service,
     },
     listeners: listeners === undefined
       ? [inbound, outbound]
