@@ -2,7 +2,9 @@
 import type { FilterContext } from "../../core/filter.ts";
 import { METRIC } from "../proxy_wasm/abi.ts";
 import type { PluginMetrics } from "../proxy_wasm/metrics.ts";
+import { HostBudgetError } from "../proxy_wasm/memory.ts";
 import { WASM_LIMITS } from "../limits.ts";
+import { ACCOUNT } from "./bundle.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { KeyValues } from "./kv.ts";
@@ -14,6 +16,8 @@ export interface HostState {
   /** Properties the filter left on the running exchange. */
   properties: Map<string, Uint8Array> | null;
   logLines: number;
+  /** Bytes host calls may still copy and decode in the running call. */
+  budget: number;
   /** What the running call logged last: language runtimes say there why they give up. */
   lastLog: string;
   readonly name: string;
@@ -34,10 +38,31 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** By interface, as the glue asks for them. An interface no grant covers is there all the same and does nothing. */
 export function hostImports(state: HostState): Record<string, object> {
   return {
+    [ACCOUNT]: accountOf(state),
     "denim:filter/host": hostInterface(state),
     "denim:filter/kv": kvInterface(state),
     "denim:filter/metrics": metricsInterface(state),
   };
+}
+
+/** What the glue decodes strings with: every look into guest memory is paid for, however small. */
+function accountOf(state: HostState): object {
+  return {
+    decode(bytes: Uint8Array | DataView): string {
+      charge(state, bytes.byteLength);
+      return decoder.decode(bytes as Uint8Array<ArrayBuffer>);
+    },
+    charge: (bytes: number): void => charge(state, bytes),
+  };
+}
+
+function charge(state: HostState, bytes: number): void {
+  state.budget -= (bytes >>> 0) + WASM_LIMITS.hostTouchBytes;
+  if (state.budget < 0) {
+    throw new HostBudgetError(
+      `Host calls copied more than ${WASM_LIMITS.hostBytesPerCall} bytes in one call`,
+    );
+  }
 }
 
 function hostInterface(state: HostState): object {
@@ -65,6 +90,7 @@ function hostInterface(state: HostState): object {
     },
     setProperty(path: string[], value: Uint8Array): void {
       if (state.exchange === null) return; // nobody but this filter reads it, so it needs no grant
+      charge(state, value.length);
       const name = path.join("\0");
       const properties = state.properties ??= new Map();
       const fits = name.length <= WASM_LIMITS.propertyPathBytes &&
@@ -74,8 +100,11 @@ function hostInterface(state: HostState): object {
       }
     },
     nowNs: (): bigint => BigInt(Math.round(state.clock.nowMs() * 1000)) * 1000n,
-    utf8Decode: (bytes: Uint8Array): string => decoder.decode(bytes),
-    utf8Encode: (text: string): Uint8Array => encoder.encode(text),
+    utf8Decode(bytes: Uint8Array): string {
+      charge(state, bytes.length);
+      return decoder.decode(bytes);
+    },
+    utf8Encode: (text: string): Uint8Array => encoder.encode(text), // paid for when it was read
     fuelLeft: (): bigint => state.fuelLeft(),
     traceParent: (): string => state.exchange?.request.fields.get("traceparent") ?? "",
   };
@@ -107,9 +136,13 @@ function property(state: HostState, path: string[]): Uint8Array | undefined {
 function kvInterface(state: HostState): object {
   const may = (call: string): boolean => granted(state, "shared-data", call);
   return {
-    get: (key: string): [Uint8Array, bigint] | undefined =>
-      may("kv.get") ? state.kv.get(key) : undefined,
+    get(key: string): [Uint8Array, bigint] | undefined {
+      const found = may("kv.get") ? state.kv.get(key) : undefined;
+      if (found !== undefined) charge(state, found[0].length);
+      return found;
+    },
     set(key: string, value: Uint8Array, cas?: bigint, ttlMs?: number): bigint {
+      charge(state, value.length);
       if (!may("kv.set")) throw refusal({ tag: "denied" });
       const result = state.kv.set(key, value.slice(), cas, ttlMs);
       if (typeof result !== "bigint") throw refusal(result);

@@ -1,7 +1,7 @@
 /** One instance of a component: the only place that calls into it. */
 import type { FilterContext } from "../../core/filter.ts";
 import { classify, type Trap } from "../proxy_wasm/trap.ts";
-import { PAGE_BYTES } from "../limits.ts";
+import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
 import { hostImports, type HostState } from "./imports.ts";
 import type { LoadedBundle, RawInstance } from "./loaded.ts";
 import type { Capabilities, FilterExports } from "./wit.ts";
@@ -31,7 +31,10 @@ export class ComponentInstance {
     loaded: LoadedBundle,
     limits: InstanceLimits,
     cost: CostSink,
-    state: Omit<HostState, "exchange" | "properties" | "logLines" | "lastLog" | "fuelLeft">,
+    state: Omit<
+      HostState,
+      "exchange" | "properties" | "logLines" | "budget" | "lastLog" | "fuelLeft"
+    >,
   ) {
     this.#limits = limits;
     this.#budget = BigInt(limits.fuelPerCall);
@@ -41,6 +44,7 @@ export class ComponentInstance {
       exchange: null,
       properties: null,
       logLines: 0,
+      budget: WASM_LIMITS.hostBytesPerCall,
       lastLog: "",
       fuelLeft: () => this.#fuelLeft(),
     };
@@ -100,6 +104,7 @@ export class ComponentInstance {
     for (const fuel of raw.fuels) fuel.value = this.#budget;
     this.state.exchange = exchange;
     this.state.logLines = 0;
+    this.state.budget = WASM_LIMITS.hostBytesPerCall;
     this.state.lastLog = "";
     const from = this.state.clock.monotonicMs();
     let answer: unknown = null;

@@ -34,6 +34,15 @@ Deno.test("memory stops growing at the cap", async () => {
   assert.ok(plugin.memoryBytes <= 2 * MEMORY_BYTES, `${plugin.memoryBytes} bytes`);
 });
 
+Deno.test("work a filter lets the host do is limited as well", async () => {
+  const { exchange, plugin } = await startProbe({
+    limits: { fuelPerCall: 20_000_000_000, memoryBytes: MEMORY_BYTES },
+  });
+  const call = exchange("flood");
+  assert.equal(call.requestHead(), DONE);
+  assert.match(plugin.lastTrap, /Host calls copied more than 67108864 bytes in one call/);
+});
+
 Deno.test("deep recursion ends in an error, not in the proxy", async () => {
   const { exchange } = await startProbe();
   const call = exchange("recurse");

@@ -88,6 +88,11 @@ export default defineFilter({
         headers.set("x-set", String(kv.set("word", "grün")));
         headers.set("x-get", kv.get("word") ?? "null");
         return;
+      case "flood": {
+        const bytes = new Uint8Array(100_000).fill(97);
+        for (let i = 0; i < 2000; i++) new TextDecoder().decode(bytes);
+        return;
+      }
       case "metrics":
         metrics.count("probed", { kind: "x" }, 2);
         metrics.gauge("level", 7);
