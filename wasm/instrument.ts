@@ -18,7 +18,7 @@ import {
 import { leb, ModuleError, Reader, signedLeb } from "./reader.ts";
 
 /** Part of the cache key of rewritten modules: change it with every change of what is written. */
-export const INSTRUMENTER_VERSION = "1";
+export const INSTRUMENTER_VERSION = "2";
 
 /** Name of the exported global that holds the fuel left. */
 export const FUEL_EXPORT = "__denim_fuel";
@@ -284,7 +284,11 @@ class Rewriter {
   /** Keeps the length operand on the stack while charging for it. */
   #bulkCharge(spare: readonly number[], shift: number): number[] {
     const length = [OP.localGet, ...spare, OP.i64ExtendU32];
-    const amount = shift === 0 ? length : [...length, OP.i64Const, shift, OP.i64ShiftRightUnsigned];
+    const amount = [
+      ...length,
+      ...[OP.i64Const, Math.abs(shift)],
+      shift < 0 ? OP.i64ShiftLeft : OP.i64ShiftRightUnsigned,
+    ];
     return [OP.localTee, ...spare, ...this.#charge(amount)];
   }
 }

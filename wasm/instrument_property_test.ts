@@ -110,6 +110,38 @@ Deno.test("A metered program ends however it loops", async () => {
   );
 });
 
+/** Counts, in the program itself, how often an assignment ran: four instructions each time. */
+const MARK = "(global.set $marks (i32.add (global.get $marks) (i32.const 1)))";
+
+Deno.test("A metered program pays for every instruction it executes, wherever it jumps", async () => {
+  const FUEL = 1n << 40n;
+  let marked = 0;
+  await fc.assert(
+    fc.asyncProperty(statement, async (body) => {
+      const counted = program(body.replaceAll("(local.set ", `${MARK} (local.set `), true);
+      const wat = counted.replace(
+        "(module",
+        '(module (global $marks (export "marks") (mut i32) (i32.const 0))',
+      );
+      const bytes = instrument(await compileWat(wat), OPTIONS);
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes));
+      const fuel = exports[FUEL_EXPORT] as WebAssembly.Global;
+      fuel.value = FUEL;
+      try {
+        (exports["f"] as (a: number, b: number) => number)(3, 250);
+      } catch {
+        // A division by zero ends it early; what ran until then must have been paid for as well.
+      }
+      const marks = (exports["marks"] as WebAssembly.Global).value as number;
+      const spent = Number(FUEL - (fuel.value as bigint));
+      assert.ok(spent >= marks * 4, `${marks} marks for ${spent} fuel`);
+      marked += marks;
+    }),
+    { numRuns: 300, seed: SEED },
+  );
+  assert.ok(marked > 1000, `only ${marked} marks were passed`);
+});
+
 Deno.test("A program given too little fuel leaves by the fuel trap and no other way", async () => {
   await fc.assert(
     fc.asyncProperty(expression, fc.bigInt(0n, 30n), async (value, fuel) => {

@@ -3,10 +3,16 @@
 export const WASM_LIMITS = {
   /** Bytes of one module; QuickJS filters are 1.6 MB, a whole StarlingMonkey is 13 MB. */
   moduleBytes: 48 * 1024 * 1024,
-  /** Fuel for one call into a module: about 3–10 ms of plain instructions. */
+  /** Fuel for one call into a module: 1–20 ms by what it does, more only when every load misses the caches. */
   fuelPerCall: 10_000_000,
   /** Fuel for the start function, `_initialize` and `_start`: language runtimes set themselves up there. */
   startFuel: 50_000_000,
+  /**
+   * For what fuel cannot see (caches that miss, a slow machine): a call that used as much fuel as this
+   * has the next one timed, and one that also took as long as this is a trap.
+   */
+  heavyFuel: 1_000_000,
+  heavyCallMs: 250,
   /** Linear memory of one instance. */
   memoryBytes: 16 * 1024 * 1024,
   /** Elements of one table; a table holds every function whose address is taken. */

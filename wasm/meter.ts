@@ -27,7 +27,7 @@ export interface Charge {
   readonly cost: number;
 }
 
-/** Before the bulk instruction at `at`, take its last operand shifted right by `shift`. */
+/** Before the bulk instruction at `at`, take its last operand shifted right by `shift` (left when negative). */
 export interface BulkCharge {
   readonly at: number;
   readonly shift: number;

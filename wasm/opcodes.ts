@@ -20,11 +20,13 @@ export const OP = {
   localTee: 0x22,
   globalGet: 0x23,
   globalSet: 0x24,
+  tableSet: 0x26,
   memoryGrow: 0x40,
   i32Const: 0x41,
   i64Const: 0x42,
   i64LessSigned: 0x53,
   i64Sub: 0x7d,
+  i64ShiftLeft: 0x86,
   i64ShiftRightUnsigned: 0x88,
   i64ExtendU32: 0xad,
   gc: 0xfb,
@@ -119,19 +121,27 @@ export function skipImmediates(reader: Reader, op: number): number {
 export function costOf(op: number, second: number): number {
   if (op <= OP.loop || op === OP.else || op === OP.end) return 0; // structure: no work of its own
   if (op === OP.memoryGrow) return MEMORY_GROW_COST;
+  if (op >= 0x08 && op <= 0x0a) return THROW_COST;
+  if (op >= 0x28 && op <= 0x3e) return MEMORY_COST;
   if ((op >= 0x6d && op <= 0x70) || (op >= 0x7f && op <= 0x82)) return 8; // integer division
   if (op === 0x91 || op === 0x95 || op === 0x9f || op === 0xa3) return 4; // square root, float division
   if (op === 0x11 || op === 0x13 || op === 0x14 || op === 0x15) return 4; // calls through a reference
+  if (op === OP.tableSet) return 16; // a write barrier, and a dispatch table beside the table
   if (op === OP.misc && second >= 8) return BULK_COST;
   if (op === OP.atomic) return 8;
+  if (op === OP.simd) return second <= 11 || (second >= 84 && second <= 93) ? MEMORY_COST : 2;
   return 1;
 }
 
+/** A load or store may miss every cache, and then takes as long as a hundred plain instructions. */
+export const MEMORY_COST = 4;
 /** A call of memory.grow is a call into the runtime, even when it grows by nothing. */
 export const MEMORY_GROW_COST = 2000;
-export const BULK_COST = 16;
+/** A throw allocates, takes a stack trace and searches for its handler. */
+export const THROW_COST = 1000;
+export const BULK_COST = 64;
 
-/** The bulk instructions whose work grows with their last operand, and log2 of the units done per fuel. */
+/** The bulk instructions whose work grows with their last operand: 16 bytes per fuel, 16 fuel per element. */
 export function bulkShift(op: number, second: number): number | null {
   if (op !== OP.misc) return null;
   switch (second) {
@@ -143,7 +153,7 @@ export function bulkShift(op: number, second: number): number | null {
     case 14: // table.copy
     case 15: // table.grow
     case 17: // table.fill
-      return 0;
+      return -4;
     default:
       return null;
   }

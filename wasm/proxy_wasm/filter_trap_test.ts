@@ -1,7 +1,7 @@
 /** Traps: in every callback, in both fail modes; what they are called, and how the filter comes back. */
 import assert from "node:assert/strict";
 import { CONTINUE, DONE } from "../../core/filter.ts";
-import { RESTART } from "../limits.ts";
+import { RESTART, WASM_LIMITS } from "../limits.ts";
 import { type FakeExchange, type FilterSetup, setUpWat } from "../testing/harness.ts";
 
 const LOOP = "(loop $l (br $l))";
@@ -266,6 +266,31 @@ Deno.test("A trap in a tick kills the instance and its ticks; the next request s
   assert.equal(s.wheel.armed, 0);
   assert.equal(s.exchange().requestHead(), CONTINUE);
   assert.equal(s.wheel.armed, 1);
+});
+
+Deno.test("A call that used much fuel and took far too long is a trap, from the second one on", async () => {
+  const count = WASM_LIMITS.heavyFuel / 5;
+  const s = await setUpWat(
+    `(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (local i32)
+       (loop $l (br_if $l (i32.lt_u (local.tee 3 (i32.add (local.get 3) (i32.const 1)))
+         (i32.const ${count})))) (i32.const 0))`,
+    { fuelPerCall: 10 * WASM_LIMITS.heavyFuel },
+  );
+  const quick = s.exchange();
+  assert.equal(quick.requestHead(), CONTINUE);
+  s.clock.stepMs = WASM_LIMITS.heavyCallMs + 1;
+  const slow = s.exchange();
+  slow.requestHead();
+  assert.equal(slow.fault!.code, "wasm.trapped");
+  assert.match(s.reports.list()[0]!.lastTrap, /^The call took 251 ms in proxy_on_request_headers/);
+});
+
+Deno.test("A long time with little fuel is the machine's doing, not the filter's", async () => {
+  const s = await setUpWat(
+    `(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))`,
+  );
+  s.clock.stepMs = 10 * WASM_LIMITS.heavyCallMs;
+  for (let i = 0; i < 20; i++) assert.equal(s.exchange().requestHead(), CONTINUE);
 });
 
 const BAD_STARTS: Readonly<Record<string, readonly [string, RegExp]>> = {

@@ -1,7 +1,7 @@
 /** Why a guest call ended badly, in words an author can use. */
 import { HostBudgetError } from "./memory.ts";
 
-export type TrapKind = "fuel" | "memory" | "stack" | "trap" | "exit" | "host";
+export type TrapKind = "fuel" | "memory" | "stack" | "trap" | "exit" | "host" | "time";
 
 export interface Trap {
   readonly kind: TrapKind;
@@ -16,6 +16,14 @@ export class GuestExit extends Error {
   constructor(code: number) {
     super(`The module called proc_exit(${code})`);
     this.code = code;
+  }
+}
+
+/** Not thrown: a call came back, but after far too long. */
+export class TooSlow extends Error {
+  override readonly name = "TooSlow";
+  constructor(ms: number) {
+    super(`The call took ${Math.round(ms)} ms`);
   }
 }
 
@@ -46,6 +54,7 @@ export function classify(error: unknown, scene: TrapScene): Trap {
 function kindOf(error: unknown, scene: TrapScene): TrapKind {
   if (error instanceof GuestExit) return "exit";
   if (error instanceof HostBudgetError) return "host";
+  if (error instanceof TooSlow) return "time";
   if (scene.outOfFuel) return "fuel";
   if (error instanceof RangeError) return "stack";
   if (error instanceof WebAssembly.RuntimeError) {
@@ -72,6 +81,7 @@ function reasonOf(kind: TrapKind, error: unknown, scene: TrapScene): string {
       return "Stack overflow";
     case "exit":
     case "host":
+    case "time":
       return message;
     case "trap":
       return `Trap: ${message}`;
@@ -86,6 +96,7 @@ const MAX_SAID = 300;
 
 /** `inner < outer < proxy_on_request_headers`, by the names of the module's name section. */
 function frames(error: unknown, entry: string): string {
+  if (error instanceof TooSlow) return entry;
   const stack = error instanceof Error ? error.stack ?? "" : "";
   const names: string[] = [];
   let whole = false; // whether the frames reach down to the host

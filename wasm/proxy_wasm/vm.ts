@@ -18,7 +18,7 @@ import {
 import type { HeaderMap, Undo } from "./headers.ts";
 import { linkImports } from "./link.ts";
 import { GuestMemory } from "./memory.ts";
-import { classify, GuestExit, type Trap } from "./trap.ts";
+import { classify, GuestExit, TooSlow, type Trap } from "./trap.ts";
 import { FUEL_EXPORT } from "../instrument.ts";
 import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
 import type { CompiledModule } from "../module.ts";
@@ -26,7 +26,7 @@ import type { PluginHost } from "./host.ts";
 
 const NO_MEMORY = new WebAssembly.Memory({ initial: 0, maximum: 0 });
 
-/** One call in so many is timed: reading the clock twice costs 0.2 µs, as much as a small callback. */
+/** One call in so many is timed: reading the clock twice costs 0.2 µs, as much as a small callback. Heavy ones all are. */
 const TIMED_EVERY = 16;
 
 export class Vm implements Undo {
@@ -58,6 +58,8 @@ export class Vm implements Undo {
   #inside = false;
   #nextId = 1;
   #calls = 0;
+  /** The last call used much fuel. */
+  #heavy = false;
   #dirty: HeaderMap[] = [];
   #exitCode = -1;
   readonly #budget: bigint;
@@ -159,7 +161,7 @@ export class Vm implements Undo {
     this.lastLog = "";
     this.current = stream;
     this.effective = stream;
-    const timed = this.#calls++ % TIMED_EVERY === 0;
+    const timed = this.#heavy || this.#calls++ % TIMED_EVERY === 0;
     const from = timed ? this.host.clock.monotonicMs() : 0;
     let result: number | undefined = 0;
     this.#inside = true;
@@ -170,7 +172,12 @@ export class Vm implements Undo {
     }
     this.#inside = false;
     const used = fuel === null ? 0 : Number(budget - (fuel.value as bigint));
-    this.host.cost.add(used, timed ? (this.host.clock.monotonicMs() - from) * 1000 : -1);
+    const ms = timed ? this.host.clock.monotonicMs() - from : -1;
+    this.host.cost.add(used, ms * 1000);
+    this.#heavy = used > WASM_LIMITS.heavyFuel;
+    if (ms > WASM_LIMITS.heavyCallMs && this.#heavy && budget === this.#budget) {
+      this.#die(new TooSlow(ms), nameOf(this.#exports, fn), false);
+    }
     this.#settle();
     return result ?? 0;
   }

@@ -108,10 +108,13 @@ export async function metered(wat: string, memoryBytes: number = WASM_LIMITS.mem
 /** A clock that moves when told to. */
 export class FakeClock implements Clock {
   ms = 1000;
+  /** Moves this much with every look. */
+  stepMs = 0;
   nowMs(): number {
     return 1_700_000_000_000 + this.ms;
   }
   monotonicMs(): number {
+    this.ms += this.stepMs;
     return this.ms;
   }
 }
