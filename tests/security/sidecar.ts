@@ -81,6 +81,7 @@ export class Sidecar implements AsyncDisposable {
       ...(options.leaf === undefined ? {} : { leaf: options.leaf }),
     });
     await Deno.writeTextFile(`${dir}/bundle.pem`, domain.rootPem);
+    await Deno.writeTextFile(`${dir}/token`, control.token, { mode: 0o600 });
     const mode = options.listeners === undefined
       ? ["--service", service, "--app", appAddress, "--inbound", "127.0.0.1:0"]
         .concat(["--outbound", "127.0.0.1:0"])
@@ -88,7 +89,7 @@ export class Sidecar implements AsyncDisposable {
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-A", MAIN, "proxy", "--control", control.address, "--state", `${dir}/state`],
-        ...["--trust-bundle", `${dir}/bundle.pem`, "--join-token", control.token],
+        ...["--trust-bundle", `${dir}/bundle.pem`, "--join-token-file", `${dir}/token`],
         ...["--admin", "127.0.0.1:0", ...mode],
       ],
       stdout: "piped",
