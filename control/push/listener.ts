@@ -1,10 +1,10 @@
 /** Where proxies connect: node:tls with our own verification of every connection, one session each. */
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import type { AddressInfo, Socket } from "node:net";
-import { type Admission, admitPeer, MeshIdentity } from "../../proxy/tls/mod.ts";
+import type { AddressInfo } from "node:net";
+import { type Admission, admitPeer, MeshIdentity, refuseHandshake } from "../../proxy/tls/mod.ts";
 import type { Authority } from "../ca/mod.ts";
 import { FrameSocket } from "../schema/frame_socket.ts";
-import { CONTROL_ALPN } from "../schema/protocol.ts";
+import { ALIVE_MS, CONTROL_ALPN } from "../schema/protocol.ts";
 import { MESSAGE_LIMITS } from "./messages.ts";
 import { type Caller, Session, type SessionDeps } from "./session.ts";
 
@@ -31,19 +31,23 @@ export async function startMeshListener(
     door.admit(socket);
   });
   const forget = identity.keepServer(server, CONTROL_ALPN);
-  server.on("tlsClientError", (error: Error, socket: Socket) => {
-    deps.log.info("mesh.handshake_failed", {
-      remote: socket.remoteAddress,
-      reason: error.message,
-    });
+  // Sockets that are still shaking hands count here only.
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on("tlsClientError", (error, socket) => {
+    const remote = socket.remoteAddress;
+    // Closes the socket too, which the runtime does not do when the handshake timed out.
+    const { detail } = refuseHandshake(error, socket);
+    deps.log.info("mesh.handshake_failed", { remote, reason: detail });
   });
   const address = await listen(server, host, port);
   const renewal = keepOwnCertificate(identity, deps);
   const sweeper = setInterval(() => door.sweep(), SWEEP_MS);
+  const heart = setInterval(() => door.alive(), ALIVE_MS);
   return {
     address,
     async close() {
       clearInterval(sweeper);
+      clearInterval(heart);
       renewal.stop();
       forget();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -81,6 +85,10 @@ class Door {
 
   sweep(): void {
     for (const session of this.#sessions.keys()) session.sweep();
+  }
+
+  alive(): void {
+    for (const link of this.#sessions.values()) link.send({ type: "alive" });
   }
 
   close(): void {

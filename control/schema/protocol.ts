@@ -17,7 +17,12 @@ export type ToProxy =
   }
   /** Answer to join and csr: PEM chain, leaf first, and the current bundle. */
   | { readonly type: "svid"; readonly chain: string; readonly bundle: string }
-  | { readonly type: "error"; readonly code: string; readonly message: string };
+  | { readonly type: "error"; readonly code: string; readonly message: string }
+  /** Sent now and then, so that a proxy notices a control plane that vanished without a word. */
+  | { readonly type: "alive" };
+
+/** How often `alive` is sent, and the silence after which a proxy connects anew. */
+export const ALIVE_MS = 5000, CONTROL_SILENCE_MS = 20_000;
 
 /** What a proxy sends. Before it has an identity only `join` is heard. */
 export type FromProxy =

@@ -1,0 +1,197 @@
+/**
+ * The proxy's end of the stream: keeps a connection to the control plane, puts in force what it sends,
+ * and says so; renews the certificate; reports. While there is no connection everything stays as it is.
+ *
+ *   waiting ──back-off over──▶ connecting ──handshake──▶ connected ──lost──▶ waiting
+ *                                   └──────failed──────────────────────────────▲
+ */
+import type { Clock, Random } from "../../core/clock.ts";
+import type { Log } from "../../core/log.ts";
+import type { FrameSocket } from "../../control/schema/frame_socket.ts";
+import {
+  CONTROL_SILENCE_MS,
+  type FromProxy,
+  type ProxyReport,
+  type ToProxy,
+} from "../../control/schema/protocol.ts";
+import type { Snapshot } from "../../control/schema/snapshot.ts";
+import type { MeshIdentity } from "../tls/mod.ts";
+import { Backoff } from "./backoff.ts";
+import { connectLink, type Place } from "./control_link.ts";
+import type { LastGood } from "./last_good.ts";
+import type { Modules } from "./modules.ts";
+import { Renewal } from "./renewal.ts";
+
+export type Greeting = Omit<Extract<FromProxy, { type: "hello" }>, "type" | "version">;
+
+export interface SubscriptionOptions {
+  readonly control: Place;
+  readonly identity: MeshIdentity;
+  readonly greeting: Greeting;
+  /** Version in force when the subscription starts (from disk), null for none. */
+  readonly version: string | null;
+  /** Puts a snapshot in force, whole or not at all; its rejection is told to the control plane. */
+  readonly apply: (snapshot: Snapshot) => Promise<void>;
+  readonly report: () => ProxyReport;
+  readonly lastGood: LastGood;
+  readonly modules: Modules;
+  /** State folder, where a renewed identity goes. */
+  readonly state: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface Subscription {
+  readonly connected: boolean;
+  /** Says bye, so that no more traffic is sent here, and closes; resolves when that is done. */
+  close(): Promise<void>;
+}
+
+export const REPORT_MS = 1000;
+/** A connection that lasted so long counts as one that worked. */
+const STEADY_MS = 5000;
+const CLOSE_MS = 1000;
+
+/** Begins at once and goes on until closed. */
+export function subscribe(options: SubscriptionOptions): Subscription {
+  return new Subscriber(options);
+}
+
+class Subscriber implements Subscription {
+  readonly #options: SubscriptionOptions;
+  readonly #backoff: Backoff;
+  readonly #renewal: Renewal;
+  readonly #reporter: ReturnType<typeof setInterval>;
+  #link: FrameSocket | null = null;
+  #connected = false;
+  #heardMs = 0;
+  #connectedMs = 0;
+  #version: string | null;
+  #waiting: ReturnType<typeof setTimeout> | undefined;
+  #closing: PromiseWithResolvers<void> | null = null;
+  /** Snapshots are put in force one after the other. */
+  #applying: Promise<void> = Promise.resolve();
+
+  constructor(options: SubscriptionOptions) {
+    this.#options = options;
+    this.#version = options.version;
+    this.#backoff = new Backoff(options.random);
+    this.#renewal = new Renewal(options, (csr) => this.#send({ type: "csr", csr }));
+    this.#reporter = setInterval(() => this.#tick(), REPORT_MS);
+    this.#connect();
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing !== null) return await this.#closing.promise;
+    this.#closing = Promise.withResolvers();
+    clearInterval(this.#reporter);
+    clearTimeout(this.#waiting);
+    this.#renewal.stop();
+    const link = this.#link;
+    if (link === null) this.#closing.resolve();
+    else {
+      this.#send({ type: "bye" });
+      link.end();
+      const late = setTimeout(() => link.destroy("closed"), CLOSE_MS);
+      await this.#closing.promise;
+      clearTimeout(late);
+    }
+    await this.#applying;
+  }
+
+  #connect(): void {
+    const { control, identity } = this.#options;
+    const link = connectLink(control, identity, {
+      connected: () => this.#hello(link),
+      message: (message) => this.#received(link, message),
+      module: (digest, bytes) => void this.#options.modules.received(digest, bytes),
+      closed: (reason) => this.#lost(reason),
+    });
+    this.#link = link;
+  }
+
+  #hello(link: FrameSocket): void {
+    const { greeting, modules, log, clock } = this.#options;
+    this.#connected = true;
+    this.#connectedMs = this.#heardMs = clock.monotonicMs();
+    link.send({ type: "hello", version: this.#version, ...greeting });
+    modules.connected((digest) => link.send({ type: "module", digest }));
+    this.#renewal.connected();
+    this.#tick();
+    log.info("control.connected", { version: this.#version });
+  }
+
+  #received(link: FrameSocket, message: ToProxy): void {
+    const { log, modules, clock } = this.#options;
+    this.#heardMs = clock.monotonicMs();
+    switch (message.type) {
+      case "snapshot":
+        this.#applying = this.#applying.then(() => this.#apply(link, message));
+        return;
+      case "svid":
+        return this.#renewal.received(message);
+      case "error":
+        log.warn("control.refused", { code: message.code, reason: message.message });
+        if (message.code.startsWith("module.")) modules.refused(message.message);
+        return;
+      case "alive":
+        return;
+    }
+  }
+
+  async #apply(
+    link: FrameSocket,
+    { nonce, snapshot, revision }: Extract<ToProxy, { type: "snapshot" }>,
+  ): Promise<void> {
+    const { apply, identity, lastGood, log } = this.#options;
+    const { version } = snapshot;
+    try {
+      identity.replaceTrust(snapshot.trust.domain, snapshot.trust.bundle);
+      await apply(snapshot);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error("snapshot.refused", { version, revision, reason });
+      link.send({ type: "nack", nonce, version, reason });
+      return;
+    }
+    this.#version = version;
+    link.send({ type: "ack", nonce, version });
+    log.info("snapshot.in_force", { version, revision });
+    await lastGood.write(snapshot);
+  }
+
+  #lost(reason: string): void {
+    const { log, modules, clock } = this.#options;
+    const wasConnected = this.#connected;
+    this.#connected = false;
+    this.#link = null;
+    modules.disconnected();
+    if (this.#closing !== null) return this.#closing.resolve();
+    if (wasConnected && clock.monotonicMs() - this.#connectedMs > STEADY_MS) this.#backoff.reset();
+    const waitMs = this.#backoff.next();
+    log.warn(wasConnected ? "control.lost" : "control.unreachable", {
+      reason: reason === "" ? "closed by the control plane" : reason,
+      retryMs: Math.round(waitMs),
+    });
+    this.#waiting = setTimeout(() => this.#connect(), waitMs);
+  }
+
+  #tick(): void {
+    if (!this.#connected) return;
+    if (this.#options.clock.monotonicMs() - this.#heardMs > CONTROL_SILENCE_MS) {
+      return this.#link?.destroy(`Nothing was heard for ${CONTROL_SILENCE_MS} ms`);
+    }
+    this.#send({ type: "report", report: this.#options.report() });
+  }
+
+  #send(message: FromProxy): boolean {
+    if (!this.#connected || this.#link === null) return false;
+    this.#link.send(message);
+    return true;
+  }
+}
