@@ -1,4 +1,5 @@
 import { deepStrictEqual as same, match, ok, strictEqual as equal } from "node:assert/strict";
+import process from "node:process";
 import { findKind, jsonSchema, KINDS } from "./kinds.ts";
 import { SCHEMA_LIMITS } from "./limits.ts";
 import { type DocumentError, parseDocuments } from "./parse.ts";
@@ -100,7 +101,8 @@ Deno.test("parseDocuments refuses one resource given twice", () => {
 });
 
 const UNSAFE: [what: string, text: string, message: RegExp][] = [
-  ["a duplicate key", "a: 1\na: 2\n", /unique at line 2, column 1/],
+  ["a duplicate key", "a: 1\na: 2\n", /gives the key "a" twice at line 2, column 1/],
+  ["a duplicate key inside", 'a: {b: {c: 1, "c": 2}}\n', /gives the key "c" twice/],
   ["a syntax error", "a: [1\nb: 2\n", /at line/],
   ["a tag of a language", "a: !!js/function 'x'\n", /Unresolved tag/],
   ["a key that is no string", "? [1]\n: 2\n", /string/],
@@ -135,6 +137,24 @@ Deno.test("parseDocuments refuses a billion laughs without expanding them", () =
   match(only(bomb).message, /holds more than 50000 values/);
   ok(performance.now() - before < 1000);
 });
+
+const SLOW: [what: string, text: string][] = [
+  ["keys", Array.from({ length: 90_000 }, (_, i) => `k${i}: 1\n`).join("")],
+  ["aliases", `- &a x\n${"- *a\n".repeat(150_000)}`],
+  ["closing brackets", "}".repeat(1_000_000)],
+  ["errors", `a: ${"&x ".repeat(100_000)}`],
+  ["quotes", '"'.repeat(300_000)],
+];
+
+for (const [what, text] of SLOW) {
+  Deno.test(`parseDocuments refuses many ${what} in time that grows with their number only`, () => {
+    const before = process.cpuUsage();
+    equal(parseDocuments(text).resources.length, 0);
+    const { user } = process.cpuUsage(before);
+    // With the square of it these would take minutes.
+    ok(user < 8_000_000, `${user / 1000} ms`);
+  });
+}
 
 Deno.test("parseDocuments refuses more aliases than the limit", () => {
   const text = (n: number) => `a: &x 1\nb: [${Array(n).fill("*x").join(", ")}]\n`;

@@ -1,5 +1,6 @@
 /** YAML and JSON from strangers: bounded, without duplicate keys, surprises of type, or bombs. */
-import { isAlias, parseAllDocuments, visit } from "yaml";
+import { type Document, isScalar, LineCounter, parseAllDocuments, visit, type YAMLMap } from "yaml";
+import { show } from "./common.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 
 export interface RawDocument {
@@ -35,11 +36,27 @@ function sizeProblem(text: string): RawError | null {
   if (parts.length > LIMITS.documents + 1) {
     return { document: LIMITS.documents, path: "", message: `is one of over ${LIMITS.documents}` };
   }
-  const large = parts.findIndex((part) => byteLength(part) > LIMITS.documentBytes);
-  if (large < 0) return null;
-  const document = parts[0]!.trim() === "" ? Math.max(0, large - 1) : large;
-  return { document, path: "", message: `is larger than ${LIMITS.documentBytes} bytes` };
+  const first = parts[0]!.trim() === "" ? 1 : 0;
+  for (let i = 0; i < parts.length; i++) {
+    const message = partProblem(parts[i]!);
+    if (message !== null) return { document: Math.max(0, i - first), path: "", message };
+  }
+  return null;
 }
+
+function partProblem(part: string): string | null {
+  if (byteLength(part) > LIMITS.documentBytes) {
+    return `is larger than ${LIMITS.documentBytes} bytes`;
+  }
+  let brackets = 0;
+  for (let i = 0; i < part.length; i++) {
+    if (BRACKETS.includes(part.charCodeAt(i))) brackets++;
+  }
+  // Each may cost the library an error object of its own.
+  return brackets > LIMITS.nodes * 2 ? `holds more than ${LIMITS.nodes} values` : null;
+}
+
+const BRACKETS = [0x5b, 0x5d, 0x7b, 0x7d];
 
 function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
@@ -48,39 +65,68 @@ function byteLength(text: string): number {
 function readDocuments(text: string): { documents: RawDocument[]; errors: RawError[] } {
   const documents: RawDocument[] = [];
   const errors: RawError[] = [];
+  const lines = new LineCounter();
   const parsed = parseAllDocuments(text, {
     version: "1.2", // `yes` and `012` are not booleans and octals
     schema: "core",
     merge: false,
-    uniqueKeys: true,
     stringKeys: true,
     logLevel: "silent",
-    prettyErrors: true,
+    lineCounter: lines,
+    // Both take time with the square of the input in the library; done below in one pass.
+    uniqueKeys: false,
+    prettyErrors: false,
   });
   if (!Array.isArray(parsed)) return { documents, errors };
   parsed.forEach((one, document) => {
-    const fault = one.errors[0] ?? one.warnings[0]; // an unknown tag is only a warning
-    if (fault !== undefined) {
-      return void errors.push({ document, path: "", message: firstLine(fault.message) });
-    }
-    let aliases = 0;
-    visit(one, (_key, node) => {
-      return isAlias(node) && ++aliases > LIMITS.aliases ? visit.BREAK : undefined;
-    });
-    if (aliases > LIMITS.aliases) {
-      const message = `uses more than ${LIMITS.aliases} aliases; write the values out`;
-      return void errors.push({ document, path: "", message });
-    }
+    const message = documentProblem(one, lines);
+    if (message !== null) return void errors.push({ document, path: "", message });
     const value: unknown = one.toJS({ maxAliasCount: -1 }); // shared, not copied; plainProblem counts
     if (value !== null) documents.push({ document, value });
   });
   return { documents, errors };
 }
 
-/** The library quotes the source below its message; one line with the position is enough. */
-function firstLine(message: string): string {
-  return message.split("\n")[0]!.replace(/:$/, "")
-    .replace("Maximum call stack size exceeded", "is nested too deeply");
+function documentProblem(one: Document.Parsed, lines: LineCounter): string | null {
+  const fault = one.errors[0] ?? one.warnings[0]; // an unknown tag is only a warning
+  if (fault !== undefined) {
+    const said = fault.message.split("\n")[0]!
+      .replace("Maximum call stack size exceeded", "is nested too deeply");
+    return `${said}${at(lines, fault.pos[0])}`;
+  }
+  let aliases = 0;
+  let problem: string | null = null;
+  visit(one, {
+    Alias(): symbol | undefined {
+      if (++aliases <= LIMITS.aliases) return undefined;
+      problem = `uses more than ${LIMITS.aliases} aliases; write the values out`;
+      return visit.BREAK;
+    },
+    Map(_key, map): symbol | undefined {
+      problem = repeatedKey(map, lines);
+      return problem === null ? undefined : visit.BREAK;
+    },
+  });
+  return problem;
+}
+
+function repeatedKey(map: YAMLMap, lines: LineCounter): string | null {
+  const seen = new Set<unknown>();
+  for (const { key } of map.items) {
+    const name = isScalar(key) ? String(key.value) : key;
+    if (seen.has(name)) {
+      const offset = isScalar(key) ? key.range?.[0] : undefined;
+      return `gives the key ${show(name)} twice${at(lines, offset)}`;
+    }
+    seen.add(name);
+  }
+  return null;
+}
+
+function at(lines: LineCounter, offset: number | undefined): string {
+  if (offset === undefined) return "";
+  const { line, col } = lines.linePos(offset);
+  return ` at line ${line}, column ${col}`;
 }
 
 /** Whether a value is plain JSON within the limits; the first problem otherwise. */
