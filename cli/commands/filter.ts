@@ -31,3 +31,5 @@ export async function filter(args: readonly string[]): Promise<number> {
   console.log(USAGE);
   return asked ? 0 : 2;
 }
+
+export { filter as run };

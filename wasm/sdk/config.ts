@@ -108,7 +108,7 @@ export function readConfig<S extends Shape>(shape: S, json: string): ConfigOf<S>
   const given = parse(json);
   const values: Record<string, unknown> = {};
   for (const name of Object.keys(given)) {
-    if (!(name in shape)) throw new Error(`config.${name} is not known${known(shape)}`);
+    if (!Object.hasOwn(shape, name)) throw new Error(`config.${name} is not known${known(shape)}`);
   }
   for (const [name, field] of Object.entries(shape)) {
     if (given[name] === undefined) {

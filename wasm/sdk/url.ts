@@ -70,7 +70,7 @@ export class FilterUrlSearchParams {
 }
 
 const ABSOLUTE =
-  /^(https?):\/\/(?:([^/?#@]*)@)?([^/?#:@]+|\[[0-9a-f:.]+\])(?::(\d*))?([^?#]*)(\?[^#]*)?(#.*)?$/i;
+  /^(https?):\/\/(?:([^/?#@]*)@)?(\[[0-9a-f:.]+\]|[^/?#:@[\]\s]+)(?::(\d*))?((?:\/[^?#]*)?)(\?[^#]*)?(#.*)?$/i;
 const DEFAULT_PORTS: Readonly<Record<string, string>> = { "http:": "80", "https:": "443" };
 
 /** The parts of a URL, readable and writable. Throws a TypeError on what it cannot read. */
