@@ -1,8 +1,10 @@
 /** Verification: each rule has a certificate that breaks just that one. */
 import assert from "node:assert/strict";
-import { CERT_SIGN, type LeafOptions, TestDomain } from "../../tests/support/ca.ts";
+import { CERT_SIGN, extension, type LeafOptions, TestDomain } from "../../tests/support/ca.ts";
 import { MAX_BUNDLE_CERTIFICATES, readTrustBundle, type TrustBundle } from "./bundle.ts";
 import { EKU } from "./certificate.ts";
+import { sequence } from "./der_writer.ts";
+import { encodePem } from "./pem.ts";
 import { BoundedSet, PeerCache } from "./peer_cache.ts";
 import type { RefusalReason } from "./refusal.ts";
 import {
@@ -137,6 +139,45 @@ Deno.test("verifyPeer holds every certificate of the path to the clock", () => {
   const cached = trust(domain.rootPem);
   assert.ok(judge(chainDer, {}, cached).ok);
   assertRefused(judge(chainDer, { nowMs: NOW_MS + HOUR_MS + 1 }, cached), "expired", "cached");
+  assertRefused(judge(chainDer, { nowMs: ahead - 1 }, cached), "not_yet_valid", "cached");
+});
+
+Deno.test("verifyPeer refuses a good leaf below a root that has expired", () => {
+  const past = new TestDomain("mesh.test", { nowMs: NOW_MS - 2 * HOUR_MS });
+  const later = { notAfterMs: NOW_MS + HOUR_MS };
+  const intermediate = past.authority(past.root, later);
+  const { chainDer } = past.issue("web", later, intermediate);
+  assertRefused(judge(chainDer, {}, trust(past.rootPem)), "expired");
+});
+
+Deno.test("verifyPeer takes the renewed certificate of an authority whose old one has expired", () => {
+  const old = domain.authority(domain.root, { notAfterMs: NOW_MS - 1000 });
+  const { der } = domain.issue("web", {}, old);
+  const fresh = domain.renew(old);
+  assertRefused(judge([der, old.der]), "expired");
+  assert.ok(judge([der, old.der, fresh.der]).ok);
+  const pem = (signer: { der: Uint8Array }): string => encodePem(signer.der, "CERTIFICATE");
+  assert.ok(judge([der], {}, trust(domain.rootPem, pem(old), pem(fresh))).ok);
+});
+
+Deno.test("verifyPeer does not take an intermediate of the bundle for a root", () => {
+  const { der } = domain.issue("web");
+  const rootless = trust(stranger.rootPem, domain.intermediatePem);
+  assertRefused(judge([der], {}, rootless), "bad_signature");
+});
+
+Deno.test("verifyPeer lets an authority narrow what its leafs are for", () => {
+  const servers = domain.authority(domain.root, { extKeyUsage: [EKU.serverAuth] });
+  const { chainDer } = domain.issue("web", {}, servers);
+  assert.ok(judge(chainDer, { role: "server" }).ok);
+  assertRefused(judge(chainDer, { role: "client" }), "extended_key_usage");
+});
+
+Deno.test("verifyPeer relies on no certificate with a constraint it does not know", () => {
+  const extra = [extension("2.5.29.30", sequence())];
+  assertRefused(judge(domain.issue("web", { extra }).chainDer), "unsupported");
+  const constrained = domain.authority(domain.root, { extra });
+  assertRefused(judge(domain.issue("web", {}, constrained).chainDer), "unknown_authority");
 });
 
 Deno.test("verifyPeer compares the expected identity exactly, alone or in a list", () => {

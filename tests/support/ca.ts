@@ -97,6 +97,12 @@ export class TestDomain {
     return { name, keys, der: this.#certificate(name, keys, parent, { ...CA, ...options }) };
   }
 
+  /** The same authority, name and key, with a new certificate. */
+  renew(signer: Signer, options: LeafOptions = {}): Signer {
+    const der = this.#certificate(signer.name, signer.keys, this.#root, { ...CA, ...options });
+    return { ...signer, der };
+  }
+
   get root(): Signer {
     return this.#root;
   }
