@@ -47,6 +47,8 @@ export class Half {
 export class StreamContext {
   readonly id: number;
   readonly vm: Vm;
+  /** When the filter first saw the exchange, since the epoch. */
+  readonly startedMs: number;
   readonly request: Half = new Half();
   readonly response: Half = new Half();
   /** Null once the exchange has ended. */
@@ -70,6 +72,7 @@ export class StreamContext {
     this.id = id;
     this.vm = vm;
     this.exchange = exchange;
+    this.startedMs = vm.host.clock.nowMs();
     this.requestHeaders = new RequestHeaders(exchange.request, vm);
     this.requestHeaders.writable = false;
   }

@@ -46,14 +46,10 @@ export class Streams {
     return opened;
   }
 
-  /** What a data hook passes on without the guest: what had been held back for it, and the new bytes. */
-  pass(exchange: FilterContext, direction: number, bytes: Uint8Array): Uint8Array {
+  /** The stream whose guest is asked no more, when there has been one: it may hold bytes. */
+  left(exchange: FilterContext): StreamContext | null {
     const found = exchange.slots[this.#slot];
-    if (!(found instanceof StreamContext)) return bytes;
-    const half = found.half(direction);
-    const again = half.held; // then the buffer ends in these very bytes
-    half.held = false;
-    return takeAll(half, again ? EMPTY : bytes);
+    return found instanceof StreamContext ? found : null;
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Traps: in every callback, in both fail modes; what they are called, and how the filter comes back. */
 import assert from "node:assert/strict";
-import { CONTINUE, DONE } from "../../core/filter.ts";
+import { COLLECT, CONTINUE, DONE } from "../../core/filter.ts";
+import { Fields } from "../../core/fields.ts";
 import { RESTART, WASM_LIMITS } from "../limits.ts";
 import { type FakeExchange, type FilterSetup, setUpWat } from "../testing/harness.ts";
 
@@ -160,6 +161,30 @@ Deno.test("A body that was held is passed on when the instance dies and the fail
   assert.equal(x.requestData("cd"), "");
   assert.equal(x.requestData("ef"), "abcdef");
   assert.equal(x.requestData("gh", true), "gh");
+});
+
+Deno.test("A body changed before its instance dies cannot break the length its head has promised", async () => {
+  const body = `(data (i32.const 256) "<new>")
+    (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32)
+      (if (i32.gt_u (local.get 1) (i32.const 8)) (then unreachable))
+      (call $ok (call $proxy_set_buffer_bytes (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 256)
+        (i32.const 5))) (i32.const 1))`;
+  const sent = await setUpWat(body, { failMode: "open" });
+  const x = sent.exchange({ fields: new Fields(["content-length", "4"]) });
+  x.requestData("ab");
+  assert.equal(x.requestData("cd", true), "");
+  assert.equal(x.fault!.code, "wasm.body_length");
+
+  const held = await setUpWat(
+    `(func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 1)) ${body}`,
+    { failMode: "open" },
+  );
+  const y = held.exchange({ fields: new Fields(["content-length", "4"]) });
+  assert.equal(y.requestHead(false), COLLECT);
+  y.requestData("ab");
+  assert.equal(y.requestData("cd", true), "<new>abcd");
+  assert.equal(y.fault, null);
+  assert.equal(y.request.fields.get("content-length"), "9");
 });
 
 /** Traps on requests to /trap only. */

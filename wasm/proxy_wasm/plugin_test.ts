@@ -154,6 +154,27 @@ Deno.test("Numbers are eight bytes and truths one; what is not known is not foun
   assert.deepEqual(s.notes(), ["8", "1", "1", "1"]);
 });
 
+Deno.test("Times are nanoseconds: when the exchange began, and how long ago", async () => {
+  const read = (path: number, size: number): string =>
+    `(call $ok (call $proxy_get_property (i32.const ${path}) (i32.const ${size}) (i32.const 16)
+       (i32.const 20)))`;
+  const s = await setUpWat(
+    `(data (i32.const 256) "request\\00time") (data (i32.const 280) "request\\00duration")
+     (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+     (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32)
+       ${read(256, 12)}
+       (call $note (i64.eq (i64.load (i32.load (i32.const 16))) (i64.const 1700000001000000000)))
+       ${read(280, 16)}
+       (call $note (i64.eq (i64.load (i32.load (i32.const 16))) (i64.const 30000000)))
+       (i32.const 0))`,
+  );
+  const x = s.exchange();
+  x.requestHead();
+  s.clock.ms += 30;
+  x.responseHead();
+  assert.deepEqual(s.notes(), ["1", "1"]);
+});
+
 Deno.test("A property that a filter set is there for its exchange only, and cannot hide the proxy's own", async () => {
   const s = await setUpWat(
     `(data (i32.const 256) "mine") (data (i32.const 260) "route_name")

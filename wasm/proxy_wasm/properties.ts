@@ -26,7 +26,7 @@ export function getProperty(vm: Vm, path: readonly string[]): Uint8Array | null 
   }
   const { exchange } = stream;
   const known = exchange !== null && Object.hasOwn(EXCHANGE, key) ? EXCHANGE[key] : undefined;
-  if (known !== undefined) return known(exchange!, vm);
+  if (known !== undefined) return known(exchange!, stream);
   return stream.properties?.get(key) ?? null;
 }
 
@@ -44,7 +44,7 @@ const PLUGIN: Readonly<Record<string, (vm: Vm) => Uint8Array>> = {
   "plugin_vm_id": () => text(""),
 };
 
-type Read = (exchange: FilterContext, vm: Vm) => Uint8Array | null;
+type Read = (exchange: FilterContext, stream: StreamContext) => Uint8Array | null;
 
 const EXCHANGE: Readonly<Record<string, Read>> = {
   "request.path": (x) => latin1Bytes(x.request.path),
@@ -53,11 +53,12 @@ const EXCHANGE: Readonly<Record<string, Read>> = {
   "request.host": (x) => latin1Bytes(x.request.authority),
   "request.scheme": (x) => latin1Bytes(x.request.scheme),
   "request.method": (x) => latin1Bytes(x.request.method),
-  "request.protocol": () => text("HTTP/1.1"),
   "request.referer": (x) => header(x, "referer"),
   "request.useragent": (x) => header(x, "user-agent"),
   "request.id": (x) => header(x, "x-request-id"),
-  "request.time": (_x, vm) => int(BigInt(Math.trunc(vm.host.clock.nowMs())) * 1_000_000n),
+  "request.time": (_x, stream) => int(nanoseconds(stream.startedMs)),
+  "request.duration": (_x, stream) =>
+    int(nanoseconds(stream.vm.host.clock.nowMs() - stream.startedMs)),
   "response.code": (x) => x.response === null ? null : int(BigInt(x.response.status)),
   "source.address": (x) => text(x.remote),
   "source.port": (x) => int(BigInt(portOf(x.remote))),
@@ -82,6 +83,10 @@ function int(value: bigint): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigInt64(0, value, true);
   return bytes;
+}
+
+function nanoseconds(ms: number): bigint {
+  return BigInt(Math.trunc(ms)) * 1_000_000n;
 }
 
 function bool(value: boolean): Uint8Array {

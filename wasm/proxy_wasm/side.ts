@@ -69,7 +69,7 @@ export class Side {
   data(ctx: FilterContext, bytes: Uint8Array, end: boolean): Uint8Array | null {
     const stream = this.#streams.of(ctx);
     if (stream === DONE) return EMPTY;
-    if (stream === CONTINUE) return this.#streams.pass(ctx, this.#direction, bytes);
+    if (stream === CONTINUE) return this.#without(ctx, bytes, end);
     const { vm } = stream;
     const half = stream.half(this.#direction);
     if (half.declared === UNKNOWN) {
@@ -136,6 +136,23 @@ export class Side {
     }
     half.paused = true;
     return PAUSE;
+  }
+
+  /** A body without the guest: what had been held back for it, and the new bytes. */
+  #without(ctx: FilterContext, bytes: Uint8Array, end: boolean): Uint8Array {
+    const stream = this.#streams.left(ctx);
+    if (stream === null) return bytes;
+    const half = stream.half(this.#direction);
+    this.#begin(stream, half);
+    const again = half.held; // then the buffer ends in these very bytes
+    half.held = false;
+    return this.#pass(ctx, stream, takeAll(half, again ? EMPTY : bytes), end);
+  }
+
+  /** What the head promises counts from the first byte on: later filters may still have changed it. */
+  #begin(stream: StreamContext, half: Half): void {
+    if (half.declared !== UNKNOWN) return;
+    half.declared = lengthOf(stream.headers(this.#direction)!.fields);
   }
 
   /** Lets bytes go on, and holds the guest to the length its head has promised. */
