@@ -148,6 +148,8 @@ Deno.test("verifyPeer refuses a good leaf below a root that has expired", () => 
   const intermediate = past.authority(past.root, later);
   const { chainDer } = past.issue("web", later, intermediate);
   assertRefused(judge(chainDer, {}, trust(past.rootPem)), "expired");
+  const renewed = encodePem(past.renew(past.root, later).der, "CERTIFICATE");
+  assert.ok(judge(chainDer, {}, trust(past.rootPem, renewed)).ok);
 });
 
 Deno.test("verifyPeer takes the renewed certificate of an authority whose old one has expired", () => {
