@@ -157,7 +157,8 @@ class Compilation {
       for (const link of chain) {
         filters.push(await this.#filter(link, filters.length, choice.backend));
       }
-      const retries = filters.some((filter) => filter.onOutcome !== undefined);
+      // Bodies are kept for those chains only that may send one again.
+      const retries = chain.some((link) => link.kind === "retry");
       const backend = this.#backends.get(choice.backend) ?? null;
       const route: Route = {
         name: spec.name,
