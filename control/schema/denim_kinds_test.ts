@@ -1,0 +1,289 @@
+import { deepStrictEqual as same, match, strictEqual as equal } from "node:assert/strict";
+import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
+import { parseDocuments } from "./parse.ts";
+
+type Fields = Record<string, unknown>;
+
+function problems(kind: string, spec: Fields, metadata: Fields = { name: "a" }): string[] {
+  const document = { apiVersion: "denim.dev/v1", kind, metadata, spec };
+  return parseDocuments([document]).errors.map((error) => `${error.path} ${error.message}`);
+}
+
+const PORTS = { ports: [{ port: 80 }] };
+const TARGET = { targetRefs: [{ kind: "Service", name: "a" }] };
+const MODULE = { module: { name: "acme/tag" } };
+
+const ACCEPTED: [kind: string, what: string, spec: Fields][] = [
+  ["Service", "several named ports", {
+    ports: [{ name: "a", port: 1 }, { name: "b", port: 2, protocol: "HTTP" }],
+  }],
+  ["Service", "a subset", { ...PORTS, from: "reviews", selector: { version: "v1" } }],
+  ["Service", "addresses of all forms", {
+    ...PORTS,
+    endpoints: ["10.0.0.1:1", "[::1]:80", "db.example:65535"],
+  }],
+  ["TrafficPolicy", "everything for a Service", {
+    ...TARGET,
+    timeouts: { request: "2s", backendRequest: "1s" },
+    retry: {
+      attempts: 2,
+      codes: [503],
+      on: ["connect-failure", "reset", "status", "timeout", "non-idempotent"],
+      backoff: "10ms",
+      budget: { percent: 10, interval: "5s", minRetriesPerSecond: 1 },
+    },
+    circuitBreaker: {
+      maxRequests: 1,
+      maxPending: 0,
+      maxConnections: 1,
+      consecutiveFailures: 3,
+      openFor: "5s",
+    },
+    outlierDetection: { consecutive5xx: 0, baseEjection: "1m", maxEjectionPercent: 100 },
+    loadBalancer: { algorithm: "least_request" },
+  }],
+  ["TrafficPolicy", "timeouts of a route", {
+    targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }],
+    timeouts: { request: "0s" },
+  }],
+  ["FilterBinding", "no target", MODULE],
+  ["FilterBinding", "a digest", { module: { digest: `sha256:${"a".repeat(64)}` } }],
+  ["FilterBinding", "any JSON as configuration", {
+    ...MODULE,
+    config: { a: [1, null, { b: "c" }] },
+  }],
+];
+
+for (const [kind, what, spec] of ACCEPTED) {
+  Deno.test(`${kind} accepts ${what}`, () => same(problems(kind, spec), []));
+}
+
+const REFUSED: [kind: string, what: string, spec: Fields, problem: RegExp][] = [
+  ["Service", "no ports", { ports: [] }, /^spec\.ports is empty/],
+  [
+    "Service",
+    "a port twice",
+    { ports: [{ port: 1 }, { port: 1 }] },
+    /^spec\.ports\[1\]\.port is 1, which/,
+  ],
+  [
+    "Service",
+    "a name of a port twice",
+    { ports: [{ port: 1, name: "a" }, { port: 2, name: "a" }] },
+    /^spec\.ports\[1\]\.name/,
+  ],
+  [
+    "Service",
+    "port 0",
+    { ports: [{ port: 0 }] },
+    /^spec\.ports\[0\]\.port is 0, wanted a port from 1/,
+  ],
+  [
+    "Service",
+    "addresses beside a selector",
+    { ...PORTS, endpoints: ["a:1"], selector: {} },
+    /^spec\.endpoints stands beside/,
+  ],
+  ...["a", "a:0", "a:65536", ":80", "http://a:80", "a:80/x", "a b:80"].map((
+    address,
+  ): [string, string, Fields, RegExp] => [
+    "Service",
+    `the address "${address}"`,
+    { ...PORTS, endpoints: [address] },
+    /^spec\.endpoints\[0\] is ".*", wanted an address such as/,
+  ]),
+  ["TrafficPolicy", "no target", { targetRefs: [] }, /^spec\.targetRefs is empty/],
+  ["TrafficPolicy", "a target of the wrong group", {
+    targetRefs: [{ group: "", kind: "Gateway", name: "a" }],
+  }, /^spec\.targetRefs\[0\]\.group is "", which has no kind "Gateway"/],
+  ["TrafficPolicy", "a breaker for a route", {
+    targetRefs: [{ kind: "HTTPRoute", name: "r" }],
+    circuitBreaker: {},
+  }, /^spec\.circuitBreaker belongs to a Service/],
+  ["TrafficPolicy", "an attempt longer than the request", {
+    ...TARGET,
+    timeouts: { request: "1s", backendRequest: "2s" },
+  }, /^spec\.timeouts\.backendRequest is longer/],
+  [
+    "TrafficPolicy",
+    "a budget over 100 percent",
+    { ...TARGET, retry: { budget: { percent: 101 } } },
+    /^spec\.retry\.budget\.percent is 101, wanted a number from 0 to 100/,
+  ],
+  [
+    "TrafficPolicy",
+    "a budget of no interval",
+    { ...TARGET, retry: { budget: { interval: "0s" } } },
+    /^spec\.retry\.budget\.interval is "0s", wanted a duration above 0s/,
+  ],
+  [
+    "TrafficPolicy",
+    "an unknown condition",
+    { ...TARGET, retry: { on: ["connect-failures"] } },
+    /^spec\.retry\.on\[0\] .*did you mean "connect-failure"/,
+  ],
+  ["TrafficPolicy", "an unknown algorithm", {
+    ...TARGET,
+    loadBalancer: { algorithm: "round-robin" },
+  }, /^spec\.loadBalancer\.algorithm .*did you mean "round_robin"/],
+  ["FilterBinding", "no module", { module: {} }, /^spec\.module names no module/],
+  [
+    "FilterBinding",
+    "two modules",
+    { module: { name: "a/b", file: "x" } },
+    /^spec\.module names more than one/,
+  ],
+  [
+    "FilterBinding",
+    "a version without a name",
+    { module: { file: "x", version: "1.0.0" } },
+    /^spec\.module\.version wants the name/,
+  ],
+  [
+    "FilterBinding",
+    "a name without a publisher",
+    { module: { name: "tag" } },
+    /^spec\.module\.name is "tag", wanted a listing such as/,
+  ],
+  [
+    "FilterBinding",
+    "a version that is none",
+    { module: { name: "a/b", version: "latest" } },
+    /^spec\.module\.version is "latest"/,
+  ],
+  [
+    "FilterBinding",
+    "an unknown capability",
+    { ...MODULE, capabilities: ["http-calls"] },
+    /^spec\.capabilities\[0\] .*did you mean "http-call"/,
+  ],
+  [
+    "FilterBinding",
+    "an unknown phase",
+    { ...MODULE, phase: "authz" },
+    /^spec\.phase is "authz".*did you mean "AUTHZ"/,
+  ],
+  [
+    "FilterBinding",
+    "a fail mode that is none",
+    { ...MODULE, failMode: "close" },
+    /^spec\.failMode .*did you mean "closed"/,
+  ],
+];
+
+for (const [kind, what, spec, problem] of REFUSED) {
+  Deno.test(`${kind} refuses ${what}`, () => {
+    const [first, ...more] = problems(kind, spec);
+    match(first!, problem);
+    same(more, []);
+  });
+}
+
+Deno.test("MeshConfig has one place only", () => {
+  same(problems("MeshConfig", {}, { name: "default" }), []);
+  match(
+    problems("MeshConfig", TARGET, { name: "default" })[0]!,
+    /^spec\.targetRefs is not a known/,
+  );
+  match(
+    problems("MeshConfig", {}, { name: "other" })[0]!,
+    /^metadata\.name is "other", wanted "default"/,
+  );
+  match(
+    problems("MeshConfig", {}, { name: "default", namespace: "default" })[0]!,
+    /^metadata\.namespace is "default", wanted "denim-system"/,
+  );
+});
+
+const names = (count: number): Record<string, string> =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`l${i}`, "x"]));
+
+/** Each limit: just fits, and one too much, with the path of the error. */
+const LIMITED: [
+  limit: keyof typeof LIMITS,
+  make: (n: number) => [string, Fields, Fields?],
+  path: string,
+][] = [
+  ["nameChars", (n) => ["TrafficPolicy", TARGET, { name: "a".repeat(n) }], "metadata.name"],
+  ["labelChars", (n) => ["Service", PORTS, { name: "a".repeat(n) }], "metadata.name"],
+  ["labels", (n) => ["Service", PORTS, { name: "a", labels: names(n) }], "metadata.labels"],
+  [
+    "servicePorts",
+    (n) => ["Service", { ports: Array.from({ length: n }, (_, i) => ({ port: i + 1 })) }],
+    "spec.ports",
+  ],
+  [
+    "staticEndpoints",
+    (n) => ["Service", { ...PORTS, endpoints: Array(n).fill("a:1") }],
+    "spec.endpoints",
+  ],
+  [
+    "targetRefs",
+    (n) => ["TrafficPolicy", { targetRefs: Array(n).fill(TARGET.targetRefs[0]) }],
+    "spec.targetRefs",
+  ],
+  [
+    "retryAttempts",
+    (n) => ["TrafficPolicy", { ...TARGET, retry: { attempts: n } }],
+    "spec.retry.attempts",
+  ],
+  [
+    "retryCodes",
+    (n) => ["TrafficPolicy", { ...TARGET, retry: { codes: Array(n).fill(500) } }],
+    "spec.retry.codes",
+  ],
+  [
+    "filterConfigBytes",
+    (n) => ["FilterBinding", { ...MODULE, config: "x".repeat(n - 2) }],
+    "spec.config",
+  ],
+  [
+    "fuelPerCall",
+    (n) => ["FilterBinding", { ...MODULE, limits: { fuelPerCall: n } }],
+    "spec.limits.fuelPerCall",
+  ],
+  [
+    "filterMemoryMiB",
+    (n) => ["FilterBinding", { ...MODULE, limits: { memoryMiB: n } }],
+    "spec.limits.memoryMiB",
+  ],
+  [
+    "capabilities",
+    (n) => ["FilterBinding", { ...MODULE, capabilities: Array(n).fill("tick") }],
+    "spec.capabilities",
+  ],
+  [
+    "annotationBytes",
+    (n) => ["Service", PORTS, { name: "a", annotations: { a: "x".repeat(n - 8) } }],
+    "metadata.annotations",
+  ],
+];
+
+for (const [limit, make, path] of LIMITED) {
+  Deno.test(`The limit ${limit} holds`, () => {
+    same(problems(...make(LIMITS[limit])), []);
+    equal(problems(...make(LIMITS[limit] + 1))[0]?.split(" ")[0], path);
+  });
+}
+
+Deno.test("The limits parentRefs and headersPerModifier hold", () => {
+  const route = (parents: number, headers: number): string[] =>
+    parseDocuments([{
+      apiVersion: "gateway.networking.k8s.io/v1",
+      kind: "HTTPRoute",
+      metadata: { name: "r" },
+      spec: {
+        parentRefs: Array.from({ length: parents }, (_, i) => ({ name: `g${i}` })),
+        rules: [{
+          filters: [{
+            type: "RequestHeaderModifier",
+            requestHeaderModifier: { remove: Array.from({ length: headers }, (_, i) => `h${i}`) },
+          }],
+        }],
+      },
+    }]).errors.map((error) => error.path);
+  const { parentRefs, headersPerModifier } = LIMITS;
+  same(route(parentRefs, headersPerModifier), []);
+  same(route(parentRefs + 1, 1), ["spec.parentRefs"]);
+  same(route(1, headersPerModifier + 1), ["spec.rules[0].filters[0].requestHeaderModifier.remove"]);
+});
