@@ -20,6 +20,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export class Renewal {
   readonly #options: RenewalOptions;
   readonly #request: (csr: string) => boolean;
+  readonly #unwatch: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = false;
   #keyPem = "";
@@ -29,6 +30,10 @@ export class Renewal {
   constructor(options: RenewalOptions, request: (csr: string) => boolean) {
     this.#options = options;
     this.#request = request;
+    // A bundle without our own root makes us a stranger to everybody: half a life is too long to wait.
+    this.#unwatch = options.identity.onChange(() => {
+      if (!this.#due && !options.identity.isVouchedFor) this.#renew();
+    });
     this.#arm();
   }
 
@@ -62,6 +67,7 @@ export class Renewal {
   }
 
   stop(): void {
+    this.#unwatch();
     clearTimeout(this.#timer);
   }
 

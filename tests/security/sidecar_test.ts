@@ -205,6 +205,8 @@ Deno.test("A running sidecar follows its trust bundle: new connections, tickets 
   await assertLetIn(attacker.attack(is), next.id("web"));
   await sidecar.logged({ msg: "inbound.closed", reason: "unknown_authority" }, from);
   await held;
+  // Its own certificate came from the old root too, so it gets another at once.
+  await sidecar.logged({ msg: "identity.renewed" }, from);
 });
 
 Deno.test("A running sidecar holds a peer to the end of its certificate, ticket or not", async () => {
