@@ -80,10 +80,15 @@ export class Child {
     return this.#line;
   }
 
-  /** Starts it and resolves with its ready line; rejects with the end of its log when it does not come up. */
-  async start(): Promise<ReadyLine> {
+  /** Starts the process and does not wait: `start` may be called for that later. */
+  launch(): void {
     this.#stopping = false;
     if (this.#process === null) this.#spawn();
+  }
+
+  /** Starts it and resolves with its ready line; rejects with the end of its log when it does not come up. */
+  async start(): Promise<ReadyLine> {
+    this.launch();
     const limitMs = this.#options.readyTimeoutMs ?? READY_TIMEOUT_MS;
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(

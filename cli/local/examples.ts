@@ -28,6 +28,7 @@ export async function pushExamples(
   options: ExampleOptions,
 ): Promise<string> {
   const admitted = await admittedVersions(control);
+  if (admitted.size === 0) options.say("Building and admitting the example filters");
   const bindings = await Promise.all(FILTERS.map(async ({ folder, bound }) => {
     const dir = `${EXAMPLES}${folder}`;
     try {

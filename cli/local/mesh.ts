@@ -83,10 +83,10 @@ export class Mesh implements AsyncDisposable {
       appsUp.catch(() => {});
       await this.control.start();
       await this.#join();
-      const proxiesUp = Promise.all([...this.proxies.values()].map((proxy) => proxy.start()));
-      proxiesUp.catch(() => {});
+      // They load and join meanwhile; ready they are only with a configuration, which may take long to come.
+      for (const proxy of this.proxies.values()) proxy.launch();
       await this.#configure();
-      await Promise.all([appsUp, proxiesUp]);
+      await Promise.all([appsUp, ...[...this.proxies.values()].map((proxy) => proxy.start())]);
       await this.#converged();
     } catch (problem) {
       await this.stop();
@@ -112,13 +112,10 @@ export class Mesh implements AsyncDisposable {
     return this.#client;
   }
 
-  /** `http://host:port` of the gateway's first listener. */
+  /** `http://host:port` of the gateway's first listener: its resource is applied with this port. */
   get gatewayUrl(): string {
-    const listeners = this.proxies.get("gateway")?.line?.["listeners"];
-    const address = typeof listeners === "object" && listeners !== null
-      ? Object.values(listeners).find((one) => typeof one === "string")
-      : undefined;
-    return address === undefined ? "" : `http://${address}`;
+    const port = this.#places.ports["gateway"];
+    return port === undefined ? "" : `http://127.0.0.1:${port}`;
   }
 
   local(): LocalMesh {

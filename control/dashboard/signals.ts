@@ -7,6 +7,8 @@ import type { RouteReport } from "../schema/protocol.ts";
 export const WINDOW_MS = 10_000;
 /** A proxy not heard of for this long has no rate, whatever it said last. */
 const STALE_MS = 20_000;
+/** A proxy's next report comes within this. */
+const REPORT_MS = 6_000;
 /** The last minute in steps, for the small pictures. */
 const STEPS = 30, STEP_MS = 2_000;
 
@@ -86,7 +88,9 @@ function history(proxies: readonly ProxyView[], wanted: Wanted, nowMs: number): 
         ((to.atMs - from.atMs) / 1000);
       for (let step = 0; step < STEPS; step++) {
         const at = nowMs - (STEPS - step - 0.5) * STEP_MS;
-        if (at >= from.atMs && at < to.atMs) rates[step]! += perSecond;
+        // The newest rate holds until the next report is due, else every picture would end in a fall.
+        const until = n === proxy.samples.length - 1 ? to.atMs + REPORT_MS : to.atMs;
+        if (at >= from.atMs && at < until) rates[step]! += perSecond;
       }
     }
   }
