@@ -18,7 +18,7 @@ Deno.test("docs/resources.md names short forms that the table of kinds knows", (
   for (const row of KINDS) {
     const line = page.split("\n").find((text) => text.startsWith(`| \`${row.kind}\``));
     ok(line, `no line for ${row.kind}`);
-    const short = /`(\w+)` \|$/.exec(line)?.[1];
+    const short = /`(\w+)`\s*\|$/.exec(line)?.[1];
     equal(row.aliases.includes(short!), true, `${row.kind} has no alias "${short}"`);
   }
 });
