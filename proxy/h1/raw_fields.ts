@@ -6,8 +6,6 @@
  * All others, and all that a filter changed or added, are written anew.
  */
 import { Fields } from "../../core/fields.ts";
-import { CR, SP } from "./chars.ts";
-import type { HeadParser } from "./parser.ts";
 
 /** In place of the offsets of a line that is not in the plain form. */
 export const NOT_PLAIN = -1;
@@ -26,13 +24,4 @@ export class RawFields extends Fields {
     this.given = lines.slice();
     this.spans = spans;
   }
-}
-
-/** Notes where the line at `mark` lies. */
-export function pushSpan(spans: number[], parser: HeadParser, mark: number): void {
-  const { bytes, marks } = parser;
-  const nameEnd = marks[mark + 2]!, from = marks[mark + 3]!, to = marks[mark + 4]!;
-  const plain = from === nameEnd + 2 && bytes[nameEnd + 1] === SP && bytes[to] === CR;
-  if (plain) spans.push(marks[mark + 1]!, to + 2);
-  else spans.push(NOT_PLAIN, NOT_PLAIN);
 }
