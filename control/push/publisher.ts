@@ -96,5 +96,6 @@ export function admittedModules(market: MarketApi): AdmittedModule[] {
     fuelPerCall: one.limits.fuelPerCall,
     memoryBytes: one.limits.memoryMiB * 1024 * 1024,
     config: one.config,
+    capabilities: one.capabilities,
   }));
 }

@@ -15,6 +15,8 @@ export interface AdmittedModule {
   readonly fuelPerCall?: number;
   readonly memoryBytes?: number;
   readonly config?: string;
+  /** What it was seen to use. */
+  readonly capabilities?: readonly string[];
 }
 
 /** `FilterBinding.spec.module`. */
