@@ -1,6 +1,7 @@
 /** One socket and its codec: reads are pushed in, writes of one turn leave together, pressure goes both ways. */
 import type { Socket } from "node:net";
 import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import type { Codec, Wire } from "../core/stream.ts";
 import type { Fault } from "../core/fault.ts";
 import { read } from "./scavenge.ts";
@@ -12,22 +13,38 @@ const JOIN_BYTES = 64 * 1024;
 
 type Piece = Uint8Array | string;
 
-/** Connections with something to send; flushed together once the code that wrote has run to its end. */
-const dirty: Connection[] = [];
-let flushing = false;
+/** Connections with something to send, flushed together. */
+class FlushQueue {
+  readonly #dirty: Connection[] = [];
+  readonly #defer: (flush: () => void) => void;
+  readonly #flush = (): void => this.#run();
 
-function schedule(connection: Connection): void {
-  dirty.push(connection);
-  if (flushing) return;
-  flushing = true;
-  queueMicrotask(flushDirty);
+  constructor(defer: (flush: () => void) => void) {
+    this.#defer = defer;
+  }
+
+  add(connection: Connection): void {
+    if (this.#dirty.push(connection) === 1) this.#defer(this.#flush);
+  }
+
+  #run(): void {
+    const dirty = this.#dirty;
+    // A flush may lead to more writes on the same or other connections: the list grows while we walk it.
+    for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
+    dirty.length = 0;
+  }
 }
 
-function flushDirty(): void {
-  // A flush may lead to more writes on the same or other connections: the list grows while we walk it.
-  for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
-  dirty.length = 0;
-  flushing = false;
+/** Once the code that wrote has run to its end: nothing is gained by waiting for more. */
+const SOON = new FlushQueue((flush) => queueMicrotask(flush));
+/** Once every socket that had something was read: what all of them led to leaves in one write. */
+const AFTER_READS = new FlushQueue((flush) => void setImmediate(flush));
+
+export interface ConnectionOptions {
+  /** Holds writes until {@link Connection.open}: a client must not send before the server has proved its identity. */
+  readonly corked?: boolean;
+  /** Many exchanges share the connection: one write per turn of the event loop pays. */
+  readonly batch?: boolean;
 }
 
 export interface ConnectionOwner {
@@ -45,6 +62,7 @@ export class Connection implements Wire {
   /** Bytes seen in either direction since the last sweep. */
   activity = 0;
   readonly #owner: ConnectionOwner;
+  readonly #flusher: FlushQueue;
   #pieces: Piece[] = [];
   #queued = 0;
   #scheduled = false;
@@ -56,11 +74,11 @@ export class Connection implements Wire {
   /** Why the connection ended, when we know better than the codec. */
   #fault: Fault | null = null;
 
-  /** `corked` until {@link open}: a client must not send before the server has proved its identity. */
-  constructor(socket: Socket, owner: ConnectionOwner, corked: boolean) {
+  constructor(socket: Socket, owner: ConnectionOwner, options: ConnectionOptions = {}) {
     this.socket = socket;
     this.#owner = owner;
-    this.#corked = corked;
+    this.#corked = options.corked ?? false;
+    this.#flusher = options.batch ? AFTER_READS : SOON;
     socket.on("data", (bytes: Uint8Array) => {
       this.activity += bytes.length;
       read(bytes.length);
@@ -73,6 +91,10 @@ export class Connection implements Wire {
     socket.on("close", () => this.#closed());
   }
 
+  /** Why we ended it, if we did. */
+  get fault(): Fault | null {
+    return this.#fault;
+  }
   get gone(): boolean {
     return this.#gone;
   }
@@ -159,7 +181,7 @@ export class Connection implements Wire {
     this.#queued += size;
     if (!this.#scheduled && !this.#corked) {
       this.#scheduled = true;
-      schedule(this);
+      this.#flusher.add(this);
     }
     if (this.#corked || this.#queued + this.socket.writableLength > HIGH_WATER_BYTES) {
       this.#starved = true;

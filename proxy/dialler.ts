@@ -1,6 +1,6 @@
-/** Dials an endpoint: plaintext to the own workload, mTLS with a checked identity to every other sidecar. */
+/** Dials endpoints: plaintext to the own workload, mTLS with a checked identity to every other sidecar. */
 import { connect, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import type { Log } from "../core/log.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
@@ -8,21 +8,27 @@ import type { ClientCodec, Wire } from "../core/stream.ts";
 import { Expires, type Wheel } from "../core/timers.ts";
 import type { BackendSpec, EndpointSpec } from "../control/schema/snapshot.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
+import { PENDING_CODEC } from "./pending_codec.ts";
 import { admitPeer, type MeshIdentity } from "./tls/mod.ts";
-import type { Dial, Pool, PooledConnection } from "./upstream/pool.ts";
+import { type MuxConnection, MuxPool } from "./upstream/mux_pool.ts";
+import { Pool, type PooledConnection, type RequestPool } from "./upstream/pool.ts";
+
+type Client = ClientCodec<RequestHead, ResponseHead>;
 
 export interface DiallerDeps {
   /** Null while we have none: endpoints that want mTLS cannot be reached yet. */
   readonly identity: () => MeshIdentity | null;
-  readonly codec: (wire: Wire) => ClientCodec<RequestHead, ResponseHead>;
+  readonly h1: (wire: Wire) => Client;
+  readonly h2: (wire: Wire) => Client & { readonly active: number };
   readonly wheel: Wheel;
   readonly log: Log;
+  readonly monotonicMs: () => number;
 }
 
-/** A {@link Dial} for each endpoint of a snapshot. */
+/** Gives each endpoint of a snapshot the pool its requests go through. */
 export function createDialler(
   deps: DiallerDeps,
-): (endpoint: EndpointSpec, backend: BackendSpec) => Dial {
+): (endpoint: EndpointSpec, backend: BackendSpec) => RequestPool {
   return (endpoint, backend) => {
     const { host, port } = splitAddress(endpoint.address);
     const target: Target = {
@@ -32,7 +38,11 @@ export function createDialler(
       identity: endpoint.identity ?? null,
       connectTimeoutMs: backend.connectTimeoutMs,
     };
-    return (pool) => new Outlet(deps, target, pool);
+    const single = (): Pool =>
+      new Pool(backend.pool, (pool) => new Outlet(deps, target, pool), deps.monotonicMs);
+    if (target.identity === null) return single();
+    const mux = (pool: MuxPool): MuxConnection => new MuxOutlet(deps, target, pool);
+    return new MuxPool(backend.pool, mux, single, deps.monotonicMs);
   };
 }
 
@@ -44,38 +54,111 @@ interface Target {
   readonly connectTimeoutMs: number;
 }
 
-/** One connection to an endpoint, from dialling to its end. */
-class Outlet extends Expires implements PooledConnection, ConnectionOwner {
-  readonly #deps: DiallerDeps;
-  readonly #target: Target;
-  readonly #pool: Pool;
-  readonly #connection: Connection;
-  readonly codec: ClientCodec<RequestHead, ResponseHead>;
-  idleSinceMs = 0;
+/** A socket on its way to an endpoint, and the connection on it: what both kinds of outlet share. */
+abstract class Dialling extends Expires implements ConnectionOwner {
+  protected readonly deps: DiallerDeps;
+  protected readonly target: Target;
+  protected readonly connection: Connection;
   #open = false;
-  #inUse = true;
 
-  constructor(deps: DiallerDeps, target: Target, pool: Pool) {
+  constructor(deps: DiallerDeps, target: Target, alpn: readonly string[], mux: boolean) {
     super();
-    this.#deps = deps;
-    this.#target = target;
-    this.#pool = pool;
-    const socket = target.identity === null ? this.#plain() : this.#mesh(target.identity);
-    this.#connection = new Connection(socket, this, true);
-    this.codec = deps.codec(this.#connection);
-    this.#connection.codec = this.codec;
+    this.deps = deps;
+    this.target = target;
+    const socket = target.identity === null ? this.#plain() : this.#mesh(target.identity, alpn);
+    this.connection = new Connection(socket, this, { corked: true, batch: mux });
+    this.connection.codec = PENDING_CODEC;
     socket.on("error", (e: NodeJS.ErrnoException) => this.#failed(e));
     deps.wheel.arm(this, target.connectTimeoutMs);
   }
 
+  /** Connected, and the peer is who it should be; `alpn` as negotiated. */
+  protected abstract opened(alpn: string): void;
+  abstract received(): void;
+  protected abstract lost(): void;
+
   /** Connecting took too long. */
   expired(): void {
-    this.#connection.fail(FAULTS["upstream.connect_timeout"]);
+    this.connection.fail(FAULTS["upstream.connect_timeout"]);
+  }
+  fail(fault: Fault): void {
+    this.connection.fail(fault);
+  }
+  gone(): void {
+    this.deps.wheel.disarm(this);
+    this.lost();
   }
 
-  fail(fault: Fault): void {
-    this.#connection.fail(fault);
+  #plain(): Socket {
+    const { host, port } = this.target;
+    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+    socket.on("connect", () => this.#connected(""));
+    return socket;
   }
+
+  #mesh(identity: string, alpn: readonly string[]): Socket {
+    const { host, port, address } = this.target;
+    const own = this.deps.identity();
+    if (own === null) {
+      // Fails as any other connection would, so that there is one way out.
+      this.deps.log.warn("outbound.no_identity", { endpoint: address });
+      return connect({ host: "127.0.0.1", port: 0 });
+    }
+    const options = { host, port, allowHalfOpen: true, ...own.connectOptions(identity, alpn) };
+    const socket: TLSSocket = connectTls(options);
+    socket.setNoDelay(true);
+    socket.on("secureConnect", () => {
+      const admission = admitPeer(socket, own, "server", identity);
+      if (!admission.ok) return this.#refused(admission.reason, admission.detail);
+      this.#connected(typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : "");
+    });
+    return socket;
+  }
+
+  #connected(alpn: string): void {
+    this.#open = true;
+    this.deps.wheel.disarm(this);
+    this.opened(alpn);
+    this.connection.open();
+  }
+
+  #failed(e: NodeJS.ErrnoException): void {
+    if (this.#open) return; // the codec knows better what the loss means
+    if (e.code?.startsWith("peer.")) return this.#refused(e.code.slice(5), e.message);
+    this.deps.log.debug("outbound.connect_failed", {
+      endpoint: this.target.address,
+      error: e.message,
+    });
+    this.connection.fail(FAULTS["upstream.connect"]);
+  }
+
+  #refused(reason: string, detail: string): void {
+    const { address, identity } = this.target;
+    this.deps.log.warn("outbound.refused", {
+      endpoint: address,
+      expected: identity,
+      reason,
+      detail,
+    });
+    this.connection.fail(FAULTS["upstream.identity"]);
+  }
+}
+
+/** One connection that carries one request at a time. */
+class Outlet extends Dialling implements PooledConnection {
+  readonly #pool: Pool;
+  readonly codec: Client;
+  idleSinceMs = 0;
+  #inUse = true;
+
+  constructor(deps: DiallerDeps, target: Target, pool: Pool) {
+    super(deps, target, ["http/1.1"], false);
+    this.#pool = pool;
+    this.codec = deps.h1(this.connection);
+    this.connection.codec = this.codec;
+  }
+
+  protected opened(): void {}
 
   /** The pool lent it out again. */
   taken(): void {
@@ -87,63 +170,44 @@ class Outlet extends Expires implements PooledConnection, ConnectionOwner {
     this.#inUse = false;
     this.#pool.released(this);
   }
-
-  gone(): void {
-    this.#deps.wheel.disarm(this);
+  protected lost(): void {
     this.#pool.gone(this);
   }
+}
 
-  #plain(): Socket {
-    const { host, port } = this.#target;
-    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
-    socket.on("connect", () => this.#opened());
-    return socket;
+/** One mTLS connection that carries many requests; what it speaks is known after the handshake. */
+class MuxOutlet extends Dialling implements MuxConnection {
+  readonly #pool: MuxPool;
+  codec: (Client & { readonly active: number }) | null = null;
+  usedMs = 0;
+
+  constructor(deps: DiallerDeps, target: Target, pool: MuxPool) {
+    super(deps, target, ["h2", "http/1.1"], true);
+    this.#pool = pool;
   }
 
-  #mesh(identity: string): Socket {
-    const { host, port, address } = this.#target;
-    const own = this.#deps.identity();
-    if (own === null) {
-      // Fails as any other connection would, so that there is one way out.
-      this.#deps.log.warn("outbound.no_identity", { endpoint: address });
-      return connect({ host: "127.0.0.1", port: 0 });
+  get active(): number {
+    return this.codec === null ? 0 : this.codec.active;
+  }
+
+  protected opened(alpn: string): void {
+    if (alpn !== "h2") {
+      this.#pool.refused();
+      return this.connection.end();
     }
-    const options = { host, port, allowHalfOpen: true, ...own.connectOptions(identity) };
-    const socket = connectTls(options);
-    socket.setNoDelay(true);
-    socket.on("secureConnect", () => {
-      const admission = admitPeer(socket, own, "server", identity);
-      if (admission.ok) return this.#opened();
-      this.#refused(admission.reason, admission.detail);
-    });
-    return socket;
+    this.codec = this.deps.h2(this.connection);
+    this.connection.codec = this.codec;
+    this.#pool.ready(this);
   }
 
-  #opened(): void {
-    this.#open = true;
-    this.#deps.wheel.disarm(this);
-    this.#connection.open();
+  drain(): void {
+    if (this.codec !== null) this.codec.drain();
   }
-
-  #failed(e: NodeJS.ErrnoException): void {
-    if (this.#open) return; // the codec knows better what the loss means
-    if (e.code?.startsWith("peer.")) return this.#refused(e.code.slice(5), e.message);
-    this.#deps.log.debug("outbound.connect_failed", {
-      endpoint: this.#target.address,
-      error: e.message,
-    });
-    this.#connection.fail(FAULTS["upstream.connect"]);
+  received(): void {
+    this.#pool.released(this);
   }
-
-  #refused(reason: string, detail: string): void {
-    const { address, identity } = this.#target;
-    this.#deps.log.warn("outbound.refused", {
-      endpoint: address,
-      expected: identity,
-      reason,
-      detail,
-    });
-    this.#connection.fail(FAULTS["upstream.identity"]);
+  protected lost(): void {
+    this.#pool.gone(this, this.connection.fault ?? FAULTS["upstream.connect"]);
   }
 }
 

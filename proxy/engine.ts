@@ -13,6 +13,8 @@ import type { RuntimeSnapshot } from "./config/runtime.ts";
 import { createDialler } from "./dialler.ts";
 import type { Exchange } from "./exchange.ts";
 import { H1Client, H1Server } from "./h1/mod.ts";
+import { H2Client } from "./h2/client.ts";
+import { H2Server } from "./h2/server.ts";
 import { Listener, type ListenerLimits } from "./listener.ts";
 import { RouteStats } from "./route_stats.ts";
 import type { ListenerRuntime, Route } from "./snapshot.ts";
@@ -52,7 +54,9 @@ export class Engine {
     this.#wheel = new Wheel(clock);
     const dial = createDialler({
       identity: () => this.#identity,
-      codec: (wire) => new H1Client(wire),
+      h1: (wire) => new H1Client(wire),
+      h2: (wire) => new H2Client(wire, { nowMs: () => clock.monotonicMs() }),
+      monotonicMs: () => clock.monotonicMs(),
       wheel: this.#wheel,
       log,
     });
@@ -202,7 +206,10 @@ export class Engine {
       log,
       metrics,
       identity: mesh ? this.#identity : null,
-      codec: (wire, accept, tls) => new H1Server(wire, accept, { scheme: tls ? "https" : "http" }),
+      codec: (wire, accept, how) =>
+        how.h2
+          ? new H2Server(wire, accept, { nowMs: () => clock.monotonicMs() })
+          : new H1Server(wire, accept, { scheme: how.tls ? "https" : "http" }),
       ...(limits === undefined ? {} : { limits }),
       ended: (x, listener) => this.#ended(x, listener),
     });

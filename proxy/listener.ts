@@ -46,7 +46,11 @@ export interface ListenerDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly codec: (wire: Wire, accept: Accept<RequestHead, ResponseHead>, tls: boolean) => Codec;
+  readonly codec: (
+    wire: Wire,
+    accept: Accept<RequestHead, ResponseHead>,
+    how: { readonly tls: boolean; readonly h2: boolean },
+  ) => Codec;
   /** The identity to serve with, and by whose bundle callers are judged; null: plaintext. */
   readonly identity: MeshIdentity | null;
   readonly limits?: Partial<ListenerLimits>;
@@ -209,13 +213,14 @@ export class Listener implements ConnectionOwner {
       return void socket.destroy();
     }
     this.#accepted.add();
-    const connection = new Connection(socket, this, false);
+    const alpn = admitted === null ? "" : (socket as TLSSocket).alpnProtocol;
+    const connection = new Connection(socket, this, { batch: alpn === "h2" });
     const inlet = new Inlet(this, socket, admitted);
     connection.lastActiveMs = this.deps.clock.monotonicMs();
     connection.codec = this.deps.codec(
       connection,
       (stream) => new Exchange(inlet, stream),
-      admitted !== null,
+      { tls: admitted !== null, h2: alpn === "h2" },
     );
     this.#inlets.set(connection, inlet);
     this.#open.set(this.#inlets.size);

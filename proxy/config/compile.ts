@@ -18,7 +18,7 @@ import type { Route } from "../snapshot.ts";
 import { BalancedBackend, PooledEndpoint } from "../upstream/backend.ts";
 import { createBalancer } from "../upstream/balancer/create.ts";
 import { OutlierDetector } from "../upstream/outlier.ts";
-import { type Dial, Pool } from "../upstream/pool.ts";
+import type { RequestPool } from "../upstream/pool.ts";
 import { StatsTable } from "../upstream/stats.ts";
 import { CompiledListener, RuntimeSnapshot, type WeightedRoute } from "./runtime.ts";
 import { standingFilters } from "./standing.ts";
@@ -28,7 +28,8 @@ export const REPLAY_LIMIT_BYTES = 128 * 1024;
 
 export interface CompileDeps {
   readonly factories: ReadonlyMap<string, FilterFactory>;
-  readonly dial: (endpoint: EndpointSpec, backend: BackendSpec) => Dial;
+  /** The pool of one endpoint. */
+  readonly dial: (endpoint: EndpointSpec, backend: BackendSpec) => RequestPool;
   readonly clock: Clock;
   readonly wheel: Wheel;
   readonly random: Random;
@@ -74,7 +75,7 @@ export class Compiler {
   }
 
   /** Every pool there is; the caller sweeps and renews them. */
-  pools(): Iterable<Pool> {
+  pools(): Iterable<RequestPool> {
     return [...this.#endpoints.values()].map((endpoint) => endpoint.pool);
   }
 }
@@ -223,7 +224,7 @@ class Compilation {
     let endpoint = this.#endpoints.get(key);
     if (endpoint === undefined) {
       const now = (): number => this.#deps.clock.monotonicMs();
-      const pool = new Pool(backend.pool, this.#deps.dial(spec, backend), now);
+      const pool = this.#deps.dial(spec, backend);
       endpoint = new PooledEndpoint(spec.address, stats.of(spec.address), pool, now);
       this.#endpoints.set(key, endpoint);
     }

@@ -4,8 +4,8 @@ import type { TrustBundle } from "./bundle.ts";
 import { chainOf } from "./peer.ts";
 import { type PeerVerdict, verifyPeer } from "./verify.ts";
 
-/** Sidecars speak this to each other until HTTP/2 is there. */
-export const MESH_ALPN: readonly string[] = ["http/1.1"];
+/** What sidecars speak to each other, best first. */
+export const MESH_ALPN: readonly string[] = ["h2", "http/1.1"];
 
 /**
  * Options for the one `tls.connect` made before there is an identity: to join. The server must prove

@@ -7,19 +7,19 @@ import type { BackendSpec } from "../../control/schema/snapshot.ts";
 import type { Balancer, Candidate } from "./balancer/balancer.ts";
 import { hashText } from "./balancer/ring_hash.ts";
 import type { OutlierDetector } from "./outlier.ts";
-import type { Pool } from "./pool.ts";
+import type { RequestPool } from "./pool.ts";
 import type { EndpointStats } from "./stats.ts";
 
 /** One address of a backend; lives as long as some snapshot in force names it. */
 export class PooledEndpoint implements Candidate {
   readonly address: string;
   readonly stats: EndpointStats;
-  readonly pool: Pool;
+  readonly pool: RequestPool;
   readonly #monotonicMs: () => number;
   /** The backend in force, so that a changed policy applies to endpoints that stay. */
   backend: BalancedBackend | null = null;
 
-  constructor(address: string, stats: EndpointStats, pool: Pool, monotonicMs: () => number) {
+  constructor(address: string, stats: EndpointStats, pool: RequestPool, monotonicMs: () => number) {
     this.address = address;
     this.stats = stats;
     this.pool = pool;

@@ -25,7 +25,19 @@ export interface PoolLimits {
   readonly idleTimeoutMs: number;
 }
 
-export class Pool {
+/** Where an endpoint's requests go; see also mux_pool.ts. */
+export interface RequestPool {
+  open(into: StreamSink<ResponseHead>, repeatable: boolean): Stream<RequestHead>;
+  /** Closes what has been idle too long; called every second. */
+  sweep(): void;
+  /** New connections for new requests; the old ones end after their last. */
+  renew(): void;
+  /** No new use: the endpoint has left the configuration. */
+  drain(): void;
+  revive(): void;
+}
+
+export class Pool implements RequestPool {
   readonly limits: PoolLimits;
   readonly #dial: Dial;
   readonly #nowMs: () => number;

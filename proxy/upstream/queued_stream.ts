@@ -31,8 +31,13 @@ export class QueuedStream implements Stream<RequestHead> {
 
   /** Goes on over a codec that has a slot; false when the request was given up meanwhile. */
   attach(codec: ClientCodec<RequestHead, ResponseHead>): boolean {
+    return this.attachTo((into) => codec.open(into));
+  }
+
+  /** The same, over whatever opens streams. */
+  attachTo(open: (into: StreamSink<ResponseHead>) => Stream<RequestHead>): boolean {
     if (this.cancelled) return false;
-    const stream = this.#stream = codec.open(this.#into);
+    const stream = this.#stream = open(this.#into);
     stream.feeder = this.#feeder;
     for (let i = 0; i < this.#pauses; i++) stream.pause();
     if (this.#head !== null) {

@@ -1,0 +1,113 @@
+/** HTTP/2 as a client: many requests on one connection. */
+import { type Fault, FAULTS } from "../../core/fault.ts";
+import type { RequestHead, ResponseHead } from "../../core/message.ts";
+import type { ClientCodec, Stream, StreamSink, Wire } from "../../core/stream.ts";
+import { expectBody, goawayFrame, H2Connection, type H2Options } from "./connection.ts";
+import * as f from "./frame.ts";
+import { responseHead } from "./heads.ts";
+import { type AnyHead, H2Stream, IDLE } from "./stream.ts";
+
+const PREFACE = new TextEncoder().encode(f.PREFACE);
+/** RFC 9113 5.1.1: ids are not reused; past this a new connection is needed. */
+const LAST_ID = 0x7ffffff0;
+/** Interim responses one request may get. */
+const MAX_INTERIM = 10;
+
+export class H2Client extends H2Connection implements ClientCodec<RequestHead, ResponseHead> {
+  #nextId = 1;
+  #goneAway = false;
+
+  constructor(wire: Wire, options: H2Options) {
+    super(wire, "client", options);
+    wire.write(PREFACE);
+    this.begin();
+  }
+
+  get slots(): number {
+    if (this.draining || this.failed || this.#goneAway || this.#nextId > LAST_ID) return 0;
+    const most = Math.min(this.peer.concurrentStreams, this.limits.concurrentStreams);
+    return Math.max(0, most - this.streams.size);
+  }
+
+  /** Requests under way. */
+  get active(): number {
+    return this.streams.size;
+  }
+
+  open(into: StreamSink<ResponseHead>): Stream<RequestHead> {
+    const id = this.#nextId;
+    this.#nextId += 2;
+    const stream = new H2Stream(this, id, this.peer.initialWindow, this.limits.streamWindowBytes);
+    stream.sink = into as StreamSink<AnyHead>;
+    this.streams.set(id, stream);
+    return stream as Stream<RequestHead>;
+  }
+
+  drain(): void {
+    if (this.draining || this.failed) return;
+    this.draining = true;
+    if (this.streams.size === 0) this.drainedDry();
+  }
+  protected drainedDry(): void {
+    this.wire.write(goawayFrame(0, f.NO_ERROR, ""));
+    this.wire.end();
+  }
+
+  protected isIdle(id: number): boolean {
+    return (id & 1) === 0 || id >= this.#nextId;
+  }
+  protected lost(stream: H2Stream): Fault {
+    // Without a head sent the request cannot have been seen.
+    return stream.out === IDLE ? FAULTS["h2.refused_stream"] : FAULTS["upstream.reset"];
+  }
+
+  /** RFC 9113 6.8: what is above the last id was not looked at, and may be tried elsewhere. */
+  protected goaway(lastId: number): boolean {
+    this.#goneAway = true;
+    for (const [id, stream] of [...this.streams]) {
+      if (id > lastId) stream.reset(f.CANCEL, FAULTS["h2.refused_stream"], true);
+    }
+    this.draining = true;
+    if (this.streams.size === 0 && !this.failed) this.drainedDry();
+    return !this.failed;
+  }
+
+  protected gotHead(id: number, lines: string[], end: boolean): void {
+    const stream = this.streams.get(id);
+    const head = stream === undefined ? null : responseHead(lines);
+    if (stream === undefined || head === null) {
+      return void this.streamErrorById(id, f.PROTOCOL_ERROR);
+    }
+    if (head.status < 200) {
+      if (end || ++stream.interim > MAX_INTERIM) {
+        return void this.streamErrorById(id, f.PROTOCOL_ERROR);
+      }
+      return stream.receiveInfo(head);
+    }
+    if (head.status === 204 || head.status === 304) stream.bodiless = true;
+    if (!expectBody(stream, head.fields, end)) {
+      return void this.streamErrorById(id, f.PROTOCOL_ERROR);
+    }
+    stream.receiveHead(head, end);
+  }
+
+  answered(): void {}
+
+  protected headTooLarge(id: number): void {
+    const stream = this.streams.get(id);
+    if (stream !== undefined) stream.reset(f.CANCEL, FAULTS["h1.response_too_large"]);
+  }
+
+  sendHead(stream: H2Stream, head: AnyHead, end: boolean): void {
+    const { method, scheme, authority, path, fields } = head as RequestHead;
+    stream.bodiless = method === "HEAD";
+    const { encoder } = this.sender;
+    encoder.begin();
+    encoder.field(":method", method);
+    encoder.field(":scheme", scheme);
+    encoder.field(":authority", authority);
+    encoder.field(":path", path);
+    this.sender.fields(fields);
+    this.sender.block(stream, end);
+  }
+}

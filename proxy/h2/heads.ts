@@ -1,0 +1,167 @@
+/** Header lists into heads and back (RFC 9113 section 8): all the rules about names, in one place. */
+import { Fields } from "../../core/fields.ts";
+import type { RequestHead, ResponseHead } from "../../core/message.ts";
+
+/** Connection-specific fields have no place in HTTP/2 (RFC 9113 8.2.2). */
+const FORBIDDEN: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
+/** What a trailer section may not smuggle in behind the filters (RFC 9110 6.5.1). */
+const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
+  ...FORBIDDEN,
+  "authorization",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "cookie",
+  "host",
+  "set-cookie",
+  "te",
+  "trailer",
+  "x-denim-peer",
+  "x-forwarded-client-cert",
+]);
+
+const NAME = charTable("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz");
+const METHOD = charTable(
+  "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+);
+const AUTHORITY = charTable(
+  "!$&'()*+,-.0123456789:;=ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~%",
+);
+
+/** A request head from a decoded list, or null when it is malformed (RFC 9113 8.1.1: a stream error). */
+export function requestHead(lines: readonly string[]): RequestHead | null {
+  let method = "",
+    scheme = "",
+    path = "",
+    authority: string | null = null,
+    host: string | null = null;
+  let cookie = -1;
+  const fields: string[] = [];
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = lines[i]!, value = lines[i + 1]!;
+    if (name.charCodeAt(0) === 0x3a) {
+      // 8.3: pseudo-header fields come first, and each at most once.
+      if (fields.length > 0 || host !== null) return null;
+      if (name === ":method" && method === "") method = value;
+      else if (name === ":scheme" && scheme === "") scheme = value;
+      else if (name === ":path" && path === "") path = value;
+      else if (name === ":authority" && authority === null) authority = value;
+      else return null;
+      if (value === "" && name !== ":authority") return null;
+      continue;
+    }
+    if (!isFieldName(name) || !isFieldValue(value) || FORBIDDEN.has(name)) return null;
+    if (name === "te" && value !== "trailers") return null;
+    if (name === "host") {
+      if (host !== null) return null;
+      host = value;
+    } else if (name === "cookie" && cookie >= 0) {
+      fields[cookie] += `; ${value}`; // 8.2.3: crumbs are one field to everyone else
+    } else {
+      if (name === "cookie") cookie = fields.length + 1;
+      fields.push(name, value);
+    }
+  }
+  if (authority !== null && host !== null && authority !== host) return null;
+  const where = (authority ?? host ?? "").toLowerCase();
+  if (!isMethod(method) || !isScheme(scheme) || !isAuthority(where)) return null;
+  if (!isPath(path) && !(path === "*" && method === "OPTIONS")) return null;
+  return { method, scheme, authority: where, path, fields: new Fields(fields) };
+}
+
+/** A response head, status 100–999 and not 101 (RFC 9113 8.6), or null when it is malformed. */
+export function responseHead(lines: readonly string[]): ResponseHead | null {
+  if (lines[0] !== ":status" || !/^[1-9][0-9][0-9]$/.test(lines[1]!)) return null;
+  const fields: string[] = [];
+  for (let i = 2; i < lines.length; i += 2) {
+    const name = lines[i]!, value = lines[i + 1]!;
+    if (!isFieldName(name) || !isFieldValue(value) || FORBIDDEN.has(name)) return null;
+    fields.push(name, value);
+  }
+  const status = Number(lines[1]);
+  return status === 101 ? null : { status, fields: new Fields(fields) };
+}
+
+/** Trailer fields without those that have no business there; null when malformed. */
+export function trailerFields(lines: readonly string[]): Fields | null {
+  const fields: string[] = [];
+  for (let i = 0; i < lines.length; i += 2) {
+    const name = lines[i]!, value = lines[i + 1]!;
+    if (!isFieldName(name) || !isFieldValue(value)) return null; // 8.1: no pseudo-header fields either
+    if (!NOT_IN_TRAILERS.has(name)) fields.push(name, value);
+  }
+  return new Fields(fields);
+}
+
+/** The declared length; −1 none, −2 malformed or contradictory (RFC 9110 8.6). */
+export function contentLength(fields: Fields): number {
+  const { lines } = fields;
+  let length = -1;
+  for (let i = 0; i < lines.length; i += 2) {
+    if (lines[i] !== "content-length") continue;
+    const value = lines[i + 1]!;
+    if (length >= 0 || !/^[0-9]{1,15}$/.test(value)) return -2;
+    length = Number(value);
+  }
+  return length;
+}
+
+function isFieldName(name: string): boolean {
+  return name.length > 0 && allIn(name, NAME);
+}
+
+/** RFC 9113 8.2.1: no NUL, CR or LF, and no white space at either end. Other controls are refused too. */
+function isFieldValue(value: string): boolean {
+  const { length } = value;
+  for (let i = 0; i < length; i++) {
+    const c = value.charCodeAt(i);
+    if (c < 0x20 ? c !== 0x09 : c === 0x7f) return false;
+  }
+  return length === 0 || (!isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(length - 1)));
+}
+
+function isBlank(c: number): boolean {
+  return c === 0x20 || c === 0x09;
+}
+
+function isMethod(method: string): boolean {
+  return method.length > 0 && method.length <= 32 && method !== "CONNECT" && allIn(method, METHOD);
+}
+
+function isScheme(scheme: string): boolean {
+  return scheme === "http" || scheme === "https";
+}
+
+function isAuthority(authority: string): boolean {
+  return authority.length > 0 && authority.length <= 255 && allIn(authority, AUTHORITY);
+}
+
+/** Origin form: begins with a slash, printable ASCII, no fragment. */
+function isPath(path: string): boolean {
+  if (path.charCodeAt(0) !== 0x2f) return false;
+  for (let i = 0; i < path.length; i++) {
+    const c = path.charCodeAt(i);
+    if (c <= 0x20 || c >= 0x7f || c === 0x23) return false;
+  }
+  return true;
+}
+
+function allIn(text: string, table: Uint8Array): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c > 127 || table[c] === 0) return false;
+  }
+  return true;
+}
+
+function charTable(chars: string): Uint8Array {
+  const table = new Uint8Array(128);
+  for (let i = 0; i < chars.length; i++) table[chars.charCodeAt(i)] = 1;
+  return table;
+}

@@ -1,0 +1,147 @@
+/** A few connections to one peer that carry many requests each; falls back to one request a connection. */
+import { FAULTS } from "../../core/fault.ts";
+import type { RequestHead, ResponseHead } from "../../core/message.ts";
+import type { ClientCodec, Stream, StreamSink } from "../../core/stream.ts";
+import type { PoolLimits, RequestPool } from "./pool.ts";
+import { QueuedStream } from "./queued_stream.ts";
+
+/** One connection as the pool sees it. */
+export interface MuxConnection {
+  /** Null until the handshake is over; then what the peer chose to speak. */
+  readonly codec: ClientCodec<RequestHead, ResponseHead> | null;
+  /** Requests under way on it. */
+  readonly active: number;
+  /** Monotonic milliseconds of the last request that began. */
+  usedMs: number;
+  drain(): void;
+}
+
+export type MuxDial = (pool: MuxPool) => MuxConnection;
+
+/** Connections to one peer: one does, more share the load of a peer that is slow to read. */
+export const MUX_CONNECTIONS = 2;
+/** Requests under way on every connection before another is dialled. */
+export const MUX_SPREAD_AT = 128;
+
+export class MuxPool implements RequestPool {
+  readonly limits: PoolLimits;
+  readonly #dial: MuxDial;
+  readonly #fallback: () => RequestPool;
+  readonly #nowMs: () => number;
+  readonly #open: MuxConnection[] = [];
+  readonly #all = new Set<MuxConnection>();
+  #waiting: QueuedStream[] = [];
+  /** The peer spoke HTTP/1.1 when asked: until renewed, requests go that way. */
+  #plain: RequestPool | null = null;
+  #draining = false;
+
+  constructor(limits: PoolLimits, dial: MuxDial, fallback: () => RequestPool, nowMs: () => number) {
+    this.limits = limits;
+    this.#dial = dial;
+    this.#fallback = fallback;
+    this.#nowMs = nowMs;
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** Never fails synchronously: whatever goes wrong reaches `into` later. */
+  open(into: StreamSink<ResponseHead>, repeatable: boolean): Stream<RequestHead> {
+    if (this.#plain !== null) return this.#plain.open(into, repeatable);
+    const connection = this.#least();
+    if (connection !== null) {
+      connection.usedMs = this.#nowMs();
+      return connection.codec!.open(into);
+    }
+    const queued = new QueuedStream(into);
+    if (this.#waiting.length >= this.limits.maxPending) {
+      queueMicrotask(() => queued.refuse(FAULTS["upstream.overflow"]));
+      return queued;
+    }
+    this.#waiting.push(queued);
+    if (this.#all.size === 0) this.#dialOne();
+    return queued;
+  }
+
+  /** A handshake is over and the connection speaks HTTP/2, or another slot came free. */
+  ready(connection: MuxConnection): void {
+    if (!this.#open.includes(connection)) this.#open.push(connection);
+    connection.usedMs = this.#nowMs();
+    this.#serve(connection);
+    if (this.#draining) connection.drain();
+  }
+
+  /** A stream of the connection is over. */
+  released(connection: MuxConnection): void {
+    if (this.#waiting.length > 0) this.#serve(connection);
+  }
+
+  /** The peer does not speak HTTP/2. */
+  refused(): void {
+    const plain = this.#plain ??= this.#fallback();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const queued of waiting) queued.attachTo((into) => plain.open(into, true));
+  }
+
+  /** A connection has closed; `fault` for requests that waited for it, if it never opened. */
+  gone(connection: MuxConnection, fault = FAULTS["upstream.connect"]): void {
+    this.#all.delete(connection);
+    const at = this.#open.indexOf(connection);
+    if (at >= 0) this.#open.splice(at, 1);
+    if (this.#waiting.length === 0 || this.#all.size > 0) return;
+    // It had been open: those who wait did so for a slot, and another connection may give it.
+    if (at >= 0) return this.#dialOne();
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const queued of waiting) queued.refuse(fault);
+  }
+
+  /** Closes what has been idle too long; called every second. */
+  sweep(): void {
+    this.#plain?.sweep();
+    const oldest = this.#nowMs() - this.limits.idleTimeoutMs;
+    for (const connection of this.#open) {
+      if (connection.codec!.phase === 0 && connection.usedMs < oldest) connection.drain();
+    }
+  }
+
+  /** Renews every connection: new requests go to new ones, the old end after their streams. */
+  renew(): void {
+    this.#plain?.renew();
+    this.#plain = null;
+    for (const connection of this.#open.splice(0)) connection.drain();
+  }
+  drain(): void {
+    this.#draining = true;
+    this.renew();
+  }
+  revive(): void {
+    this.#draining = false;
+  }
+
+  #serve(connection: MuxConnection): void {
+    const { codec } = connection;
+    while (this.#waiting.length > 0 && codec!.slots > 0) this.#waiting.shift()!.attach(codec!);
+  }
+
+  /** The open connection with the fewest requests; null when none has a slot. */
+  #least(): MuxConnection | null {
+    let best: MuxConnection | null = null;
+    for (const connection of this.#open) {
+      if (connection.codec!.slots === 0) continue;
+      if (best === null || connection.active < best.active) best = connection;
+    }
+    const busy = best === null || best.active >= MUX_SPREAD_AT;
+    if (busy && this.#all.size > 0 && this.#all.size < MUX_CONNECTIONS) this.#dialOne();
+    return best;
+  }
+
+  #dialOne(): void {
+    this.#all.add(this.#dial(this));
+  }
+}
