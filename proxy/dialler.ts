@@ -192,7 +192,7 @@ class MuxOutlet extends Dialling implements MuxConnection {
 
   protected opened(alpn: string): void {
     if (alpn !== "h2") {
-      this.#pool.refused();
+      this.#pool.refused(this);
       return this.connection.end();
     }
     this.codec = this.deps.h2(this.connection);

@@ -29,7 +29,7 @@ export class MuxPool implements RequestPool {
   readonly #fallback: () => RequestPool;
   readonly #nowMs: () => number;
   readonly #open: MuxConnection[] = [];
-  readonly #all = new Set<MuxConnection>();
+  readonly #dialling = new Set<MuxConnection>();
   #waiting: QueuedStream[] = [];
   /** The peer spoke HTTP/1.1 when asked: until renewed, requests go that way. */
   #plain: RequestPool | null = null;
@@ -42,8 +42,9 @@ export class MuxPool implements RequestPool {
     this.#nowMs = nowMs;
   }
 
+  /** Connections that take requests, or will. Those that end after their last are not among them. */
   get size(): number {
-    return this.#all.size;
+    return this.#open.length + this.#dialling.size;
   }
   get waiting(): number {
     return this.#waiting.length;
@@ -63,13 +64,14 @@ export class MuxPool implements RequestPool {
       return queued;
     }
     this.#waiting.push(queued);
-    if (this.#all.size === 0) this.#dialOne();
+    if (this.#dialling.size === 0) this.#dialOne();
     return queued;
   }
 
-  /** A handshake is over and the connection speaks HTTP/2, or another slot came free. */
+  /** A handshake is over and the connection speaks HTTP/2. */
   ready(connection: MuxConnection): void {
-    if (!this.#open.includes(connection)) this.#open.push(connection);
+    this.#dialling.delete(connection);
+    this.#open.push(connection);
     connection.usedMs = this.#nowMs();
     this.#serve(connection);
     if (this.#draining) connection.drain();
@@ -81,7 +83,8 @@ export class MuxPool implements RequestPool {
   }
 
   /** The peer does not speak HTTP/2. */
-  refused(): void {
+  refused(connection: MuxConnection): void {
+    this.#dialling.delete(connection);
     const plain = this.#plain ??= this.#fallback();
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -90,12 +93,12 @@ export class MuxPool implements RequestPool {
 
   /** A connection has closed; `fault` for requests that waited for it, if it never opened. */
   gone(connection: MuxConnection, fault = FAULTS["upstream.connect"]): void {
-    this.#all.delete(connection);
+    const neverOpened = this.#dialling.delete(connection);
     const at = this.#open.indexOf(connection);
     if (at >= 0) this.#open.splice(at, 1);
-    if (this.#waiting.length === 0 || this.#all.size > 0) return;
-    // It had been open: those who wait did so for a slot, and another connection may give it.
-    if (at >= 0) return this.#dialOne();
+    if (this.#waiting.length === 0 || this.size > 0) return;
+    // Those who wait for a slot may get one on another connection; a peer that cannot be reached is told.
+    if (!neverOpened) return this.#dialOne();
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const queued of waiting) queued.refuse(fault);
@@ -137,11 +140,11 @@ export class MuxPool implements RequestPool {
       if (best === null || connection.active < best.active) best = connection;
     }
     const busy = best === null || best.active >= MUX_SPREAD_AT;
-    if (busy && this.#all.size > 0 && this.#all.size < MUX_CONNECTIONS) this.#dialOne();
+    if (busy && this.#open.length > 0 && this.size < MUX_CONNECTIONS) this.#dialOne();
     return best;
   }
 
   #dialOne(): void {
-    this.#all.add(this.#dial(this));
+    this.#dialling.add(this.#dial(this));
   }
 }
