@@ -5,6 +5,7 @@
  *   deno run -A deploy/build.ts --base debian:bookworm-slim --tag denim [--tool buildah]
  */
 import { parseArgs } from "node:util";
+import { installCompilers } from "../wasm/build/compile.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
 /** What goes into the image; tests, examples and benches stay out. */
@@ -15,6 +16,8 @@ const LEFT_OUT = /_(?:test|bench)\.tsx?$/;
 
 /** Fills `context` with `deno` and `denim/`. */
 export async function stage(context: string): Promise<void> {
+  // Admitting a component takes a compiler; the image has no network to get one from.
+  await installCompilers();
   const target = `${context}/denim`;
   await Deno.mkdir(target, { recursive: true });
   await Deno.copyFile(Deno.execPath(), `${context}/deno`);

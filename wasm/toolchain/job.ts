@@ -29,7 +29,12 @@ export interface TranspileJob {
   readonly out: string;
 }
 
-export type Job = TypeScriptJob | AssemblyScriptJob | TranspileJob;
+/** Installs everything, compiles nothing. */
+export interface InstallJob {
+  readonly tool: "install";
+}
+
+export type Job = TypeScriptJob | AssemblyScriptJob | TranspileJob | InstallJob;
 
 export type Answer =
   | {

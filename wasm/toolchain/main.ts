@@ -10,10 +10,8 @@ import { Buffer } from "node:buffer";
 import { createRequire } from "node:module";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { QJS_PACKAGE } from "./qjs.ts";
 import type { Answer, AssemblyScriptJob, Job, TranspileJob, TypeScriptJob } from "./job.ts";
-
-/** The binding alone: the wrapper package names platforms that were never published, and Deno will not install it. */
-const QJS_VERSION = "0.4.5";
 
 interface Qjs {
   componentize(options: Record<string, unknown>): Promise<{ component: Uint8Array }>;
@@ -52,6 +50,8 @@ async function run(job: Job): Promise<Answer> {
       return await assemblyscript(job);
     case "transpile":
       return await transpile(job);
+    case "install":
+      return await install();
   }
 }
 
@@ -121,13 +121,19 @@ async function bundle(job: TypeScriptJob): Promise<string> {
 }
 
 async function loadQjs(): Promise<Qjs> {
-  const suffix = { linux: "-gnu", windows: "-msvc" }[Deno.build.os as string] ?? "";
-  const os = Deno.build.os === "windows" ? "win32" : Deno.build.os;
-  const arch = Deno.build.arch === "x86_64" ? "x64" : "arm64";
-  const name = `@andreiltd/componentize-qjs-binding-${os}-${arch}${suffix}`;
   // This installs it; a native addon itself can only be required.
-  await import(`npm:${name}@${QJS_VERSION}/package.json`, { with: { type: "json" } });
-  return createRequire(import.meta.url)(name) as Qjs;
+  await import(`npm:${QJS_PACKAGE}/package.json`, { with: { type: "json" } });
+  return createRequire(import.meta.url)(QJS_PACKAGE.replace(/@[^@]*$/, "")) as Qjs;
+}
+
+/** Loads every compiler once, so that all are installed. */
+async function install(): Promise<Answer> {
+  const esbuild = await load<Esbuild>("esbuild");
+  await esbuild.stop();
+  await load<Asc>("assemblyscript/asc");
+  await load<Jco>("@bytecodealliance/jco-transpile");
+  await loadQjs();
+  return { ok: true, files: {}, uses: [] };
 }
 
 async function assemblyscript(job: AssemblyScriptJob): Promise<Answer> {
