@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { stolenKeyPem, TestDomain } from "../support/ca.ts";
 import { http } from "../support/http.ts";
-import { startMesh } from "../support/mesh.ts";
+import { startMesh, until } from "../support/mesh.ts";
 import { Attacker } from "./attacker.ts";
 
 Deno.test("A mesh serves its own and refuses callers from outside at a sidecar's inbound port", async () => {
@@ -17,7 +17,11 @@ Deno.test("A mesh serves its own and refuses callers from outside at a sidecar's
     gateway: false,
   });
   await using attacker = Attacker.start();
-  const answer = await http(mesh.outbound("web"), { headers: { host: "catalog" } });
+  // The last endpoint to get healthy may reach the others a moment after the mesh says it is up.
+  const answer = await until(async () => {
+    const one = await http(mesh.outbound("web"), { headers: { host: "catalog" } });
+    return one.status === 503 ? null : one;
+  }, 5000);
   assert.match(answer.body, /^hello spiffe:\/\/[a-z0-9.-]+\/ns\/default\/sa\/web$/);
 
   const port = Number(mesh.inbound("catalog").split(":").at(-1));
