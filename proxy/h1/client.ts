@@ -17,12 +17,12 @@ import {
   type ClientCodec,
   IDLE,
   type Phase,
-  type Source,
   type Stream,
   type StreamSink,
   type Wire,
 } from "../../core/stream.ts";
 import { asResponseFault } from "./faults.ts";
+import { FedStream } from "./fed_stream.ts";
 import { BodyReader, NONE, UNTIL_CLOSE } from "./framing.ts";
 import { Intake } from "./intake.ts";
 import { type H1Limits, withLimits } from "./limits.ts";
@@ -188,8 +188,8 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
     const stream = this.#stream!;
     const { sink } = stream;
     const { from, to, ended, trailers } = body;
-    if (ended && trailers === null) sink.data(piece(bytes, from, to), true);
-    else if (to > from) sink.data(piece(bytes, from, to), false);
+    if (ended && trailers === null) sink.data(body.data(bytes), true);
+    else if (to > from) sink.data(body.data(bytes), false);
     if (!ended || this.#stream !== stream) return;
     if (trailers !== null) sink.trailers(trailers);
     if (this.#stream === stream) this.#over();
@@ -290,38 +290,18 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
   }
 }
 
-/** A view of the bytes; the bytes themselves when it would be all of them. */
-function piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
-  if (from === to) return EMPTY;
-  return to - from === bytes.length ? bytes : bytes.subarray(from, to);
-}
-
 /** One exchange's handle: a new object each, so that a late call of an old exchange reaches nothing. */
-class ClientStream implements Stream<RequestHead> {
-  readonly id: number;
+class ClientStream extends FedStream implements Stream<RequestHead> {
   readonly sink: StreamSink<ResponseHead>;
   method = "";
   readonly #client: H1Client | null;
-  #feeder: Source | null = null;
-  #held = false;
   #failed = false;
 
   /** Without a client the stream is dead from the start, and says so at its first push. */
   constructor(client: H1Client | null, sink: StreamSink<ResponseHead>, id: number) {
+    super(id);
     this.#client = client;
     this.sink = sink;
-    this.id = id;
-  }
-
-  get feeder(): Source | null {
-    return this.#feeder;
-  }
-  set feeder(feeder: Source | null) {
-    const before = this.#feeder;
-    this.#feeder = feeder;
-    if (!this.#held || feeder === before) return;
-    before?.resume(); // it must not wait for ever for a stream it no longer feeds
-    feeder?.pause();
   }
 
   info(): void {} // requests have no interim heads
@@ -349,25 +329,5 @@ class ClientStream implements Stream<RequestHead> {
   }
   cancel(_fault: Fault): void {
     this.#client?.cancelStream(this);
-  }
-
-  /** The wire is full. @internal */
-  hold(): void {
-    if (this.#held) return;
-    this.#held = true;
-    this.#feeder?.pause();
-  }
-
-  /** The wire has room again. @internal */
-  release(): void {
-    if (!this.#held) return;
-    this.#held = false;
-    this.#feeder?.resume();
-  }
-
-  /** The stream has left the codec. @internal */
-  detach(): void {
-    this.release();
-    this.#feeder = null;
   }
 }

@@ -68,6 +68,7 @@ function isOws(code: number): boolean {
 // States of the chunked decoder, in the order of the grammar.
 const SIZE = 0, EXTENSION = 1, SIZE_LF = 2, DATA = 3, DATA_CR = 4, DATA_LF = 5, TRAILER = 6;
 const MAX_SIZE_DIGITS = 16;
+const EMPTY = new Uint8Array(0);
 
 /**
  * Cuts one body out of the bytes. After each step(): data lies in `[from, to)` of the given bytes, `ended`
@@ -127,6 +128,13 @@ export class BodyReader {
     this.#left -= to - at;
     this.ended = this.#left === 0;
     return this.to = to;
+  }
+
+  /** The data of the last step: a view of the bytes, or the bytes themselves when it is all of them. */
+  data(bytes: Uint8Array): Uint8Array {
+    const { from, to } = this;
+    if (from === to) return EMPTY;
+    return to - from === bytes.length ? bytes : bytes.subarray(from, to);
   }
 
   #chunked(bytes: Uint8Array, at: number): number {

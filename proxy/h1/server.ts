@@ -20,9 +20,6 @@ import {
   HEAD,
   IDLE,
   type Phase,
-  type Source,
-  type Stream,
-  type StreamSink,
   type Wire,
 } from "../../core/stream.ts";
 import { BodyReader, LENGTH, NONE } from "./framing.ts";
@@ -31,6 +28,7 @@ import { type H1Limits, withLimits } from "./limits.ts";
 import { DONE, FAILED, HeadParser, REQUEST } from "./parser.ts";
 import { refusal } from "./refusal.ts";
 import { RequestReader } from "./request.ts";
+import { ServerStream } from "./server_stream.ts";
 import { MessageWriter } from "./writer.ts";
 
 export interface H1ServerOptions {
@@ -42,7 +40,6 @@ export interface H1ServerOptions {
 }
 
 const READ_HEAD = 0, READ_BODY = 1, ANSWER = 2, SKIP = 3, LINGER = 4, GONE = 5;
-const EMPTY = new Uint8Array(0);
 
 export class H1Server implements Codec {
   readonly protocol = "h1";
@@ -189,12 +186,12 @@ export class H1Server implements Codec {
     if (body.ended) {
       this.#state = ANSWER;
       if (body.trailers !== null) {
-        if (body.to > body.from) sink.data(bytes.subarray(body.from, body.to), false);
+        if (body.to > body.from) sink.data(body.data(bytes), false);
         return sink.trailers(body.trailers);
       }
-      return sink.data(piece(bytes, body.from, body.to), true);
+      return sink.data(body.data(bytes), true);
     }
-    if (body.to > body.from) sink.data(piece(bytes, body.from, body.to), false);
+    if (body.to > body.from) sink.data(body.data(bytes), false);
   }
 
   /** The rest of a request whose response has been written whole. */
@@ -347,96 +344,5 @@ export class H1Server implements Codec {
     this.#state = GONE;
     this.#intake.clear();
     this.#wire.destroy();
-  }
-}
-
-/** A view of the bytes; the bytes themselves when it would be all of them. */
-function piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
-  if (from === to) return EMPTY;
-  return to - from === bytes.length ? bytes : bytes.subarray(from, to);
-}
-
-/** Until accept() has said where a request goes. */
-const DEAF: StreamSink<RequestHead> = {
-  info: () => {},
-  head: () => {},
-  data: () => {},
-  trailers: () => {},
-  abort: () => {},
-  closed: () => {},
-};
-
-/** One exchange's handle: a new object each, so that a late call of an old exchange reaches nothing. */
-class ServerStream implements Stream<ResponseHead> {
-  readonly id: number;
-  readonly method: string;
-  /** The client speaks HTTP/1.0. */
-  readonly old: boolean;
-  sink: StreamSink<RequestHead> = DEAF;
-  readonly #server: H1Server;
-  #feeder: Source | null = null;
-  #held = false;
-
-  constructor(server: H1Server, id: number, method: string, old: boolean) {
-    this.#server = server;
-    this.id = id;
-    this.method = method;
-    this.old = old;
-  }
-
-  get feeder(): Source | null {
-    return this.#feeder;
-  }
-  set feeder(feeder: Source | null) {
-    const before = this.#feeder;
-    this.#feeder = feeder;
-    if (!this.#held || feeder === before) return;
-    before?.resume(); // it must not wait for ever for a stream it no longer feeds
-    feeder?.pause();
-  }
-
-  info(head: ResponseHead): void {
-    this.#server.answerInfo(this, head);
-  }
-  head(head: ResponseHead, end: boolean): void {
-    this.#server.answerHead(this, head, end);
-  }
-  data(bytes: Uint8Array, end: boolean): void {
-    this.#server.answerData(this, bytes, end);
-  }
-  trailers(fields: Fields): void {
-    this.#server.answerTrailers(this, fields);
-  }
-  abort(_fault: Fault): void {
-    this.#server.abandon(this);
-  }
-  pause(): void {
-    this.#server.pauseStream(this);
-  }
-  resume(): void {
-    this.#server.resumeStream(this);
-  }
-  cancel(_fault: Fault): void {
-    this.#server.abandon(this);
-  }
-
-  /** The wire is full. @internal */
-  hold(): void {
-    if (this.#held) return;
-    this.#held = true;
-    this.#feeder?.pause();
-  }
-
-  /** The wire has room again. @internal */
-  release(): void {
-    if (!this.#held) return;
-    this.#held = false;
-    this.#feeder?.resume();
-  }
-
-  /** The stream has left the codec. @internal */
-  detach(): void {
-    this.release();
-    this.#feeder = null;
   }
 }
