@@ -43,7 +43,7 @@ const STOP_GRACE_MS = 6_000;
 /** How much of the log is told when a program does not come up. */
 const TOLD_LINES = 6;
 
-const GUARD = new URL("./orphan_guard.ts", import.meta.url).pathname;
+const GUARD = new URL(`./orphan_guard.ts?parent=${Deno.pid}`, import.meta.url).href;
 
 /** Arguments for `deno` that run `main` under the orphan guard. */
 export function guarded(flags: readonly string[], main: string, args: readonly string[]): string[] {
@@ -130,7 +130,7 @@ export class Child {
     const process = new Deno.Command(Deno.execPath(), {
       args: [...this.spec.args],
       env: { ...this.spec.env },
-      stdin: "piped",
+      stdin: "null",
       stdout: "piped",
       stderr: "piped",
       // Its own process group: Ctrl-C reaches only the parent, which then stops all in good order.
@@ -147,7 +147,6 @@ export class Child {
     ]);
     const status = await process.status;
     await output.catch(() => {});
-    await process.stdin.close().catch(() => {});
     this.#process = null;
     this.#exited(status);
   }
@@ -156,12 +155,14 @@ export class Child {
     this.log.line(line);
     const ready = parseReady(line);
     if (ready === null) return;
-    if (this.#everReady) this.#options.say?.(`${this.spec.name} is back`);
+    const again = this.#everReady;
     this.#everReady = true;
     this.#line = ready;
     this.#upSinceMs = performance.now();
     this.#ready.resolve(ready);
+    // Before it is told: who hears of it may look at once for what has changed.
     this.#options.onReady?.(ready);
+    if (again) this.#options.say?.(`${this.spec.name} is back`);
   }
 
   #exited(status: Deno.CommandStatus): void {

@@ -70,16 +70,42 @@ Deno.test("Child kills a program that ignores SIGTERM when its grace is over", a
   assert.equal(child.pid, 0);
 });
 
-Deno.test("orphan_guard ends a program when the other end of its standard input is gone", async () => {
+Deno.test("orphan_guard ends a program when its parent was killed", async () => {
   await using main = await program(SERVES);
+  const child = guarded(["--allow-net"], main.path, []);
+  // A parent that starts the program, tells its process id and waits to be killed.
+  await using parent = await program(`
+    const args = ${
+    JSON.stringify(child)
+  }.map((one) => one.replace(/parent=\\d+/, "parent=" + Deno.pid));
+    const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
+    await child.stdout.getReader().read();
+    console.log(child.pid);
+    setInterval(() => {}, 1000);
+  `);
   const process = new Deno.Command(Deno.execPath(), {
-    args: guarded(["--allow-net"], main.path, []),
-    stdin: "piped",
+    args: ["run", "-A", parent.path],
     stdout: "piped",
   }).spawn();
   const reader = process.stdout.getReader();
-  await reader.read();
-  await process.stdin.close();
-  assert.equal((await process.status).code, 75);
+  const pid = Number(new TextDecoder().decode((await reader.read()).value));
+  assert.ok(alive(pid));
+  process.kill("SIGKILL");
+  await process.status;
   await reader.cancel();
+  const giveUpAt = performance.now() + 5_000;
+  while (alive(pid)) {
+    assert.ok(performance.now() < giveUpAt, "the child is still alive");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 });
+
+/** A zombie has ended; it only waits to be counted. */
+function alive(pid: number): boolean {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return stat.slice(stat.lastIndexOf(")") + 2, stat.lastIndexOf(")") + 3) !== "Z";
+  } catch {
+    return false;
+  }
+}

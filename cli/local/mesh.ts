@@ -199,11 +199,28 @@ export class Mesh implements AsyncDisposable {
     }).join("---\n");
   }
 
-  /** Every proxy says it has the newest snapshot in force. */
+  /** Every workload is known where it serves now, and every proxy says it has the newest snapshot in force. */
   async #converged(): Promise<void> {
     const revisions = listOf(await this.client.get("/api/v1/revisions"), "revisions");
     const newest = Math.max(0, ...revisions.map((one) => Number(one["revision"])));
-    if (newest > 0) await converged(this.client, newest);
+    if (newest === 0) return;
+    await patiently(SERVING_MS, async () => await this.#serving() ? true : null);
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    await converged(this.client, newest);
+  }
+
+  /** Whether the control plane has every workload of the plan as a connected, healthy one of its Service. */
+  async #serving(): Promise<boolean> {
+    const services = listOf(await this.client.get("/api/v1/services"), "services");
+    return this.plan.workloads.every((workload) => {
+      const service = services.find((one) =>
+        one["name"] === workload.service && one["namespace"] === "default"
+      );
+      if (service === undefined || !("workloads" in service)) return true;
+      const inbound = `127.0.0.1:${this.#places.ports[`${workload.key}.inbound`]}`;
+      const known = listOf(service, "workloads").find((one) => one["inbound"] === inbound);
+      return known?.["connected"] === true && known["healthy"] === true;
+    });
   }
 
   #app(workload: WorkloadPlan): Child {
@@ -235,19 +252,31 @@ export class Mesh implements AsyncDisposable {
 }
 
 const CONVERGED_MS = 15_000;
+/** A workload whose app is down on purpose must not hold the start up for longer. */
+const SERVING_MS = 5_000;
+/** Longer than the control plane gathers changes before it publishes them. */
+const SETTLE_MS = 60;
 
 /** Waits until every connected proxy has acked what revision `revision` means for it. */
 export async function converged(client: ControlClient, revision: number): Promise<void> {
-  const giveUpAt = performance.now() + CONVERGED_MS;
+  let answer: unknown;
+  const arrived = await patiently(CONVERGED_MS, async () => {
+    answer = await client.get(`/api/v1/converged?revision=${revision}`);
+    return isConverged(answer) ? true : null;
+  });
+  if (arrived !== null) return;
+  throw new Error(
+    `Not every proxy took revision ${revision} within ${CONVERGED_MS / 1000} s: ` +
+      JSON.stringify(answer),
+  );
+}
+
+/** What `look` gives once it gives something; null when `withinMs` pass before. */
+async function patiently<T>(withinMs: number, look: () => Promise<T | null>): Promise<T | null> {
+  const giveUpAt = performance.now() + withinMs;
   for (;;) {
-    const answer = await client.get(`/api/v1/converged?revision=${revision}`);
-    if (isConverged(answer)) return;
-    if (performance.now() > giveUpAt) {
-      throw new Error(
-        `Not every proxy took revision ${revision} within ${CONVERGED_MS / 1000} s: ` +
-          JSON.stringify(answer),
-      );
-    }
+    const found = await look();
+    if (found !== null || performance.now() > giveUpAt) return found;
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }
