@@ -97,9 +97,14 @@ export class Sidecar implements AsyncDisposable {
     }).spawn();
     const started = new Sidecar(control, child, app, dir);
     sidecar = started;
-    await started.#until(() => started.#ready !== null, READY_MS, "a ready line");
-    await control.until((message) => message.type === "ack");
-    return started;
+    try {
+      await started.#until(() => started.#ready !== null, READY_MS, "a ready line");
+      await control.until((message) => message.type === "ack");
+      return started;
+    } catch (problem) {
+      await started[Symbol.asyncDispose]();
+      throw problem;
+    }
   }
 
   /** Port of its mesh listener, or of the one with this name. */
