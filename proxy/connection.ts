@@ -74,6 +74,8 @@ export class Connection implements Wire {
   /** Why the connection ended, when we know better than the codec. */
   #fault: Fault | null = null;
 
+  readonly #tellOwner = (): void => this.#owner.received(this);
+
   constructor(socket: Socket, owner: ConnectionOwner, options: ConnectionOptions = {}) {
     this.socket = socket;
     this.#owner = owner;
@@ -116,6 +118,8 @@ export class Connection implements Wire {
   }
   resume(): void {
     this.socket.resume();
+    // Bytes held in the codec may have ended an exchange just now, and none may follow to say so.
+    queueMicrotask(this.#tellOwner);
   }
   end(): void {
     this.#ending = true;
