@@ -9,6 +9,13 @@ export const meshConfig = z.strictObject({
   metadata: singletonMetadata,
   spec: z.strictObject({
     defaults: z.strictObject(trafficSettings).optional(),
+    paths: z.strictObject({
+      /**
+       * What all proxies do with `%2F` and `%5C` in a path: `reject` (the default) or `keep`, for upstreams
+       * that want them. Servers disagree about what they mean, which is how access rules are slipped past.
+       */
+      escapedSlashes: z.enum(["reject", "keep"]).optional(),
+    }).optional(),
   }),
 });
 

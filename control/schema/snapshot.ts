@@ -33,6 +33,8 @@ export interface ListenerSpec {
   readonly port?: number;
   readonly address?: string;
   readonly tls: ListenerTls;
+  /** `keep`: paths with an escaped slash or backslash are routed and forwarded. Absent: they get 400. */
+  readonly escapedSlashes?: "keep";
   /** Names the metrics and pages use for the traffic of this listener. */
   readonly hosts: readonly HostSpec[];
 }

@@ -86,7 +86,13 @@ function snapshotOf(work: Work): Snapshot {
 
 /** A Gateway that was deleted leaves its proxies with no listeners, and not without an answer. */
 function listenersOf(work: Work): ListenerSpec[] {
-  if (work.node.kind === "sidecar") return sidecarListeners(work);
-  const gateway = work.mesh.gateways.get(`${work.node.namespace}/${work.node.name}`);
-  return gateway === undefined ? [] : gatewayListeners(work, gateway);
+  const { node, mesh } = work;
+  const gateway = mesh.gateways.get(`${node.namespace}/${node.name}`);
+  const listeners = node.kind === "sidecar"
+    ? sidecarListeners(work)
+    : gateway === undefined
+    ? []
+    : gatewayListeners(work, gateway);
+  if (!mesh.keepsEscapedSlashes) return listeners;
+  return listeners.map((listener) => ({ ...listener, escapedSlashes: "keep" }));
 }

@@ -539,6 +539,20 @@ spec: {targetRefs: [{kind: Service, name: catalog}], timeouts: {request: ${secon
   equal(ms(policy("b", "2026-01-01T00:00:00Z", 1) + policy("a", "2026-01-01T00:00:00Z", 2)), 2000);
 });
 
+Deno.test("buildSnapshot tells every listener to keep escaped slashes where MeshConfig says so", () => {
+  const config = (value: string) =>
+    `---
+apiVersion: denim.dev/v1
+kind: MeshConfig
+metadata: {name: default}
+spec: {paths: {escapedSlashes: ${value}}}
+`;
+  const kept = (text: string) => build(text).listeners.map((one) => one.escapedSlashes);
+  same(kept(DEMO + config("keep")), ["keep", "keep"]);
+  same(kept(DEMO + config("reject")), [undefined, undefined]);
+  same(kept(DEMO), [undefined, undefined]);
+});
+
 Deno.test("buildStandalone runs the one Gateway with fixed endpoints", () => {
   const text = EDGE + `---
 apiVersion: denim.dev/v1

@@ -19,6 +19,7 @@ export class Mesh {
   readonly routes: readonly HttpRoute[];
   readonly grants: readonly ReferenceGrant[];
   readonly defaults: TrafficSettings;
+  readonly keepsEscapedSlashes: boolean;
   readonly #policies = new Map<string, TrafficPolicy[]>();
   readonly #bound = new Map<string, FilterBinding[]>();
   readonly #attached = new Map<string, HttpRoute[]>();
@@ -36,7 +37,9 @@ export class Mesh {
       for (const parent of new Set(parents)) push(this.#attached, parent, route);
     }
     this.grants = ofKind(resources, "ReferenceGrant");
-    this.defaults = ofKind(resources, "MeshConfig")[0]?.spec.defaults ?? {};
+    const config = ofKind(resources, "MeshConfig")[0]?.spec;
+    this.defaults = config?.defaults ?? {};
+    this.keepsEscapedSlashes = config?.paths?.escapedSlashes === "keep";
     for (const policy of ofKind(resources, "TrafficPolicy").sort(older)) {
       for (const ref of policy.spec.targetRefs) push(this.#policies, target(policy, ref), policy);
     }

@@ -3,7 +3,7 @@ import type { Random } from "../../core/clock.ts";
 import type { Filter } from "../../core/filter.ts";
 import type { RequestHead } from "../../core/message.ts";
 import type { ListenerSpec, RouteSpec, Snapshot } from "../../control/schema/snapshot.ts";
-import { compileRoutes, type Matcher, normalizePath } from "../routing/mod.ts";
+import { compileRoutes, type EscapedSlashes, type Matcher, normalizePath } from "../routing/mod.ts";
 import type { ListenerRuntime, Route } from "../snapshot.ts";
 import type { BalancedBackend } from "../upstream/backend.ts";
 
@@ -75,6 +75,7 @@ export class CompiledListener implements ListenerRuntime {
   readonly #snapshot: RuntimeSnapshot;
   readonly #matcher: Matcher<Choice>;
   readonly #fallbacks: Fallbacks;
+  readonly #escapedSlashes: EscapedSlashes;
   readonly routes: readonly Route[];
 
   constructor(
@@ -86,6 +87,7 @@ export class CompiledListener implements ListenerRuntime {
     this.version = snapshot.version;
     this.#snapshot = snapshot;
     this.#fallbacks = fallbacks;
+    this.#escapedSlashes = spec.escapedSlashes ?? "reject";
     this.#matcher = compileRoutes(spec.hosts, (route) => new Choice(routes.get(route)!));
     this.routes = [
       ...[...routes.values()].flatMap((choices) => choices.map((choice) => choice.route)),
@@ -96,7 +98,7 @@ export class CompiledListener implements ListenerRuntime {
   }
 
   match(head: RequestHead): Route {
-    const path = normalizePath(head.path);
+    const path = normalizePath(head.path, this.#escapedSlashes);
     if (path === null) return this.#fallbacks.badPath;
     head.path = path; // the string that is matched is the string that is forwarded
     const choice = this.#matcher.match(head);

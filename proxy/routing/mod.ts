@@ -4,5 +4,5 @@
  *
  * @module
  */
-export { normalizePath } from "./path.ts";
+export { type EscapedSlashes, normalizePath } from "./path.ts";
 export { compileRoutes, Matcher } from "./table.ts";

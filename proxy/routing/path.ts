@@ -6,30 +6,40 @@
 const SLASH = 0x2f, DOT = 0x2e, PERCENT = 0x25, QUERY = 0x3f, HASH = 0x23, BACKSLASH = 0x5c;
 const SEMICOLON = 0x3b;
 
+/** What becomes of an escaped slash or backslash; `keep` is for upstreams that want it, such as package registries. */
+export type EscapedSlashes = "reject" | "keep";
+
 /**
  * The normalised request target, the very same string when there was nothing to do, or null when it
  * must be refused: a backslash, a fragment, a broken or NUL escape, an escaped slash, backslash or dot
  * segment, or a dot segment with parameters. The query is not touched. `*` (OPTIONS) stays.
  */
-export function normalizePath(target: string): string | null {
+export function normalizePath(
+  target: string,
+  escapedSlashes: EscapedSlashes = "reject",
+): string | null {
   if (target.charCodeAt(0) !== SLASH) return target === "*" ? target : null;
   let before = 0;
   for (let i = 0; i < target.length; i++) {
     const code = target.charCodeAt(i);
     if (code === QUERY) return target.indexOf("#", i) < 0 ? target : null;
-    if (code === PERCENT || code === BACKSLASH || code === HASH) return rewritten(target);
-    if (before === SLASH && (code === SLASH || code === DOT)) return rewritten(target);
+    if (code === PERCENT || code === BACKSLASH || code === HASH) {
+      return rewritten(target, escapedSlashes);
+    }
+    if (before === SLASH && (code === SLASH || code === DOT)) {
+      return rewritten(target, escapedSlashes);
+    }
     before = code;
   }
   return target;
 }
 
-function rewritten(target: string): string | null {
+function rewritten(target: string, escapedSlashes: EscapedSlashes): string | null {
   if (target.includes("#")) return null;
   const mark = target.indexOf("?");
   const path = mark < 0 ? target : target.slice(0, mark);
   if (path.includes("\\")) return null;
-  const normal = path.includes("%") ? unescaped(path) : path;
+  const normal = path.includes("%") ? unescaped(path, escapedSlashes) : path;
   if (normal === null) return null;
   const clean = withoutDots(normal);
   if (clean === null) return null;
@@ -38,13 +48,15 @@ function rewritten(target: string): string | null {
 }
 
 /** Unreserved characters as themselves, other escapes in upper case (RFC 3986 6.2.2.1 and 6.2.2.2). */
-function unescaped(path: string): string | null {
+function unescaped(path: string, escapedSlashes: EscapedSlashes): string | null {
   let out = "";
   let from = 0;
   for (let at = path.indexOf("%"); at >= 0; at = path.indexOf("%", at + 3)) {
     const code = escapeCode(path, at);
+    if (code <= 0) return null; // broken, or NUL
     // An escaped slash or backslash splits a segment for one server and not for another.
-    if (code < 0 || code === 0 || code === SLASH || code === BACKSLASH) return null;
+    const splits = code === SLASH || code === BACKSLASH;
+    if (splits && (escapedSlashes === "reject" || hidesSteps(path, at))) return null;
     out += path.slice(from, at);
     if (code === DOT) {
       if (hidesDots(path, at)) return null;
@@ -58,10 +70,19 @@ function unescaped(path: string): string | null {
 
 /** Whether the segment around `at` is `.` or `..` once unescaped: nobody writes that by accident. */
 function hidesDots(path: string, at: number): boolean {
-  const start = path.lastIndexOf("/", at) + 1;
+  return /^(?:\.|%2[eE]){1,2}(?:;|$)/.test(segmentAround(path, at));
+}
+
+/** Whether a server that unescapes slashes would find an empty or a dot segment in the one around `at`. */
+function hidesSteps(path: string, at: number): boolean {
+  return segmentAround(path, at).split(/%2f|%5c/i).some((part) =>
+    part === "" || /^(?:\.|%2e){1,2}(?:;|$)/i.test(part)
+  );
+}
+
+function segmentAround(path: string, at: number): string {
   const slash = path.indexOf("/", at);
-  const segment = path.slice(start, slash < 0 ? path.length : slash);
-  return /^(?:\.|%2[eE]){1,2}(?:;|$)/.test(segment);
+  return path.slice(path.lastIndexOf("/", at) + 1, slash < 0 ? path.length : slash);
 }
 
 /** RFC 3986 5.2.4, and runs of slashes as one. */

@@ -65,6 +65,28 @@ for (const target of REFUSED) {
   });
 }
 
+const KEPT: [target: string, wanted: string | null][] = [
+  ["/@scope%2fname", "/@scope%2Fname"],
+  ["/a%5Cb/c", "/a%5Cb/c"],
+  ["/%2e%2e/a%2fb", null],
+  ["/a%2f..", null],
+  ["/a%2f%2e%2e%2fb", null],
+  ["/..%2fa", null],
+  ["/.%5ca", null],
+  ["/a%2f", null],
+  ["/a%2f%2fb", null],
+  ["/%2fa", null],
+  ["/a%2f..;x", null],
+  ["/a%2f...", "/a%2F..."],
+  ["/a%00%2fb", null],
+];
+
+for (const [target, wanted] of KEPT) {
+  Deno.test(`normalizePath that keeps escaped slashes makes ${target} ${wanted}`, () => {
+    equal(normalizePath(target, "keep"), wanted);
+  });
+}
+
 const target = fc.string({ unit: fc.constantFrom(..."/.%2eEfF5cCaA;?\\0~"), maxLength: 16 })
   .map((text) => `/${text}`);
 
@@ -85,6 +107,19 @@ Deno.test("normalizePath leaves no way to climb, split or end a path", () => {
       if (path === undefined) return;
       ok(!/\/\/|\\|%2f|%5c|%00/i.test(path), path);
       ok(!/(^|\/)\.\.?(\/|;|$)/.test(decodeDots(path)), path);
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+Deno.test("normalizePath keeps no escaped slash that leads out of where it stands", () => {
+  fc.assert(
+    fc.property(target, (text) => {
+      const path = normalizePath(text, "keep")?.split("?")[0];
+      if (path === undefined) return;
+      equal(normalizePath(path, "keep"), path);
+      const read = decodeDots(path).replaceAll(/%2f|%5c/gi, "/"); // as the most generous server would
+      ok(!/\/\/|(^|\/)\.\.?(\/|;|$)/.test(read), path);
     }),
     { numRuns: 5000 },
   );
