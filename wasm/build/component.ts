@@ -1,6 +1,7 @@
 /** Component → bundle: transpiled to glue and core modules, every core module metered and capped. */
 import { compile, CompileError } from "./compile.ts";
-import { ACCOUNT, encodeBundle, FILTER_EXPORT } from "../component/bundle.ts";
+import { hardenGlue } from "./glue.ts";
+import { encodeBundle, FILTER_EXPORT } from "../component/bundle.ts";
 import { instrument, INSTRUMENTER_VERSION } from "../instrument.ts";
 import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
 import { parseModule } from "../parse.ts";
@@ -20,8 +21,6 @@ const QUOTES = /['"`\\]|\$\{/;
 
 /** A component has many modules, and each may have a start function; those of real ones do next to nothing. */
 const START_FUEL = 5_000_000;
-
-const DEBUG_LINE = "if (!globalThis?.process?.env?.JCO_DEBUG) { return; }";
 
 export interface BuiltComponent {
   readonly bundle: Uint8Array<ArrayBuffer>;
@@ -93,31 +92,4 @@ function meter(core: Uint8Array, limits: { readonly memoryBytes: number }): Uint
 function checkName(name: string): void {
   if (PLAIN_NAME.test(name) && !QUOTES.test(name)) return;
   throw new ModuleError("wasm.bad_name", `The component uses the name ${JSON.stringify(name)}`);
-}
-
-/** The one place where the glue turns guest bytes into strings, and where a component's parts pass strings on. */
-const TEXT_DECODER = "const TEXT_DECODER_UTF8 = new TextDecoder();";
-const TRANSCODER = /function trampoline\d+\(from_ptr, len, to_ptr\) \{/g;
-const TRANSCODE_KEY = /'([a-z0-9-]+) \(mem\d+ => mem\d+\)'/g;
-
-/**
- * Makes the glue what the proxy loads: a module that imports nothing, and whose work for the guest is
- * paid for. A list of a million strings that all point to the same megabyte costs a guest nothing, but
- * whoever reads it a terabyte; so every string read and copied goes through the host's account.
- */
-function hardenGlue(glue: string): string {
-  const known = /^export function instantiate\(getCoreModule, imports, /m.test(glue) &&
-    !/^\s*import[\s{*'"]/m.test(glue) && glue.split(TEXT_DECODER).length === 2 &&
-    [...glue.matchAll(TRANSCODE_KEY)].every((key) => key[1] === "utf8-to-utf8");
-  if (!known) {
-    throw new ModuleError(
-      "wasm.bad_component",
-      "The component needs glue that this version cannot make safe",
-    );
-  }
-  return glue
-    .replace(TEXT_DECODER, `const TEXT_DECODER_UTF8 = imports["${ACCOUNT}"];`)
-    .replaceAll(TRANSCODER, (head) => `${head} imports["${ACCOUNT}"].charge(len);`)
-    // Asked at every call into the guest; reading the environment is a system call's worth each time.
-    .replaceAll(DEBUG_LINE, "return;");
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { COLLECT, CONTINUE, DONE } from "../../core/filter.ts";
-import { startProbe } from "./probe.ts";
+import { startProbe } from "../testing/probe.ts";
 
 Deno.test("a component has just the hooks it asked for", async () => {
   const { filter, plugin } = await startProbe();

@@ -31,6 +31,9 @@ export interface HostState {
   denied(call: string): void;
 }
 
+/** Entries in one table of a component's own resources; it lies in the proxy's memory, not in the filter's. */
+const HANDLES_LIMIT = 65_536;
+
 const LEVELS = ["debug", "debug", "info", "warn", "error", "error"] as const;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -53,6 +56,11 @@ function accountOf(state: HostState): object {
       return decoder.decode(bytes as Uint8Array<ArrayBuffer>);
     },
     charge: (bytes: number): void => charge(state, bytes),
+    /** A table of the component's own handles has so many entries now. */
+    handles(entries: number): void {
+      if (entries <= HANDLES_LIMIT) return;
+      throw new HostBudgetError(`The component holds more than ${HANDLES_LIMIT} handles`);
+    },
   };
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { CONTINUE, DONE } from "../../core/filter.ts";
 import { RESTART } from "../limits.ts";
-import { MEMORY_BYTES, probeBundle, startProbe } from "./probe.ts";
+import { MEMORY_BYTES, probeBundle, startProbe } from "../testing/probe.ts";
 import { createComponentFilter, loadComponent } from "./mod.ts";
 
 Deno.test("an endless loop runs out of fuel and fails closed", async () => {

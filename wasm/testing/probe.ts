@@ -1,4 +1,4 @@
-/** The probe filter of testdata, built and bundled once per test process, and an environment to run it in. */
+/** The probe filter, built and bundled once per test process, and an environment to run it in. */
 import { fileURLToPath } from "node:url";
 import type { Filter } from "../../core/filter.ts";
 import { createLog } from "../../core/log.ts";
@@ -6,9 +6,9 @@ import { Metrics } from "../../core/metrics.ts";
 import { CAPABILITIES } from "../capabilities.ts";
 import { bundleComponent } from "../build/component.ts";
 import { buildTypeScript } from "../build/typescript.ts";
-import { FakeClock, FakeExchange } from "../testing/harness.ts";
-import { createComponentFilter, LoadedBundle } from "./mod.ts";
-import { type ComponentOptions, ComponentPlugin } from "./plugin.ts";
+import { FakeClock, FakeExchange } from "./harness.ts";
+import { createComponentFilter, LoadedBundle } from "../component/mod.ts";
+import { type ComponentOptions, ComponentPlugin } from "../component/plugin.ts";
 
 export const MEMORY_BYTES = 8 * 1024 * 1024;
 
@@ -23,7 +23,7 @@ export function probeBundle(): Promise<Uint8Array<ArrayBuffer>> {
 async function makeBundle(): Promise<Uint8Array<ArrayBuffer>> {
   const out = await Deno.makeTempDir({ prefix: "denim-probe-" });
   try {
-    const entry = fileURLToPath(new URL("testdata/probe.ts", import.meta.url));
+    const entry = fileURLToPath(new URL("probe_filter.ts", import.meta.url));
     const component = await buildTypeScript(entry, out);
     return (await bundleComponent(component, { memoryBytes: MEMORY_BYTES })).bundle;
   } finally {
