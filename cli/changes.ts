@@ -1,0 +1,37 @@
+/** Changes as the verbs that make and show them print them. */
+
+export interface Change {
+  readonly action: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface Applied {
+  readonly revision: number;
+  readonly dryRun: boolean;
+  readonly changes: readonly Change[];
+}
+
+/** `HTTPRoute default/web created`. */
+export function changeLine({ action, kind, namespace, name }: Change): string {
+  return `${kind} ${namespace}/${name} ${action}`;
+}
+
+/** What an apply, a delete or a rollback came to. */
+export function appliedText({ revision, dryRun, changes }: Applied): string {
+  if (changes.length === 0) return `Nothing to change; revision ${revision} stays`;
+  const lines = changes.map(changeLine);
+  lines.push(dryRun ? "Nothing was changed (dry run)" : `Revision ${revision}`);
+  return lines.join("\n");
+}
+
+/** The name of who is at the keyboard, for the history. */
+export function author(): string | undefined {
+  // Reading the environment may be forbidden; the history then says "admin".
+  try {
+    return Deno.env.get("USER") ?? Deno.env.get("LOGNAME");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,61 @@
+/** `denim control`: the control plane as a process. */
+import { parseDuration } from "../args.ts";
+import { EXIT, untilStopped, verb } from "../verb.ts";
+import { stderrLog } from "../../core/log.ts";
+import { startControl } from "../../control/main.ts";
+
+/**
+ * Permissions it needs: net (its two ports; connections to nowhere), read and write of DATA, read of its
+ * own sources, and env (DENIM_DEBUG). It starts no program and loads no native library.
+ */
+export const run = verb({
+  usage: "denim control --data DIR [flags]",
+  about:
+    "Starts a control plane: the API and pages for people, and the mTLS stream for proxies.\n" +
+    "The first start makes the folder, the certificate authority and the admin token.",
+  flags: {
+    data: { value: "DIR", required: true, help: "Folder for everything that is kept" },
+    listen: { value: "HOST:PORT", default: "127.0.0.1:7000", help: "API and pages" },
+    "mesh-listen": { value: "HOST:PORT", default: "127.0.0.1:7001", help: "For proxies, mTLS" },
+    "trust-domain": { value: "NAME", default: "mesh.local", help: "Of all identities" },
+    "leaf-ttl": { value: "TIME", default: "24h", help: "How long proxies' certificates live" },
+    "allow-host": { value: "NAME", many: true, help: "Answer requests to this host name as well" },
+    "open-reads": { help: "Let everybody who can connect read, not only this machine" },
+    "lost-grace": {
+      value: "TIME",
+      default: "10s",
+      help: "How long a workload keeps its endpoint when its connection is lost",
+    },
+    "restart-grace": {
+      value: "TIME",
+      default: "30s",
+      help: "The same after a restart of the control plane",
+    },
+    verbose: { help: "Log more" },
+  },
+  examples: [
+    "denim control --data ./data",
+    "denim control --data /var/lib/denim --listen 0.0.0.0:7000 --mesh-listen 0.0.0.0:7001",
+  ],
+}, async (args) => {
+  const stopped = untilStopped();
+  const control = await startControl({
+    data: args.text("data"),
+    listen: args.place("listen"),
+    meshListen: args.place("mesh-listen"),
+    trustDomain: args.text("trust-domain"),
+    leafTtlMs: parseDuration("--leaf-ttl", args.text("leaf-ttl")),
+    hosts: args.all("allow-host"),
+    openReads: args.on("open-reads"),
+    grace: {
+      lostGraceMs: parseDuration("--lost-grace", args.text("lost-grace")),
+      restartGraceMs: parseDuration("--restart-grace", args.text("restart-grace")),
+    },
+    log: stderrLog(args.on("verbose") ? "debug" : "info"),
+  });
+  const { url, meshAddress: mesh, adminTokenFile } = control;
+  console.log(JSON.stringify({ ready: true, url, mesh, adminTokenFile, pid: Deno.pid }));
+  await stopped;
+  await control.close();
+  return EXIT.ok;
+});

@@ -1,0 +1,138 @@
+/** `denim proxy`: a sidecar, an edge gateway, or one proxy from one file. */
+import { type Args, parseDuration, UsageError } from "../args.ts";
+import { EXIT, untilStopped, verb } from "../verb.ts";
+import { type RunningProxy, startProxy, startStandalone } from "../../proxy/main.ts";
+import type { ControlOptions, ProxyOptions, StandaloneOptions } from "../../proxy/options.ts";
+
+/**
+ * Permissions it needs: net, read and write of STATE (and of the ready file), read of the trust bundle,
+ * the token file and its own sources, env (DENIM_DEBUG). It starts no program and loads no native library.
+ */
+export const run = verb({
+  usage: "denim proxy --service NAME | --gateway NAME | --config FILE  [flags]",
+  about:
+    "Starts one proxy. With --service it is the sidecar of a workload, with --gateway an edge\n" +
+    "gateway, both under a control plane; with --config it runs alone from one YAML file.\n" +
+    "Prints one JSON line when it serves; logs go to standard error.",
+  flags: {
+    service: { value: "NAME", help: "Sidecar: name the workload registers under" },
+    app: { value: "HOST:PORT", help: "Sidecar: where the workload listens" },
+    label: { value: "KEY=VALUE", many: true, help: "Sidecar: a label Services can select on" },
+    inbound: { value: "HOST:PORT", default: "127.0.0.1:0", help: "Sidecar: mTLS from others" },
+    outbound: { value: "HOST:PORT", default: "127.0.0.1:0", help: "Sidecar: from the workload" },
+    advertise: { value: "HOST:PORT", help: "Sidecar: where others reach its inbound port" },
+    gateway: { value: "NAME", help: "Gateway: resource whose listeners it opens" },
+    config: { value: "FILE", help: "Alone: resources to run from" },
+    "listen-address": {
+      value: "HOST",
+      default: "127.0.0.1",
+      help: "Gateway and alone: address its listeners bind to",
+    },
+    control: { value: "HOST:PORT", help: "Control plane's port for proxies" },
+    "trust-bundle": { value: "FILE", help: "PEM by which the control plane is known" },
+    "join-token": { value: "TOKEN", help: "Lets this proxy in, once; prefer the file" },
+    "join-token-file": { value: "FILE", help: "The same, in a file" },
+    namespace: { value: "NAME", default: "default", help: "Of the service or gateway" },
+    state: { value: "DIR", help: "Folder for identity and last good configuration" },
+    admin: { value: "HOST:PORT", default: "127.0.0.1:0", help: "Readiness, metrics, config dump" },
+    "ready-file": { value: "FILE", help: "Written when it serves" },
+    "drain-timeout": { value: "TIME", default: "10s", help: "For running requests at SIGTERM" },
+    "access-log": { help: "Log every request" },
+    "log-level": { value: "LEVEL", default: "info", help: "debug, info, warn or error" },
+  },
+  examples: [
+    "denim proxy --config edge.yaml",
+    "denim proxy --control 127.0.0.1:7001 --trust-bundle bundle.pem --join-token-file web.token \\",
+    "      --service web --app 127.0.0.1:8080 --state ./web-state",
+  ],
+}, async (args) => {
+  const options = readOptions(args);
+  const stop = new AbortController();
+  const stopped = untilStopped().then(() => stop.abort());
+  let proxy: RunningProxy;
+  try {
+    proxy = await start(options, stop.signal);
+  } catch (error) {
+    if (stop.signal.aborted) return EXIT.ok;
+    throw error;
+  }
+  const line = JSON.stringify(proxy.ready());
+  if (options.readyFile !== null) await writeWhole(options.readyFile, `${line}\n`);
+  console.log(line);
+  await stopped;
+  await proxy.stop();
+  return EXIT.ok;
+});
+
+async function start(options: ProxyOptions, signal: AbortSignal): Promise<RunningProxy> {
+  if (options.mode !== "standalone") return await startProxy(options, signal);
+  // Loaded here only: a sidecar parses no YAML.
+  const { readStandalone } = await import("../standalone.ts");
+  return await startStandalone(options, await readStandalone(options.config));
+}
+
+/** The command line as options; throws UsageError. */
+export function readOptions(args: Args): ProxyOptions {
+  const modes = ["service", "gateway", "config"].filter((name) => args.on(name));
+  if (modes.length !== 1) {
+    throw new UsageError("One of --service, --gateway and --config is wanted");
+  }
+  const common = {
+    admin: args.place("admin"),
+    readyFile: args.find("ready-file"),
+    accessLog: args.on("access-log"),
+    logLevel: levelOf(args.text("log-level")),
+    drainMs: parseDuration("--drain-timeout", args.text("drain-timeout")),
+  };
+  const listenAddress = args.text("listen-address");
+  const config = args.find("config");
+  if (config !== null) {
+    const options: StandaloneOptions = { mode: "standalone", config, listenAddress, ...common };
+    return options;
+  }
+  const control = controlOptions(args);
+  const gateway = args.find("gateway");
+  if (gateway !== null) return { mode: "gateway", gateway, listenAddress, ...common, ...control };
+  return {
+    mode: "sidecar",
+    service: args.text("service"),
+    labels: Object.fromEntries(args.all("label").map(parseLabel)),
+    app: args.place("app"),
+    inbound: args.place("inbound"),
+    outbound: args.place("outbound"),
+    advertise: args.find("advertise"),
+    ...common,
+    ...control,
+  };
+}
+
+function controlOptions(args: Args): ControlOptions {
+  const token = args.find("join-token"), file = args.find("join-token-file");
+  if (token !== null && file !== null) {
+    throw new UsageError("--join-token and --join-token-file exclude each other");
+  }
+  return {
+    control: args.place("control"),
+    trustBundleFile: args.text("trust-bundle"),
+    joinToken: token !== null ? { token } : file !== null ? { file } : null,
+    namespace: args.text("namespace"),
+    state: args.text("state"),
+  };
+}
+
+function parseLabel(text: string): [string, string] {
+  const equals = text.indexOf("=");
+  if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
+  throw new UsageError(`--label is "${text}"; wanted KEY=VALUE such as version=v2`);
+}
+
+function levelOf(text: string): ProxyOptions["logLevel"] {
+  if (text === "debug" || text === "info" || text === "warn" || text === "error") return text;
+  throw new UsageError(`--log-level is "${text}"; wanted debug, info, warn or error`);
+}
+
+/** Who watches for the file must never read half of it. */
+async function writeWhole(path: string, text: string): Promise<void> {
+  await Deno.writeTextFile(`${path}.new`, text);
+  await Deno.rename(`${path}.new`, path);
+}

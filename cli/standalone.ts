@@ -1,0 +1,121 @@
+/** One YAML file to one snapshot with its modules: what `denim proxy --config` runs from. */
+import { dirname, resolve } from "node:path";
+import { parseDocuments } from "../control/schema/parse.ts";
+import {
+  type AdmittedModule,
+  buildStandalone,
+  checkReferences,
+  moduleFiles,
+} from "../control/snapshot/mod.ts";
+import type { StandaloneSource } from "../proxy/main.ts";
+
+/** A module file larger than this is not read. */
+const MAX_MODULE_BYTES = 32 * 1024 * 1024;
+
+interface Loaded {
+  readonly module: AdmittedModule;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** Rejects with every problem of the file, each with its path. */
+export async function readStandalone(file: string): Promise<StandaloneSource> {
+  const { resources, errors } = parseDocuments(await readText(file));
+  if (errors.length > 0) throw invalid(file, errors);
+  const loaded: Loaded[] = [];
+  for (const name of moduleFiles(resources)) {
+    loaded.push(await loadModule(name, resolve(dirname(file), name)));
+  }
+  const modules = loaded.map((one) => one.module);
+  const problems = checkReferences(resources, modules, { standalone: true });
+  if (problems.length > 0) throw invalid(file, problems);
+  const bytes = new Map(loaded.map((one) => [one.module.digest, one.bytes]));
+  return {
+    snapshot: buildStandalone(resources, { modules }),
+    modules: {
+      get: (digest) => {
+        const found = bytes.get(digest);
+        if (found !== undefined) return Promise.resolve(found);
+        return Promise.reject(new Error(`There is no module "${digest}" in "${file}"`));
+      },
+    },
+  };
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot read the configuration "${file}": ${reason}`);
+  }
+}
+
+/**
+ * Takes what `denim filter build --admitted` wrote, and anything that can be pushed to a marketplace,
+ * which is then metered here: no module runs without fuel.
+ */
+async function loadModule(name: string, path: string): Promise<Loaded> {
+  // Only configurations with filters pay for the compiler.
+  const [{ isBundle }, { inspect }, { FUEL_EXPORT }, { isWat }] = await Promise.all([
+    import("../wasm/component/bundle.ts"),
+    import("../wasm/inspect.ts"),
+    import("../wasm/instrument.ts"),
+    import("../wasm/wat.ts"),
+  ]);
+  try {
+    const bytes = await readModule(path);
+    if (isBundle(bytes)) return await loadedAs(name, bytes, "component");
+    if (!isWat(bytes) && inspect(bytes).kind === "core") {
+      const exported = WebAssembly.Module.exports(await WebAssembly.compile(bytes));
+      if (exported.some((one) => one.name === FUEL_EXPORT)) {
+        return await loadedAs(name, bytes, "proxy-wasm");
+      }
+    }
+    const { makeArtefact } = await import("../control/market/artefact.ts");
+    const made = await makeArtefact(bytes, { limits: { memoryMiB: DEFAULT_MEMORY_MIB } });
+    return await loadedAs(name, made.artefact, made.abi);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`Cannot use the module "${name}": ${reason}`);
+  }
+}
+
+/** Ceiling of a module that is metered here; a binding can only lower it. */
+const DEFAULT_MEMORY_MIB = 64;
+
+async function readModule(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const { size } = await Deno.stat(path);
+  if (size > MAX_MODULE_BYTES) throw new Error(`it is larger than ${MAX_MODULE_BYTES} bytes`);
+  return await Deno.readFile(path);
+}
+
+async function loadedAs(
+  name: string,
+  bytes: Uint8Array<ArrayBuffer>,
+  abi: AdmittedModule["abi"],
+): Promise<Loaded> {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+  const module = {
+    name: `file:${name}`,
+    version: "0.0.0",
+    digest: `sha256:${hash}`,
+    bytes: bytes.length,
+    abi,
+  };
+  return { module, bytes };
+}
+
+interface Problem {
+  readonly resource: string;
+  readonly path: string;
+  readonly message: string;
+  readonly document?: number;
+}
+
+function invalid(file: string, problems: readonly Problem[]): Error {
+  const lines = problems.map(({ resource, document, path, message }) => {
+    const where = resource === "" ? `document ${(document ?? 0) + 1}` : resource;
+    return `  ${[where, path].filter((part) => part !== "").join(" ")} ${message}`;
+  });
+  return new Error(`Cannot run from "${file}":\n${lines.join("\n")}`);
+}
