@@ -1,5 +1,6 @@
 /** `denim run`: a whole mesh on this machine, until Ctrl-C. */
-import { parseArgs } from "node:util";
+import { resolve } from "node:path";
+import { UsageError } from "../args.ts";
 import { LocalError } from "../local/explain.ts";
 import { pushExamples } from "../local/examples.ts";
 import { Mesh } from "../local/mesh.ts";
@@ -7,47 +8,47 @@ import { DEMO_PLAN, DEMO_RESOURCES, portNames } from "../local/plan.ts";
 import { choosePorts } from "../local/ports.ts";
 import { StateFolder } from "../local/state.ts";
 import { tell } from "../local/tell.ts";
+import { EXIT, verb } from "../verb.ts";
 
-const USAGE = `denim run: a mesh on this machine, until Ctrl-C
-
-  --json              print the content of local.json instead of a table
-  --fresh             begin with an empty mesh instead of the state of the last start
-  --port N            port of the gateway (default: a free one, the same at the next start)
-  --control-port N    port of the control plane's API and pages
-  --dir DIR           folder for state and logs (default: .denim)
-  --no-filters        do not build and admit the example filters`;
-
-export async function run(args: readonly string[]): Promise<number> {
-  const flags = readFlags(args);
-  if (typeof flags === "number") return flags;
-  // With --json standard output has one object and nothing else.
-  const say = (sentence: string): void =>
-    flags.json ? console.error(sentence) : console.log(sentence);
-  try {
-    using folder = StateFolder.open(flags.dir, { fresh: flags.fresh });
-    return await runIn(folder, flags, say);
-  } catch (problem) {
-    if (problem instanceof LocalError) {
-      console.error(problem.message);
-      return 1;
-    }
-    throw problem;
-  }
-}
+export const run = verb({
+  usage: "denim run [flags]",
+  about:
+    "Starts a mesh on this machine, each part a process of its own: a control plane, a gateway and\n" +
+    "three demo services with a sidecar each. Prints what runs where and what to try. Ctrl-C stops\n" +
+    "all of it; the next start takes up its state.",
+  flags: {
+    json: { help: "Print the content of local.json instead of a table" },
+    fresh: { help: "Begin with an empty mesh instead of the state of the last start" },
+    port: { value: "N", help: "Port of the gateway; else a free one, the same at the next start" },
+    "control-port": { value: "N", help: "Port of the API and pages; else a free one" },
+    dir: { value: "DIR", default: ".denim", help: "Folder for state and logs" },
+    "no-filters": { help: "Do not build and admit the example filters" },
+  },
+  examples: ["deno task run", "deno task run --fresh --port 8080"],
+}, async (args) => {
+  const flags: Flags = {
+    json: args.on("json"),
+    filters: !args.on("no-filters"),
+    fixed: {
+      ...portFlag("--port", "gateway", args.find("port")),
+      ...portFlag("--control-port", "control", args.find("control-port")),
+    },
+  };
+  using folder = StateFolder.open(resolve(args.text("dir")), { fresh: args.on("fresh") });
+  await runIn(folder, flags);
+  return EXIT.ok;
+});
 
 interface Flags {
   readonly json: boolean;
-  readonly fresh: boolean;
   readonly filters: boolean;
-  readonly dir: string;
   readonly fixed: Readonly<Record<string, number>>;
 }
 
-async function runIn(
-  folder: StateFolder,
-  flags: Flags,
-  say: (sentence: string) => void,
-): Promise<number> {
+async function runIn(folder: StateFolder, flags: Flags): Promise<void> {
+  // With --json standard output has one object and nothing else.
+  const say = (sentence: string): void =>
+    flags.json ? console.error(sentence) : console.log(sentence);
   const startedMs = performance.now();
   const ports = choosePorts(portNames(DEMO_PLAN), folder.readPorts(), flags.fixed);
   folder.writePorts(ports);
@@ -72,7 +73,7 @@ async function runIn(
   if (early instanceof LocalError) throw early;
   if (early !== null) {
     started.catch(() => {});
-    return 0;
+    return;
   }
   up = true;
   const local = mesh.local();
@@ -82,7 +83,6 @@ async function runIn(
   await stopped.signal;
   up = false;
   say("Stopping");
-  return 0;
 }
 
 function explainStart(problem: unknown): LocalError {
@@ -116,45 +116,11 @@ function untilStopped(): { signal: Promise<Deno.Signal | "orphaned"> } & Disposa
   };
 }
 
-function readFlags(args: readonly string[]): Flags | number {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        json: { type: "boolean", default: false },
-        fresh: { type: "boolean", default: false },
-        port: { type: "string" },
-        "control-port": { type: "string" },
-        dir: { type: "string", default: ".denim" },
-        "no-filters": { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    if (values.help) {
-      console.log(USAGE);
-      return 0;
-    }
-    return {
-      json: values.json,
-      fresh: values.fresh,
-      filters: !values["no-filters"],
-      dir: values.dir.startsWith("/") ? values.dir : `${Deno.cwd()}/${values.dir}`,
-      fixed: {
-        ...portFlag("--port", "gateway", values.port),
-        ...portFlag("--control-port", "control", values["control-port"]),
-      },
-    };
-  } catch (problem) {
-    console.error(`${problem instanceof Error ? problem.message : problem}\n\n${USAGE}`);
-    return 2;
-  }
-}
-
-function portFlag(flag: string, name: string, text: string | undefined): Record<string, number> {
-  if (text === undefined) return {};
+function portFlag(flag: string, name: string, text: string | null): Record<string, number> {
+  if (text === null) return {};
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new LocalError(`${flag} is "${text}": give a port from 1 to 65535`);
+    throw new UsageError(`${flag} is "${text}"; wanted a port from 1 to 65535`);
   }
   return { [name]: port };
 }

@@ -140,7 +140,16 @@ export function gatewayArgs(places: Places, gateway: string, more: readonly stri
 /** A proxy may use the network and its own folder; it starts no program and loads no library. */
 function proxyArgs(places: Places, key: string, args: readonly string[]): string[] {
   const state = places.file(`proxies/${key}`);
-  return guarded(["-A", PROXY_V8_FLAGS], CLI, [
+  const flags = [
+    PROXY_V8_FLAGS,
+    "--no-prompt",
+    "--allow-net",
+    "--deny-net=169.254.169.254",
+    "--allow-env=DENIM_DEBUG",
+    `--allow-read=${state},${places.file("trust-bundle.pem")}`,
+    `--allow-write=${state}`,
+  ];
+  return guarded(flags, CLI, [
     "proxy",
     "--control",
     at(places, "mesh"),
