@@ -1,6 +1,7 @@
 /** The marketplace: admits filters once, keeps what it admitted, and answers what it has. */
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
+import { compareVersions } from "../snapshot/modules.ts";
 import { admitVerified, type Verified, verifyPush } from "./admit.ts";
 import { MarketFiles } from "./files.ts";
 import { MARKET_LIMITS } from "./limits.ts";
@@ -186,35 +187,6 @@ async function checkedKey(publicKey: string): Promise<Uint8Array<ArrayBuffer>> {
       "The key is not an Ed25519 public key: wanted base64 of its 32 bytes",
     );
   }
-}
-
-/** Semantic versions by precedence. */
-export function compareVersions(a: string, b: string): number {
-  const [coreA, preA] = split(a), [coreB, preB] = split(b);
-  for (let i = 0; i < 3; i++) {
-    const difference = Number(coreA[i]) - Number(coreB[i]);
-    if (difference !== 0) return difference;
-  }
-  if (preA.length === 0 || preB.length === 0) return preB.length - preA.length;
-  for (let i = 0; i < Math.max(preA.length, preB.length); i++) {
-    const order = compareIdentifiers(preA[i], preB[i]);
-    if (order !== 0) return order;
-  }
-  return 0;
-}
-
-function split(version: string): [string[], string[]] {
-  const dash = version.indexOf("-");
-  if (dash < 0) return [version.split("."), []];
-  return [version.slice(0, dash).split("."), version.slice(dash + 1).split(".")];
-}
-
-function compareIdentifiers(a: string | undefined, b: string | undefined): number {
-  if (a === undefined || b === undefined) return a === undefined ? -1 : 1;
-  const numberA = /^\d+$/.test(a), numberB = /^\d+$/.test(b);
-  if (numberA && numberB) return Number(a) - Number(b);
-  if (numberA !== numberB) return numberA ? -1 : 1;
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function byName(a: Listing, b: Listing): number {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { sha256 } from "../../wasm/filter.ts";
 import { MARKET_LIMITS } from "./limits.ts";
-import { compareVersions } from "./market.ts";
 import { createSigningKey } from "./statement.ts";
 import { manifestOf, NOOP_WAT, TestMarket } from "./testing.ts";
 
@@ -127,20 +126,4 @@ Deno.test("Market knows publishers by their keys", async () => {
     code: "market.bad_publisher",
   });
   await assert.rejects(t.market.addPublisherKey("acme", "c2hvcnQ="), { code: "market.bad_key" });
-});
-
-Deno.test("versions are ordered as semantic versions are", () => {
-  const ordered = [
-    "0.9.9",
-    "1.0.0-alpha",
-    "1.0.0-alpha.1",
-    "1.0.0-alpha.beta",
-    "1.0.0-beta.2",
-    "1.0.0-beta.11",
-    "1.0.0-rc.1",
-    "1.0.0",
-    "1.0.10",
-    "1.2.0",
-  ];
-  assert.deepEqual(ordered.toReversed().sort(compareVersions), ordered);
 });

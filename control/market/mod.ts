@@ -16,7 +16,7 @@ export type {
   Push,
   Statement,
 } from "./types.ts";
-export { bindingOf, bindingResource, type ModuleFacts, moduleFacts } from "./binding.ts";
+export { bindingOf, bindingResource } from "./binding.ts";
 export { BuildError, buildFilter, type BuildOptions, type BuiltFilter } from "./build.ts";
 export { type Manifest, readManifest } from "./manifest.ts";
 export { Market, type MarketDeps } from "./market.ts";
