@@ -43,7 +43,9 @@ export const run = verb({
 /** Without what the store itself counts. */
 function text(resource: unknown): string {
   if (resource === null) return "";
-  const { metadata, ...rest } = resource as { metadata: Record<string, unknown> };
+  const { apiVersion, kind, metadata, ...rest } = resource as Record<string, unknown> & {
+    metadata: Record<string, unknown>;
+  };
   const { creationTimestamp: _created, generation: _generation, ...own } = metadata;
-  return stringify({ ...rest, metadata: own });
+  return stringify({ apiVersion, kind, metadata: own, ...rest });
 }
