@@ -9,6 +9,7 @@ import {
   Container,
   CONTAINER_USER,
   Namespace,
+  removeImage,
   whyNoContainers,
 } from "../support/container.ts";
 import { http } from "../support/http.ts";
@@ -62,6 +63,7 @@ Deno.test({
       await app.status();
     } finally {
       await Deno.remove(dir, { recursive: true });
+      await removeImage(IMAGE);
     }
   },
 });

@@ -83,7 +83,7 @@ Deno.test("denim run takes up its state and its ports when it starts again", asy
     const moved = await denim(
       ["apply", "-f", await canary(place.dir), "--control", before.control],
       {
-        env: { DENIM_ADMIN_TOKEN_FILE: `${place.dir}/admin.token` },
+        env: { DENIM_TOKEN: Deno.readTextFileSync(`${place.dir}/admin.token`) },
       },
     );
     assert.equal(moved.code, 0, moved.err);

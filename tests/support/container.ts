@@ -27,6 +27,11 @@ export async function buildImage(tag: string): Promise<void> {
   await build({ base: BASE, tag, tool: ["buildah", ...storage()] });
 }
 
+/** Builds would pile up in the cache. */
+export async function removeImage(tag: string): Promise<void> {
+  await buildah(["rmi", "--force", tag]);
+}
+
 /** The base image, made once and kept; a reason when it cannot be made (no package mirror in reach). */
 async function makeBase(): Promise<string | null> {
   await Deno.mkdir(CACHE, { recursive: true });
