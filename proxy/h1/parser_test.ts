@@ -62,6 +62,14 @@ Deno.test("HeadParser starts anew after each head", () => {
   assert.equal(latin1(parser.bytes, parser.from, parser.methodEnd), "PUT");
 });
 
+Deno.test("HeadParser has begun no head while only empty lines came, in whatever pieces", () => {
+  const parser = new HeadParser(REQUEST, H1_LIMITS);
+  for (const piece of ["\r\n", "\r", "\n", "\r\n"]) parser.feed(bytesOf(piece), 0);
+  assert.equal(parser.begun, false); // found by tests/fuzz/h1.ts: a connection that never went idle again
+  parser.feed(bytesOf(HEAD), 0);
+  assert.equal(parser.state, DONE);
+});
+
 Deno.test("Field names are found in any case, and no others", () => {
   const hash = (name: string): number => {
     let h = 0;

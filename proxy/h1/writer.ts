@@ -263,14 +263,14 @@ function putRawFields(fields: RawFields, raw: Uint8Array, pass: boolean, unclean
       to = spans[k + 1]!;
       continue;
     }
-    if (to > from) putBytes(raw.subarray(from, to));
+    if (to > from) putRange(raw, from, to);
     from = to = 0;
     if (same && spans[k] !== NOT_PLAIN) {
       from = spans[k]!;
       to = spans[k + 1]!;
     } else putField(name, value);
   }
-  if (to > from) putBytes(raw.subarray(from, to));
+  if (to > from) putRange(raw, from, to);
 }
 
 /** Framing is ours to write, whatever a filter may have put into the fields. */
