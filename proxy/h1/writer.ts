@@ -9,6 +9,7 @@ import {
   open,
   putBytes,
   putField,
+  putRange,
   putTarget,
   putText,
   take,
