@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { UsageError } from "../args.ts";
 import { LocalError } from "../local/explain.ts";
 import { pushExamples } from "../local/examples.ts";
+import { anyEnded, launchers } from "../local/launchers.ts";
 import { Mesh } from "../local/mesh.ts";
 import { DEMO_PLAN, DEMO_RESOURCES, portNames } from "../local/plan.ts";
 import { choosePorts } from "../local/ports.ts";
@@ -93,7 +94,7 @@ function explainStart(problem: unknown): LocalError {
   );
 }
 
-/** Resolves at the first signal that asks to stop, or when the task runner that started this is gone. */
+/** Resolves at the first signal that asks to stop, or when what started this (npx, `deno task`) was killed. */
 function untilStopped(): { signal: Promise<Deno.Signal | "orphaned"> } & Disposable {
   const told = Promise.withResolvers<Deno.Signal | "orphaned">();
   const signals: Deno.Signal[] = ["SIGINT", "SIGTERM", "SIGHUP"];
@@ -102,10 +103,9 @@ function untilStopped(): { signal: Promise<Deno.Signal | "orphaned"> } & Disposa
     Deno.addSignalListener(signal, listener);
     return { signal, listener };
   });
-  // `deno task` and npx put themselves in between and set INIT_CWD; killed, they leave us running unseen.
-  const parent = Deno.ppid;
-  const watch = Deno.env.get("INIT_CWD") === undefined ? undefined : setInterval(() => {
-    if (Deno.ppid !== parent) told.resolve("orphaned");
+  const chain = launchers();
+  const watch = chain.length === 0 ? undefined : setInterval(() => {
+    if (anyEnded(chain)) told.resolve("orphaned");
   }, 500);
   return {
     signal: told.promise,

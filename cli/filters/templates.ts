@@ -5,7 +5,18 @@ export type TemplateLanguage = "ts" | "as" | "wat";
 /** File contents by path for a filter called `publisher/name`. */
 export function templateOf(language: TemplateLanguage, name: string): Record<string, string> {
   const short = name.split("/")[1]!;
-  return { ...SOURCES[language](short), "denim.filter.yaml": manifest(language, name) };
+  const files = { ...SOURCES[language](short), "denim.filter.yaml": manifest(language, name) };
+  return language === "ts" ? { ...files, "deno.json": editorConfig() } : files;
+}
+
+/** Only for editors and `deno check`: the build knows the SDK by itself. */
+function editorConfig(): string {
+  const sdk = (file: string): string => new URL(`../../wasm/sdk/${file}`, import.meta.url).href;
+  const host = ["host", "kv", "metrics"].map((
+    name,
+  ) => [`denim:filter/${name}@0.1.0`, sdk("double.ts")]);
+  const imports = { "denim/filter": sdk("mod.ts"), ...Object.fromEntries(host) };
+  return `${JSON.stringify({ imports }, null, 2)}\n`;
 }
 
 function manifest(language: TemplateLanguage, name: string): string {
