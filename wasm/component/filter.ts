@@ -104,6 +104,7 @@ class Exchanges {
   }
 
   responseHead(ctx: FilterContext, head: ResponseHead, end: boolean): Verdict {
+    if (this.#isOwnReply(ctx)) return CONTINUE;
     const stream = this.#streamOf(ctx);
     if (stream === null) return this.#without(ctx);
     if (this.#has.has("response-headers")) {
@@ -117,6 +118,7 @@ class Exchanges {
   }
 
   data(ctx: FilterContext, bytes: Uint8Array, end: boolean, way: Direction): Uint8Array {
+    if (way === RESPONSE && this.#isOwnReply(ctx)) return bytes;
     const stream = this.#streamOf(ctx);
     if (stream === null) return this.#without(ctx) === DONE ? EMPTY : bytes;
     if (stream.skip) return this.#takeHeld(stream, way, bytes);
@@ -139,6 +141,7 @@ class Exchanges {
   }
 
   trailers(ctx: FilterContext, fields: Fields, way: Direction): Verdict {
+    if (way === RESPONSE && this.#isOwnReply(ctx)) return CONTINUE;
     const stream = this.#streamOf(ctx);
     if (stream === null) return this.#without(ctx);
     // Trailers would overtake the body that is still held.
@@ -182,6 +185,12 @@ class Exchanges {
     }
     ctx.slots[this.#slot] = opened;
     return opened;
+  }
+
+  /** What this filter answered itself, or was answered for it, passes its response hooks untouched. */
+  #isOwnReply(ctx: FilterContext): boolean {
+    const found = ctx.slots[this.#slot];
+    return found === FAILED || (found instanceof ComponentStream && found.over);
   }
 
   #without(ctx: FilterContext): Verdict {
@@ -255,8 +264,11 @@ class Exchanges {
     const { body } = verdict.val;
     if (body === undefined || !this.#may("body-write", "replace body")) return untouched;
     const made = bytesOf(body);
-    // The head still waits, and the length is known again.
-    if (buffered && end && head !== null) head.fields.set("content-length", String(made.length));
+    // The head still waits, and the length is known again; a message with trailers states none.
+    if (buffered && head !== null) {
+      if (end) head.fields.set("content-length", String(made.length));
+      else head.fields.remove("content-length");
+    }
     return made;
   }
 

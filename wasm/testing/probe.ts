@@ -42,7 +42,9 @@ export interface Probe {
 }
 
 /** A started probe; rejects with its own words when it refuses the configuration. */
-export async function startProbe(settings: Partial<ComponentOptions> = {}): Promise<Probe> {
+export async function startProbe(
+  settings: Partial<ComponentOptions> & { readonly slot?: number } = {},
+): Promise<Probe> {
   const clock = new FakeClock(), metrics = new Metrics();
   const logs: Record<string, unknown>[] = [];
   const plugin = new ComponentPlugin(await LoadedBundle.load(await probeBundle()), {
@@ -59,7 +61,7 @@ export async function startProbe(settings: Partial<ComponentOptions> = {}): Prom
   });
   const reason = plugin.start();
   if (reason !== null) throw new Error(reason);
-  const filter = createComponentFilter(plugin, 0, () => plugin.close());
+  const filter = createComponentFilter(plugin, settings.slot ?? 0, () => plugin.close());
   return {
     filter,
     plugin,

@@ -51,6 +51,8 @@ export default defineFilter({
       }
       case "respond":
         return ctx.respond(451, "not here\n", { "X-Why": "probe", "connection": "close" });
+      case "respond-empty":
+        return ctx.respond(403);
       case "respond-bytes":
         return ctx.respond(200, new Uint8Array([0, 255]));
       case "respond-badly":
