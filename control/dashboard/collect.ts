@@ -49,8 +49,8 @@ function serviceRow(
   };
 }
 
-/** Below this share of good answers a service is not called healthy. */
-const HEALTHY_SUCCESS = 0.99;
+/** Below the first share of good answers a service is not called healthy, below the second it fails. */
+const HEALTHY_SUCCESS = 0.99, FAILING_SUCCESS = 0.5;
 
 function healthOf(
   ready: number,
@@ -59,6 +59,7 @@ function healthOf(
 ): ServiceRow["health"] {
   if (workloads === 0) return "empty";
   if (ready === 0) return "down";
+  if ((successRate ?? 1) < FAILING_SUCCESS) return "failing";
   return ready < workloads || (successRate ?? 1) < HEALTHY_SUCCESS ? "degraded" : "healthy";
 }
 

@@ -104,6 +104,17 @@ Deno.test("overviewOf takes rates from the difference of two samples", () => {
   assert.equal(Math.max(...signals.history), 20);
 });
 
+Deno.test("overviewOf calls a service failing when most of its answers are errors", () => {
+  const web = proxy("web", {
+    samples: samples([route({})], [route({ requests: 100, errors: 80 })]),
+  });
+  const { services } = overviewOf(view({
+    proxies: () => [web],
+    services: () => [service("web", { workloads: [workload(true)] })],
+  }));
+  assert.equal(services[0]!.health, "failing");
+});
+
 Deno.test("overviewOf has no rate for a proxy that is away or was not heard for long", () => {
   const moved = samples([route({})], [route({ requests: 100 })]);
   const old = samples([route({})], [route({ requests: 100 })], NOW_MS - 60_000);

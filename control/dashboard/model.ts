@@ -27,7 +27,7 @@ export interface Signals {
 export interface ServiceRow {
   readonly namespace: string;
   readonly name: string;
-  readonly health: "healthy" | "degraded" | "down" | "empty";
+  readonly health: "healthy" | "degraded" | "failing" | "down" | "empty";
   /** Workloads that serve and workloads that are known. */
   readonly ready: number;
   readonly workloads: number;

@@ -72,6 +72,7 @@ function whoLags(proxies: readonly ProxyRow[]): string {
 const HEALTH: Readonly<Record<ServiceRow["health"], string>> = {
   healthy: "good",
   degraded: "warn",
+  failing: "bad",
   down: "bad",
   empty: "",
 };
