@@ -18,17 +18,24 @@ export async function openKey(
   }
   const key = await createSigningKey(publisher);
   await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+  if (await appear(path, `${JSON.stringify(key, null, 2)}\n`)) return { key, path, created: true };
+  // Another push on this machine was first; its key is the one.
+  return { key: readKey(await Deno.readTextFile(path), path), path, created: false };
+}
+
+/** Puts a whole file where there is none; false when there is one already. */
+async function appear(path: string, text: string): Promise<boolean> {
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  await Deno.writeTextFile(temporary, text, { mode: 0o600, createNew: true });
   try {
-    await Deno.writeTextFile(path, `${JSON.stringify(key, null, 2)}\n`, {
-      mode: 0o600,
-      createNew: true,
-    });
+    await Deno.link(temporary, path);
+    return true;
   } catch (error) {
-    // Another push on this machine was first; its key is the one.
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
-    return { key: readKey(await Deno.readTextFile(path), path), path, created: false };
+    if (error instanceof Deno.errors.AlreadyExists) return false;
+    throw error;
+  } finally {
+    await Deno.remove(temporary);
   }
-  return { key, path, created: true };
 }
 
 function readKey(text: string, path: string): SigningKey {
