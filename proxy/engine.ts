@@ -15,7 +15,7 @@ import type { Exchange } from "./exchange.ts";
 import { H1Client, H1Server } from "./h1/mod.ts";
 import { H2Client } from "./h2/client.ts";
 import { H2Server } from "./h2/server.ts";
-import { Listener, type ListenerLimits } from "./listener.ts";
+import { type BindOptions, Listener, type ListenerLimits } from "./listener.ts";
 import { RouteStats } from "./route_stats.ts";
 import type { ListenerRuntime, Route } from "./snapshot.ts";
 import type { MeshIdentity } from "./tls/mod.ts";
@@ -30,6 +30,16 @@ export interface EngineOptions {
   readonly listenAddress: string;
   readonly limits?: Partial<ListenerLimits>;
   readonly accessLog: AccessLog | null;
+  /** Listeners share their ports with other processes that do so too. */
+  readonly reusePort?: boolean;
+  /** Sockets a supervisor handed down, by listener name. */
+  readonly inherited?: ReadonlyMap<string, InheritedSocket>;
+}
+
+export interface InheritedSocket {
+  readonly fd: number;
+  readonly host: string;
+  readonly port: number;
 }
 
 const SWEEP_MS = 1000;
@@ -102,7 +112,7 @@ export class Engine {
       mesh,
       this.#runtime?.listeners.get(name) ?? this.#notReady,
     );
-    const bound = await listener.listen(host, port);
+    const bound = await listener.listen(...this.#place(name, host, port));
     const address = `${bound.host}:${bound.port}`;
     this.#listeners.set(name, listener);
     this.#addresses.set(name, address);
@@ -175,7 +185,7 @@ export class Engine {
           runtime.listeners.get(spec.name)!,
         );
         const host = spec.address ?? this.#options.listenAddress;
-        const bound = await listener.listen(host, spec.port);
+        const bound = await listener.listen(...this.#place(spec.name, host, spec.port));
         opened.set(spec.name, listener);
         this.#addresses.set(spec.name, `${bound.host}:${bound.port}`);
       }
@@ -191,6 +201,16 @@ export class Engine {
     if (!this.#listeners.has(spec.name)) return false;
     const before = this.#runtime?.spec.listeners.find((listener) => listener.name === spec.name);
     return before === undefined || before.port === spec.port;
+  }
+
+  /** Where a listener binds: the socket handed down for it, while the port is still the same. */
+  #place(name: string, host: string, port: number): [string, number, BindOptions] {
+    const { inherited, reusePort } = this.#options;
+    const socket = inherited?.get(name);
+    if (socket !== undefined && (port === 0 || socket.port === port)) {
+      return [socket.host, socket.port, { fd: socket.fd }];
+    }
+    return [host, port, { reusePort: reusePort ?? false }];
   }
 
   #close(name: string, listener: Listener): void {
@@ -217,7 +237,9 @@ export class Engine {
 
   /** The one place that counts and logs an exchange. */
   #ended(x: Exchange, listener: string): void {
-    const durationMs = this.#options.clock.monotonicMs() - x.startedMs;
+    // Of a tunnel: how long it took to open it.
+    const endedMs = x.switchedMs > 0 ? x.switchedMs : this.#options.clock.monotonicMs();
+    const durationMs = endedMs - x.startedMs;
     x.route.stats.record(x.response === null ? 0 : x.response.status, durationMs);
     if (this.#options.accessLog !== null) this.#options.accessLog(x, listener, durationMs);
   }

@@ -30,6 +30,8 @@ export interface ListenerLimits {
   readonly idleTimeoutMs: number;
   /** Without one byte in either direction while an exchange runs. */
   readonly stallTimeoutMs: number;
+  /** Without one byte in either direction in a tunnel (WebSocket, TCP). */
+  readonly tunnelIdleMs: number;
   /** How long a running exchange may go on after its peer's certificate expired or was revoked. */
   readonly distrustGraceMs: number;
 }
@@ -39,8 +41,21 @@ export const LISTENER_LIMITS: ListenerLimits = {
   headTimeoutMs: 10_000,
   idleTimeoutMs: 120_000,
   stallTimeoutMs: 300_000,
+  tunnelIdleMs: 3_600_000,
   distrustGraceMs: 10_000,
 };
+
+/** How a listener gets its socket. */
+export interface BindOptions {
+  /** Shares the port with other processes that ask for the same: the kernel spreads connections. */
+  readonly reusePort?: boolean;
+  /** A bound socket that a supervisor handed down; it stays open when this process ends. */
+  readonly fd?: number;
+}
+
+/** While draining, a kept connection that was used within this time may bring one more request. */
+export const DRAIN_LINGER_MS = 1000;
+const DRAIN_LOOK_MS = 50;
 
 export interface ListenerDeps {
   readonly clock: Clock;
@@ -70,6 +85,7 @@ export class Listener implements ConnectionOwner {
   readonly #refused: Counter;
   readonly #open: Gauge;
   readonly #refusals: RefusalLog;
+  readonly #tunnels = new Map<Exchange, { bytes: number; movedMs: number }>();
   #draining = false;
   #unwatch: () => void = () => {};
 
@@ -111,12 +127,19 @@ export class Listener implements ConnectionOwner {
   }
 
   /** Binds; rejects with a sentence that says which address was wanted and what to do. */
-  listen(host: string, port: number): Promise<{ host: string; port: number }> {
+  listen(
+    host: string,
+    port: number,
+    how: BindOptions = {},
+  ): Promise<{ host: string; port: number }> {
     return new Promise((resolve, reject) => {
       const failed = (e: NodeJS.ErrnoException): void =>
         reject(bindError(e, this.name, host, port));
       this.#server.once("error", failed);
-      this.#server.listen({ host, port, backlog: 1024 }, () => {
+      const place = how.fd === undefined
+        ? { host, port, reusePort: how.reusePort ?? false }
+        : { fd: how.fd };
+      this.#server.listen({ ...place, backlog: 1024 }, () => {
         this.#server.off("error", failed);
         this.#server.on(
           "error",
@@ -139,9 +162,23 @@ export class Listener implements ConnectionOwner {
 
   received(_connection: Connection): void {}
 
-  /** Ends connections that wait too long; called every second. */
+  switched(x: Exchange, nowMs: number): void {
+    this.#tunnels.set(x, { bytes: 0, movedMs: nowMs });
+  }
+  ended(x: Exchange): void {
+    if (x.switchedMs > 0) this.#tunnels.delete(x);
+    this.deps.ended(x, this.name);
+  }
+
+  /** Ends connections and tunnels that wait too long; called every second. */
   sweep(): void {
     const now = this.deps.clock.monotonicMs();
+    for (const [x, seen] of this.#tunnels) {
+      if (x.tunnelled !== seen.bytes) {
+        seen.bytes = x.tunnelled;
+        seen.movedMs = now;
+      } else if (now - seen.movedMs > this.#limits.tunnelIdleMs) x.fail(FAULTS["tunnel.idle"]);
+    }
     for (const [connection, inlet] of this.#inlets) {
       if (!this.#mayStay(inlet, now)) connection.codec.drain();
       // A request without end must not keep a peer in that would be refused at the door.
@@ -159,23 +196,42 @@ export class Listener implements ConnectionOwner {
       const waited = now - connection.lastActiveMs;
       if (phase === HEAD && waited > this.#limits.headTimeoutMs) {
         connection.fail(FAULTS["downstream.timeout"]);
-      } else if (phase === BUSY && waited > this.#limits.stallTimeoutMs) {
+      } else if (phase === BUSY && inlet.tunnels === 0 && waited > this.#limits.stallTimeoutMs) {
         connection.fail(FAULTS["downstream.timeout"]);
       } else if (waited > this.#limits.idleTimeoutMs && phase !== BUSY) connection.codec.drain();
     }
   }
 
-  /** Accepts no more, lets exchanges end, then cuts what is left at the deadline. */
+  /**
+   * Accepts no more, lets exchanges end, then cuts what is left at the deadline. A kept HTTP/1.1
+   * connection that rests is not closed at once: its client's next request may be on the way, and
+   * would be lost. It is answered with `connection: close` when it comes.
+   */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     this.#unwatch();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const connection of this.#inlets.keys()) connection.codec.drain();
+    const lingerMs = Math.min(DRAIN_LINGER_MS, deadlineMs / 2);
+    const look = (): void => this.#drainRested(lingerMs);
+    look();
+    const looker = setInterval(look, DRAIN_LOOK_MS);
     const timer = setTimeout(() => {
       for (const connection of this.#inlets.keys()) connection.fail(FAULTS["proxy.draining"]);
     }, deadlineMs);
     await closed;
+    clearInterval(looker);
     clearTimeout(timer);
+  }
+
+  #drainRested(lingerMs: number): void {
+    const now = this.deps.clock.monotonicMs();
+    for (const connection of this.#inlets.keys()) {
+      const { codec } = connection;
+      if (connection.activity > 0) connection.lastActiveMs = now;
+      connection.activity = 0;
+      const rests = codec.protocol === "h1" && codec.phase !== BUSY;
+      if (!rests || now - connection.lastActiveMs >= lingerMs) codec.drain();
+    }
   }
 
   #secured(socket: TLSSocket, identity: MeshIdentity): void {
@@ -219,12 +275,15 @@ export class Listener implements ConnectionOwner {
     connection.lastActiveMs = this.deps.clock.monotonicMs();
     connection.codec = this.deps.codec(
       connection,
-      (stream) => new Exchange(inlet, stream),
+      (stream) => {
+        if (this.#draining) connection.codec.drain(); // its answer says that it is the last
+        return new Exchange(inlet, stream);
+      },
       { tls: admitted !== null, h2: alpn === "h2" },
     );
     this.#inlets.set(connection, inlet);
     this.#open.set(this.#inlets.size);
-    if (this.#draining) connection.codec.drain();
+    if (this.#draining && alpn === "h2") connection.codec.drain();
   }
 }
 
@@ -235,6 +294,8 @@ class Inlet implements Arrival {
   readonly peer: string;
   readonly remote: string;
   lastPhase: number = HEAD;
+  /** Exchanges that have become tunnels, which have an idle timeout of their own. */
+  tunnels = 0;
   /** When its peer ceased to be trusted, on the monotonic clock; Infinity: it is. */
   distrustedMs = Infinity;
 
@@ -247,8 +308,13 @@ class Inlet implements Arrival {
   get runtime(): ListenerRuntime {
     return this.#listener.runtime;
   }
+  switched(x: Exchange): void {
+    this.tunnels++;
+    this.#listener.switched(x, this.monotonicMs());
+  }
   ended(x: Exchange): void {
-    this.#listener.deps.ended(x, this.#listener.name);
+    if (x.switchedMs > 0) this.tunnels--;
+    this.#listener.ended(x);
   }
   monotonicMs(): number {
     return this.#listener.deps.clock.monotonicMs();

@@ -118,8 +118,9 @@ export async function startProxy(
       node,
       inbound,
       labels: options.mode === "sidecar" ? options.labels : {},
-      admin: admin.url,
+      admin: options.supervised?.admin ?? admin.url,
       pid: Deno.pid,
+      worker: options.supervised?.worker ?? 0,
     },
     version: engine.snapshot === null ? null : kept!.version,
     apply,
@@ -234,6 +235,8 @@ function assemble(options: ProxyOptions, modules: ModuleSource, listenAddress: s
     factories,
     listenAddress,
     accessLog,
+    reusePort: options.reusePort ?? false,
+    inherited: options.supervised?.sockets ?? new Map(),
   });
   return { options, log, metrics, reports, engine, startedMs: Date.now() };
 }

@@ -16,6 +16,20 @@ interface CommonOptions {
   readonly logLevel: LogLevel;
   /** How long SIGTERM lets running exchanges go on. */
   readonly drainMs: number;
+  /** Listeners may share their ports with another proxy process: the next version, or a worker. */
+  readonly reusePort?: boolean;
+  /** Set by the supervisor that started this process; null without one. */
+  readonly supervised?: SupervisedOptions | null;
+}
+
+/** What a supervisor hands to its workers. */
+export interface SupervisedOptions {
+  /** Number of this worker; worker 0 speaks for the workload. */
+  readonly worker: number;
+  /** The supervisor's own admin address: where people look. */
+  readonly admin: string;
+  /** Bound sockets by listener name. */
+  readonly sockets: ReadonlyMap<string, { fd: number; host: string; port: number }>;
 }
 
 /** How a proxy finds its control plane and proves who it is. */

@@ -2,7 +2,12 @@
 import { type Args, parseDuration, UsageError } from "../args.ts";
 import { EXIT, untilStopped, verb } from "../verb.ts";
 import { type RunningProxy, startProxy, startStandalone } from "../../proxy/main.ts";
-import type { ControlOptions, ProxyOptions, StandaloneOptions } from "../../proxy/options.ts";
+import type {
+  ControlOptions,
+  ProxyOptions,
+  StandaloneOptions,
+  SupervisedOptions,
+} from "../../proxy/options.ts";
 
 /**
  * Permissions it needs: net, read and write of STATE (and of the ready file), read of the trust bundle,
@@ -37,6 +42,11 @@ export const run = verb({
     admin: { value: "HOST:PORT", default: "127.0.0.1:0", help: "Readiness, metrics, config dump" },
     "ready-file": { value: "FILE", help: "Written when it serves" },
     "drain-timeout": { value: "TIME", default: "10s", help: "For running requests at SIGTERM" },
+    "reuse-port": {
+      help: "Share the ports with another proxy that has this flag: start the next version, then " +
+        "stop this one",
+    },
+    supervised: { value: "JSON", help: "Set by --supervise for the workers it starts" },
     "access-log": { help: "Log every request" },
     "log-level": { value: "LEVEL", default: "info", help: "debug, info, warn or error" },
   },
@@ -83,6 +93,8 @@ export function readOptions(args: Args): ProxyOptions {
     accessLog: args.on("access-log"),
     logLevel: levelOf(args.text("log-level")),
     drainMs: parseDuration("--drain-timeout", args.text("drain-timeout")),
+    reusePort: args.on("reuse-port"),
+    supervised: readSupervised(args.find("supervised")),
   };
   const listenAddress = args.text("listen-address");
   const config = args.find("config");
@@ -129,6 +141,13 @@ function parseLabel(text: string): [string, string] {
 function levelOf(text: string): ProxyOptions["logLevel"] {
   if (text === "debug" || text === "info" || text === "warn" || text === "error") return text;
   throw new UsageError(`--log-level is "${text}"; wanted debug, info, warn or error`);
+}
+
+/** What the supervisor wrote; nobody else does. */
+function readSupervised(json: string | null): SupervisedOptions | null {
+  if (json === null) return null;
+  const { worker, admin, sockets } = JSON.parse(json);
+  return { worker, admin, sockets: new Map(Object.entries(sockets)) };
 }
 
 /** Who watches for the file must never read half of it. */

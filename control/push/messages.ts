@@ -72,6 +72,7 @@ const fromProxy = z.discriminatedUnion("type", [
     labels,
     admin: text,
     pid: count,
+    worker: z.number().int().min(0).max(255).optional(),
   }),
   z.object({ type: z.literal("ack"), nonce: short, version: short }),
   z.object({

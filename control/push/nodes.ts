@@ -16,6 +16,8 @@ export interface NodeLink {
   readonly delivery: Delivery;
   /** Cuts the connection, because of `reason`. */
   cut(reason: string): void;
+  /** Tells the proxy that another process took its place, and cuts. */
+  replaced(): void;
 }
 
 export class ProxyNode {
@@ -111,7 +113,7 @@ export class Nodes {
     node.samples = before.samples;
     if (before.connected) {
       before.connected = false;
-      before.link.cut("Another connection of the same proxy took its place");
+      before.link.replaced();
     }
     return true;
   }
@@ -138,5 +140,6 @@ export class Nodes {
 
 /** One id per place in the mesh: two replicas of one service differ in where they listen. */
 export function nodeId(identity: string, hello: Hello, inbound: string | null): string {
-  return `${identity} ${inbound ?? hello.admin}`;
+  const worker = hello.worker ?? 0;
+  return `${identity} ${inbound ?? hello.admin}${worker === 0 ? "" : ` worker ${worker}`}`;
 }

@@ -13,7 +13,7 @@ import { parseWorkloadId } from "../../proxy/tls/mod.ts";
 import { type Authority, CsrError, type Tokens } from "../ca/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { FrameEvents } from "../schema/frame_socket.ts";
-import type { FromProxy, ToProxy } from "../schema/protocol.ts";
+import { type FromProxy, REPLACED, type ToProxy } from "../schema/protocol.ts";
 import { Delivery } from "./delivery.ts";
 import { type Hello, readMessage } from "./messages.ts";
 import { nodeId, type Nodes, ProxyNode } from "./nodes.ts";
@@ -229,9 +229,15 @@ export class Session implements FrameEvents {
       (nonce, { snapshot, revision }) =>
         this.#link.send({ type: "snapshot", nonce, revision, snapshot }),
     );
-    const link = { delivery, cut: (reason: string) => this.#link.destroy(reason) };
+    const link = {
+      delivery,
+      cut: (reason: string) => this.#link.destroy(reason),
+      replaced: () => this.#refuse(REPLACED, "Another process of the same proxy took its place"),
+    };
     const node = new ProxyNode({ id, hello, identity, inbound }, link, clock.nowMs());
-    const workload = inbound === null ? null : {
+    // The other workers answer at the same address: one of them speaks for all.
+    const speaks = inbound !== null && (hello.worker ?? 0) === 0;
+    const workload = !speaks ? null : {
       namespace: who.namespace,
       service: who.service,
       inbound,

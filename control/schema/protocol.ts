@@ -21,6 +21,9 @@ export type ToProxy =
   /** Sent now and then, so that a proxy notices a control plane that vanished without a word. */
   | { readonly type: "alive" };
 
+/** Code of the error a proxy gets when another process said hello in its place. */
+export const REPLACED = "proxy.replaced";
+
 /** How often `alive` is sent, and the silence after which a proxy connects anew. */
 export const ALIVE_MS = 5000, CONTROL_SILENCE_MS = 20_000;
 
@@ -39,6 +42,8 @@ export type FromProxy =
     readonly labels: Readonly<Record<string, string>>;
     readonly admin: string;
     readonly pid: number;
+    /** Of several processes that share the workload's ports; 0, the default, speaks for the workload. */
+    readonly worker?: number | undefined;
   }
   | { readonly type: "ack"; readonly nonce: string; readonly version: string }
   | {

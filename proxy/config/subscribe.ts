@@ -12,6 +12,7 @@ import {
   CONTROL_SILENCE_MS,
   type FromProxy,
   type ProxyReport,
+  REPLACED,
   type ToProxy,
 } from "../../control/schema/protocol.ts";
 import type { Snapshot } from "../../control/schema/snapshot.ts";
@@ -52,6 +53,8 @@ export const REPORT_MS = 1000;
 /** A connection that lasted so long counts as one that worked. */
 const STEADY_MS = 5000;
 const CLOSE_MS = 1000;
+/** How long a proxy keeps away whose place another process took (a rolling upgrade). */
+export const REPLACED_WAIT_MS = 60_000;
 
 /** Begins at once and goes on until closed. */
 export function subscribe(options: SubscriptionOptions): Subscription {
@@ -70,6 +73,7 @@ class Subscriber implements Subscription {
   #version: string | null;
   #waiting: ReturnType<typeof setTimeout> | undefined;
   #closing: PromiseWithResolvers<void> | null = null;
+  #replaced = false;
   /** Snapshots are put in force one after the other. */
   #applying: Promise<void> = Promise.resolve();
 
@@ -136,6 +140,7 @@ class Subscriber implements Subscription {
       case "svid":
         return this.#renewal.received(message);
       case "error":
+        if (message.code === REPLACED) this.#replaced = true;
         log.warn("control.refused", { code: message.code, reason: message.message });
         if (message.code.startsWith("module.")) modules.refused(message.message);
         return;
@@ -173,7 +178,9 @@ class Subscriber implements Subscription {
     modules.disconnected();
     if (this.#closing !== null) return this.#closing.resolve();
     if (wasConnected && clock.monotonicMs() - this.#connectedMs > STEADY_MS) this.#backoff.reset();
-    const waitMs = this.#backoff.next();
+    // Most likely it is about to be stopped; coming back at once would only push the other one out.
+    const waitMs = this.#replaced ? REPLACED_WAIT_MS : this.#backoff.next();
+    this.#replaced = false;
     log.warn(wasConnected ? "control.lost" : "control.unreachable", {
       reason: reason === "" ? "closed by the control plane" : reason,
       retryMs: Math.round(waitMs),

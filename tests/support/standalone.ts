@@ -33,12 +33,15 @@ export class StandaloneProxy implements AsyncDisposable {
   }
 
   /** Starts one proxy from resources and waits until it says it is ready. */
-  static async start(resources: readonly unknown[]): Promise<StandaloneProxy> {
+  static async start(
+    resources: readonly unknown[],
+    flags: readonly string[] = [],
+  ): Promise<StandaloneProxy> {
     const dir = await Deno.makeTempDir({ prefix: "denim-standalone-" });
     const file = `${dir}/denim.yaml`;
     await Deno.writeTextFile(file, resources.map((r) => stringify(r)).join("---\n"));
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", MAIN, "proxy", "--config", file, "--admin", "127.0.0.1:0"],
+      args: ["run", "-A", MAIN, "proxy", "--config", file, "--admin", "127.0.0.1:0", ...flags],
       stdout: "piped",
       stderr: "piped",
     }).spawn();
@@ -63,6 +66,12 @@ export class StandaloneProxy implements AsyncDisposable {
     const text = await (await fetch(`${this.ready.admin}/metrics`)).text();
     const line = text.split("\n").find((one) => one.startsWith(`${series} `));
     return line === undefined ? 0 : Number(line.slice(series.length + 1));
+  }
+
+  /** Asks it to stop; its exit code, once it has drained. */
+  async terminate(): Promise<number> {
+    this.#child.kill("SIGTERM");
+    return (await this.#child.status).code;
   }
 
   /** Ends it; what it logged. */
