@@ -37,9 +37,12 @@ export function serve<S extends Shape>(definition: FilterDefinition<S>): FilterE
     return ctx;
   }
 
-  /** Forgets an exchange after its last hook; the host calls onEnd for those that never get there. */
-  function passed(id: number, phase: PhaseName, end: boolean): void {
-    if (phase === last || (end && `${phase.split("-")[0]}-body` === last)) exchanges.delete(id);
+  /**
+   * Forgets an exchange after its last hook; the host calls onEnd for those that never get there.
+   * `body` is the phase that cannot come any more because the message has ended.
+   */
+  function passed(id: number, phase: PhaseName, body: PhaseName | null): void {
+    if (phase === last || body === last) exchanges.delete(id);
   }
 
   return {
@@ -57,26 +60,26 @@ export function serve<S extends Shape>(definition: FilterDefinition<S>): FilterE
     onRequestHeaders(id, head, end) {
       const ctx = contextOf(id);
       const request = ctx.request = new FilterRequest(head);
-      passed(id, "request-headers", end);
+      passed(id, "request-headers", end ? "request-body" : null);
       return headVerdict(() => definition.onRequest?.(request, ctx), request);
     },
     onRequestBody(id, chunk, end) {
       const ctx = contextOf(id);
       const request = ctx.request!, body = new FilterBody(chunk, end);
-      if (end) passed(id, "request-body", end);
+      if (end) passed(id, "request-body", null);
       return bodyVerdict(() => definition.onRequestBody!(body, request, ctx), body, request);
     },
     onRequestTrailers: pass,
     onResponseHeaders(id, head, end) {
       const ctx = contextOf(id);
       const response = ctx.response = new FilterResponse(head);
-      passed(id, "response-headers", end);
+      passed(id, "response-headers", end ? "response-body" : null);
       return headVerdict(() => definition.onResponse?.(response, ctx), response);
     },
     onResponseBody(id, chunk, end) {
       const ctx = contextOf(id);
       const response = ctx.response!, body = new FilterBody(chunk, end);
-      if (end) passed(id, "response-body", end);
+      if (end) passed(id, "response-body", null);
       return bodyVerdict(() => definition.onResponseBody!(body, response, ctx), body, response);
     },
     onResponseTrailers: pass,
