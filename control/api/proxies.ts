@@ -8,6 +8,8 @@ export interface Convergence {
   /** Every connected proxy has what the revision means for it in force. */
   readonly converged: boolean;
   readonly revision: number;
+  /** Newest revision that has been computed for and offered to all of them. */
+  readonly published: number;
   readonly proxies: number;
   readonly waiting: readonly ProxyRef[];
   readonly refused: readonly (ProxyRef & { readonly reason: string })[];
@@ -24,7 +26,10 @@ export function proxyRoutes({ view, nodes, publisher, ledger }: ApiDeps): Hono {
   const app = new Hono();
   app.get("/proxies", (c) => {
     // Samples are for the pages' rates; who wants rates here asks twice.
-    const proxies = view.proxies().map(({ samples: _samples, ...rest }) => rest);
+    const proxies = view.proxies().map(({ samples: _samples, ...rest }) => ({
+      ...rest,
+      acked: rest.state === "in force",
+    }));
     return c.json({ proxies });
   });
   app.get("/services", (c) => c.json({ services: view.services() }));
@@ -52,6 +57,7 @@ function converge(
   return {
     converged: behind.length === 0 && published >= revision,
     revision,
+    published,
     proxies: connected.length,
     waiting: waiting.map(refOf),
     refused: refused.map((node) => ({ ...refOf(node), reason: node.link.delivery.reason })),

@@ -94,6 +94,11 @@ export class ControlProcess implements AsyncDisposable {
     return { code: run.code, out: text(run.stdout), err: text(run.stderr) };
   }
 
+  /** What it logged last. */
+  logs(): readonly string[] {
+    return this.#child.log.lines();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#child.stop();
     this.#child.log[Symbol.dispose]();
