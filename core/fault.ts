@@ -73,12 +73,19 @@ const TABLE = {
   "h1.too_many_fields": fault("downstream", 431, "There are more field lines than the limit"),
   "h1.target_too_long": fault("downstream", 414, "The request target is longer than the limit"),
   "h1.trailers_too_large": fault("downstream", 431, "The trailer section is larger than the limit"),
-  "h1.upgrade_refused": fault(
+  "h1.upgrade_refused": fault("downstream", 501, "The only protocol to upgrade to is websocket"),
+  "h1.upgrade_with_body": fault(
     "downstream",
-    501,
-    "Protocol upgrades are not supported by this proxy yet",
+    400,
+    "A request to upgrade or a CONNECT has a body, whose end others may see elsewhere",
   ),
-  "h1.connect_refused": fault("downstream", 501, "CONNECT is not supported by this proxy yet"),
+  "h1.bad_handshake": fault(
+    "downstream",
+    400,
+    "The WebSocket handshake is not a GET with one Sec-WebSocket-Key of 16 bytes",
+  ),
+  "h1.websocket_version": fault("downstream", 426, "The only version of WebSocket is 13"),
+  "h1.connect_target": fault("downstream", 400, "The target of CONNECT is not host:port"),
   "h1.expectation": fault("downstream", 417, "Only the expectation 100-continue is known"),
   // HTTP/1.1 as a client: what an upstream may not send
   "h1.bad_status_line": fault("upstream", 502, "The upstream's status line is malformed"),
@@ -91,7 +98,18 @@ const TABLE = {
   "h1.too_many_interim": fault("upstream", 502, "The upstream sent too many interim responses"),
   "h1.unasked_bytes": fault("upstream", 502, "The upstream sent bytes that no request asked for"),
   "h1.unasked_switch": fault("upstream", 502, "The upstream switched protocols unasked"),
+  "h1.bad_switch": fault(
+    "upstream",
+    502,
+    "The upstream's 101 does not complete the WebSocket handshake",
+  ),
   // HTTP/2
+  "h2.no_websocket": fault(
+    "upstream",
+    502,
+    "The upstream takes no WebSocket over HTTP/2 (it does not announce RFC 8441)",
+    false,
+  ),
   "h2.refused_stream": fault(
     "upstream",
     503,
@@ -148,6 +166,23 @@ const TABLE = {
   ),
   "route.none": fault("proxy", 404, "No route matches this request"),
   "route.unknown_host": fault("proxy", 404, "No Service or Gateway listener knows this host"),
+  "route.no_tunnel": fault(
+    "downstream",
+    405,
+    "CONNECT leads to Service ports of protocol TCP or TLS only; send this host plain HTTP requests",
+  ),
+  "route.tunnel_only": fault(
+    "downstream",
+    405,
+    "This Service port is no HTTP (protocol TCP or TLS); reach it by CONNECT or a forwarded port",
+  ),
+  "route.loop": fault("proxy", 508, "The request has passed this proxy before, or too many others"),
+  "tunnel.idle": fault("proxy", 408, "No byte went through the tunnel for too long"),
+  "tunnel.not_switched": fault(
+    "upstream",
+    502,
+    "The upstream answered a WebSocket handshake with a success that is not a switch",
+  ),
   "route.no_backend": fault("proxy", 500, "The route has no valid backend"),
   "backend.no_endpoint": fault("proxy", 503, "The backend has no healthy endpoint", false),
   "proxy.not_ready": fault("proxy", 503, "The proxy has no configuration yet", false),

@@ -15,10 +15,30 @@ export interface RequestHead {
   authority: string;
   path: string;
   fields: Fields;
+  /** The exchange is to become a tunnel; see {@link switches}. Absent for all other requests. */
+  upgrade?: Upgrade;
 }
 
-/** A response head; `status` 100–199 only in {@link Sink.info}. */
+/**
+ * What an exchange is to become. `websocket`: an HTTP/1.1 upgrade or an extended CONNECT of HTTP/2, both
+ * with method GET here; its handshake keys belong to each HTTP/1.1 connection and are never in `fields`.
+ * `connect`: a CONNECT, whose path is `/` here.
+ */
+export type Upgrade = "websocket" | "connect";
+
+/** A response head; `status` 100–199 only in {@link Sink.info}, save for a 101 that switches. */
 export interface ResponseHead {
   status: number;
   fields: Fields;
+}
+
+/**
+ * Whether a response turns its exchange into a tunnel: from its head on (with `end` false) the data calls
+ * carry the tunnel's bytes, and each direction ends by itself. Before that no byte of the client's is
+ * passed on; any other response is an ordinary one. HTTP/2's 200 for an extended CONNECT is 101 here.
+ */
+export function switches(request: RequestHead, status: number): boolean {
+  const { upgrade } = request;
+  if (upgrade === undefined) return false;
+  return upgrade === "websocket" ? status === 101 : status >= 200 && status < 300;
 }

@@ -39,6 +39,7 @@ export class Dispatch implements Sink<RequestHead>, Source {
   data(bytes: Uint8Array, end: boolean): void {
     if (this.#stopped) return;
     this.#ended = end;
+    if (this.x.switchedMs > 0) this.#kept = null; // a tunnel is never tried again
     if (this.#kept !== null) this.#keep(bytes);
     if (this.#attempt !== null) this.#attempt.stream.data(bytes, end);
   }

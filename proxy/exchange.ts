@@ -10,7 +10,7 @@
 import { DONE, type FilterContext, type Verdict } from "../core/filter.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import { Fields } from "../core/fields.ts";
-import type { RequestHead, ResponseHead } from "../core/message.ts";
+import { type RequestHead, type ResponseHead, switches } from "../core/message.ts";
 import type { Stream, StreamSink } from "../core/stream.ts";
 import { Dispatch } from "./dispatch.ts";
 import { Flow } from "./flow.ts";
@@ -23,12 +23,15 @@ export interface Arrival {
   readonly runtime: ListenerRuntime;
   readonly peer: string;
   readonly remote: string;
+  /** The exchange has become a tunnel, which no request timeout watches over any more. */
+  switched(x: Exchange): void;
   /** Called last, once: counts, access log. */
   ended(x: Exchange): void;
   monotonicMs(): number;
 }
 
 const NO_SLOTS: unknown[] = [];
+const NOTHING = new Uint8Array(0);
 
 export class Exchange implements StreamSink<RequestHead>, FilterContext {
   readonly arrival: Arrival;
@@ -42,6 +45,8 @@ export class Exchange implements StreamSink<RequestHead>, FilterContext {
   #dispatch!: Dispatch;
   response: ResponseHead | null = null;
   fault: Fault | null = null;
+  /** When the exchange became a tunnel; 0: it is none. */
+  switchedMs = 0;
   slots: unknown[] = NO_SLOTS;
 
   constructor(arrival: Arrival, downstream: Stream<ResponseHead>) {
@@ -62,6 +67,7 @@ export class Exchange implements StreamSink<RequestHead>, FilterContext {
     this.#dispatch = new Dispatch(this);
     this.#requestFlow = new Flow(plan.request, this, this.downstream, this.#dispatch);
     this.#responseFlow = new Flow(plan.response, this, this.#dispatch, this.downstream);
+    this.#requestFlow.tunnel = head.upgrade !== undefined;
     this.downstream.feeder = this.#dispatch;
     this.#requestFlow.head(head, end);
     if (this.#requestFlow.collecting) this.#expectBody();
@@ -83,6 +89,7 @@ export class Exchange implements StreamSink<RequestHead>, FilterContext {
   }
   answer(head: ResponseHead, end: boolean): void {
     this.response = head;
+    if (this.request.upgrade !== undefined) this.#decide(head);
     this.#responseFlow.head(head, end);
   }
   answerData(bytes: Uint8Array, end: boolean): void {
@@ -139,6 +146,10 @@ export class Exchange implements StreamSink<RequestHead>, FilterContext {
     this.#responseFlow.resume();
   }
 
+  /** Bytes a tunnel has carried, both ways. */
+  get tunnelled(): number {
+    return this.#requestFlow.tunnelled + this.#responseFlow.tunnelled;
+  }
   get peer(): string {
     return this.arrival.peer;
   }
@@ -153,6 +164,14 @@ export class Exchange implements StreamSink<RequestHead>, FilterContext {
   }
   get version(): string {
     return this.runtime.version;
+  }
+
+  /** The answer to a request for a tunnel: a switch, or an ordinary response and no byte of a tunnel. */
+  #decide(head: ResponseHead): void {
+    if (!switches(this.request, head.status)) return this.#dispatch.data(NOTHING, true);
+    this.#responseFlow.tunnel = true;
+    this.switchedMs = this.arrival.monotonicMs();
+    this.arrival.switched(this);
   }
 
   /** A filter wants the body before the upstream sees the head, so nobody else can say 100. */

@@ -36,6 +36,10 @@ export class Flow<H> implements Sink<H> {
   #closed = false;
   /** The head has left this flow: it is too late for another. */
   passed = false;
+  /** Set before the head: all data are a tunnel's bytes and no business of filters. */
+  tunnel = false;
+  /** Bytes of the tunnel so far. */
+  tunnelled = 0;
 
   constructor(steps: FlowSteps<H>, ctx: FilterContext, source: Source, next: Sink<H>) {
     this.#steps = steps;
@@ -56,14 +60,15 @@ export class Flow<H> implements Sink<H> {
 
   head(head: H, end: boolean, from = 0): void {
     const steps = this.#steps.head;
+    const last = end || this.tunnel; // filters see no body of either
     for (let i = from; i < steps.length; i++) {
-      const verdict = steps[i]!(this.#ctx, head, end);
+      const verdict = steps[i]!(this.#ctx, head, last);
       if (verdict === CONTINUE) continue;
       if (verdict !== COLLECT) {
         return this.#stop(verdict, { part: "head", value: head, end, at: i + 1 });
       }
       // Without a body there is nothing to collect, so the head goes straight on.
-      if (end) continue;
+      if (last) continue;
       this.#collect = { head, at: i + 1, dataUpTo: this.#steps.dataUpTo[i]! };
       return;
     }
@@ -75,6 +80,10 @@ export class Flow<H> implements Sink<H> {
   data(bytes: Uint8Array, end: boolean, from = 0): void {
     if (this.#closed) return;
     if (this.#holding) return void this.#held!.push({ part: "data", value: bytes, end, at: from });
+    if (this.tunnel) {
+      this.tunnelled += bytes.length;
+      return this.#next.data(bytes, end);
+    }
     const until = this.#collect === null ? this.#steps.data.length : this.#collect.dataUpTo;
     for (let i = from; i < until; i++) {
       const out = this.#steps.data[i]!(this.#ctx, bytes, end);

@@ -86,6 +86,7 @@ export function rig(filters: Filter[], options: { replay?: number; endpoints?: n
     runtime,
     peer: "",
     remote: "127.0.0.1:1",
+    switched() {},
     ended: (x) => ended.push(x),
     monotonicMs: () => 0,
   };

@@ -7,6 +7,7 @@ import {
   type FilterEnv,
   type Outcome,
 } from "../../core/filter.ts";
+import { switches } from "../../core/message.ts";
 import type { Counter } from "../../core/metrics.ts";
 import { Expires, type Wheel } from "../../core/timers.ts";
 import { parseTimeoutConfig, type TimeoutConfig } from "./config.ts";
@@ -21,7 +22,13 @@ import { parseTimeoutConfig, type TimeoutConfig } from "./config.ts";
 export function createTimeoutFilter(config: unknown, env: FilterEnv): Filter {
   const parsed = parseTimeoutConfig(config);
   const timeouts = new Timeouts(parsed, env);
-  const filter: Filter = { onEnd: (ctx) => timeouts.disarmAll(ctx) };
+  const filter: Filter = {
+    onEnd: (ctx) => timeouts.disarmAll(ctx),
+    onResponseHead: (ctx, head) => {
+      if (ctx.request.upgrade !== undefined) timeouts.switched(ctx, head.status);
+      return CONTINUE;
+    },
+  };
   if (parsed.requestMs > 0) {
     filter.onRequestHead = (ctx) => {
       timeouts.armRequest(ctx);
@@ -33,8 +40,9 @@ export function createTimeoutFilter(config: unknown, env: FilterEnv): Filter {
       if (ctx.response === null) timeouts.armRequest(ctx);
       return bytes;
     };
-    filter.onResponseHead = (ctx) => {
+    filter.onResponseHead = (ctx, head) => {
       timeouts.disarmRequest(ctx);
+      if (ctx.request.upgrade !== undefined) timeouts.switched(ctx, head.status);
       return CONTINUE;
     };
   }
@@ -95,6 +103,11 @@ class Timeouts {
     if (attempt === null) return;
     attempt.missed = false;
     this.#wheel.disarm(attempt);
+  }
+
+  /** A tunnel may last: it has an idle timeout instead, which the listener keeps. */
+  switched(ctx: FilterContext, status: number): void {
+    if (switches(ctx.request, status)) this.disarmAll(ctx);
   }
 
   disarmAll(ctx: FilterContext): void {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Fields } from "../../core/fields.ts";
 import { CONTINUE } from "../../core/filter.ts";
 import { FakeContext, FakeEnv, outcome } from "../fakes.ts";
 import { createTimeoutFilter } from "./filter.ts";
@@ -32,12 +33,31 @@ Deno.test("Timeout lets an exchange be that ends in time", () => {
 
 Deno.test("Timeout has no hook that its configuration does not need", () => {
   const hooks = (config: unknown) => Object.keys(createTimeoutFilter(config, new FakeEnv())).sort();
-  assert.deepEqual(hooks({ requestMs: 5, backendRequestMs: 0 }), ["onEnd", "onRequestHead"]);
+  assert.deepEqual(hooks({ requestMs: 5, backendRequestMs: 0 }), [
+    "onEnd",
+    "onRequestHead",
+    "onResponseHead",
+  ]);
   assert.deepEqual(hooks({ requestMs: 0, backendRequestMs: 5 }), [
     "onAttempt",
     "onEnd",
     "onOutcome",
+    "onResponseHead",
   ]);
+});
+
+Deno.test("Timeout lets a tunnel be once it is open, and no response that is none", () => {
+  for (const [status, failed] of [[101, []], [200, ["timeout.request"]]] as const) {
+    const env = new FakeEnv();
+    const filter = createTimeoutFilter({ requestMs: 100, backendRequestMs: 50 }, env);
+    const ctx = new FakeContext();
+    ctx.request.upgrade = "websocket";
+    filter.onRequestHead!(ctx, ctx.request, true);
+    filter.onAttempt!(ctx, 1);
+    filter.onResponseHead!(ctx, { status, fields: new Fields() }, false);
+    env.pass(500);
+    assert.deepEqual(ctx.failed, failed);
+  }
 });
 
 Deno.test("Timeout ends one attempt at backendRequestMs and times the next one anew", () => {

@@ -5,13 +5,14 @@
  *            ┌────── both halves over, keep-alive, no byte left ──────┐
  *            ▼                                                        │
  *   ──▶ IDLE ──open──▶ READ_HEAD ──final head──▶ READ_BODY ──last byte──▶ OVER
+ *        │                 └──101, 2xx to a CONNECT──▶ TUNNEL (never used again)
  *        │ any byte        │  ▲ 1xx │                                  │
  *        ▼                 │  └─────┘                                  │ request unfinished, close,
  *      DEAD ◀──────────────┴──── malformed, cut, cancelled ◀───────────┘ or unasked bytes
  */
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Fields } from "../../core/fields.ts";
-import type { RequestHead, ResponseHead } from "../../core/message.ts";
+import { type RequestHead, type ResponseHead, switches } from "../../core/message.ts";
 import {
   BUSY,
   type ClientCodec,
@@ -28,13 +29,17 @@ import { Intake } from "./intake.ts";
 import { type H1Limits, withLimits } from "./limits.ts";
 import { DONE, FAILED, HeadParser, RESPONSE } from "./parser.ts";
 import { ResponseReader } from "./response.ts";
+import { Tunnel } from "./tunnel.ts";
+import { ACCEPT_FIELD, acceptOf, KEY_FIELD, newKey, VERSION_FIELD } from "./websocket.ts";
 import { MessageWriter } from "./writer.ts";
 
 export interface H1ClientOptions {
   readonly limits?: Partial<H1Limits>;
+  /** Makes a Sec-WebSocket-Key; for tests. */
+  readonly websocketKey?: () => string;
 }
 
-const READY = 0, READ_HEAD = 1, READ_BODY = 2, DEAD = 3;
+const READY = 0, READ_HEAD = 1, READ_BODY = 2, TUNNEL = 3, DEAD = 4;
 const EMPTY = new Uint8Array(0);
 
 export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
@@ -48,6 +53,8 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
   readonly #body: BodyReader;
   readonly #writer: MessageWriter;
   readonly #intake = new Intake();
+  readonly #newKey: () => string;
+  #tunnel: Tunnel | null = null;
   #state = READY;
   #stream: ClientStream | null = null;
   #streams = 0;
@@ -63,6 +70,7 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
   constructor(wire: Wire, options: H1ClientOptions = {}) {
     this.#wire = wire;
     this.#limits = withLimits(options.limits);
+    this.#newKey = options.websocketKey ?? newKey;
     this.#parser = new HeadParser(RESPONSE, this.#limits);
     this.#body = new BodyReader(this.#limits);
     this.#writer = new MessageWriter(wire);
@@ -115,6 +123,11 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
 
   close(fault: Fault | null): void {
     if (this.#state === DEAD) return;
+    // Of a tunnel all has come that will; the client hears no other end than the one it was told.
+    if (this.#state === TUNNEL && this.#tunnel!.received && fault === null) {
+      this.#state = DEAD;
+      return this.#leave(this.#stream!);
+    }
     // What came before the connection went is still delivered, when it is whole or may be.
     if (this.#eof && fault === null && this.#intake.bytes !== null) return;
     this.#fail(fault ?? this.#lost());
@@ -129,6 +142,7 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
     while (intake.bytes !== null && this.#pauses === 0) {
       if (this.#state === READ_HEAD) this.#readHead(intake.bytes);
       else if (this.#state === READ_BODY) this.#readBody(intake.bytes);
+      else if (this.#state === TUNNEL) this.#readTunnel(intake.bytes);
       else break;
     }
     this.#running = false;
@@ -148,6 +162,7 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
     const stream = this.#stream;
     if (stream === null) return this.drain();
     if (this.#pauses > 0) return;
+    if (this.#state === TUNNEL) return this.#tunnelEnds(stream);
     if (this.#state !== READ_BODY || this.#body.framing !== UNTIL_CLOSE) {
       return this.#fail(this.#lost());
     }
@@ -164,12 +179,51 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
     const reader = this.#reader;
     const head = reader.read(parser, stream.method);
     if (head === null) return this.#fail(reader.fault);
+    if (stream.request !== null && switches(stream.request, head.status)) {
+      return this.#switch(stream, head);
+    }
     if (head.status < 200) return this.#readInterim(stream, head);
     const end = reader.framing === NONE;
     this.#body.start(reader.framing, reader.length);
     this.#state = READ_BODY;
     stream.sink.head(head, end);
     if (end && this.#stream === stream) this.#over();
+  }
+
+  /** The upstream agrees to the tunnel; a WebSocket's only with the right answer to our key. */
+  #switch(stream: ClientStream, head: ResponseHead): void {
+    const { fields } = head;
+    if (stream.accept !== "") {
+      const answers = fields.all(ACCEPT_FIELD);
+      const right = answers.length === 1 && answers[0] === stream.accept && this.#reader.keepAlive;
+      if (!right || this.#reader.upgrade?.toLowerCase() !== "websocket") {
+        return this.#fail(FAULTS["h1.bad_switch"]);
+      }
+      fields.remove(ACCEPT_FIELD);
+    }
+    this.#tunnel = new Tunnel(this.#wire);
+    this.#state = TUNNEL;
+    stream.sink.head(head, false);
+  }
+
+  #readTunnel(bytes: Uint8Array): void {
+    const from = this.#intake.at;
+    this.#intake.advance(bytes.length);
+    this.#stream!.sink.data(from === 0 ? bytes : bytes.subarray(from), false);
+  }
+
+  /** The upstream has sent its last byte; the client's may still follow. */
+  #tunnelEnds(stream: ClientStream): void {
+    if (this.#tunnel!.received) return;
+    this.#tunnel!.received = true;
+    stream.sink.data(EMPTY, true);
+    this.#tunnelOver(stream);
+  }
+
+  #tunnelOver(stream: ClientStream): void {
+    if (this.#stream !== stream || !this.#tunnel!.over) return;
+    this.#state = DEAD; // the wire closes by itself, once what is queued has left
+    this.#leave(stream);
   }
 
   #readInterim(stream: ClientStream, head: ResponseHead): void {
@@ -201,13 +255,33 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
   sendHead(stream: ClientStream, head: RequestHead, end: boolean): void {
     if (this.#stream !== stream || this.#writer.begun) return;
     stream.method = head.method;
+    if (head.upgrade !== undefined) return this.#sendTunnelHead(stream, head);
     if (!this.#writer.requestHead(head, end)) return this.#fail(FAULTS["proxy.internal"]);
     this.#state = READ_HEAD;
     this.#wrote(stream);
   }
 
+  #sendTunnelHead(stream: ClientStream, head: RequestHead): void {
+    let target = head.authority, extra = "";
+    if (head.upgrade === "websocket") {
+      const key = this.#newKey();
+      head.fields.remove(KEY_FIELD);
+      head.fields.set(VERSION_FIELD, "13");
+      stream.accept = acceptOf(key);
+      target = head.path;
+      extra = `connection: upgrade\r\nupgrade: websocket\r\n${KEY_FIELD}: ${key}\r\n`;
+    }
+    stream.request = head;
+    if (!this.#writer.tunnelHead(head, target, extra)) return this.#fail(FAULTS["proxy.internal"]);
+    this.#state = READ_HEAD;
+  }
+
   /** @internal */
   sendData(stream: ClientStream, bytes: Uint8Array, end: boolean): void {
+    if (this.#state === TUNNEL && this.#stream === stream) {
+      if (!this.#tunnel!.send(bytes, end)) stream.hold();
+      return this.#tunnelOver(stream);
+    }
     if (this.#stream !== stream || !this.#writer.begun || this.#writer.ended) return;
     if (!this.#writer.data(bytes, end)) return this.#fail(FAULTS["proxy.internal"]);
     this.#wrote(stream);
@@ -249,7 +323,9 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
   /** The response is over: the connection is free again, or it ends. */
   #over(): void {
     const stream = this.#stream!;
-    const clean = this.#writer.ended && this.#reader.keepAlive && !this.#eof;
+    // Who was asked for a tunnel may yet act as if it were one: such a connection carries nothing else.
+    const clean = stream.request === null && this.#writer.ended && this.#reader.keepAlive &&
+      !this.#eof;
     if (clean && this.#intake.bytes === null && !this.#draining) this.#state = READY;
     else {
       if (clean && this.#intake.bytes !== null) this.fault = FAULTS["h1.unasked_bytes"];
@@ -294,6 +370,9 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
 class ClientStream extends FedStream implements Stream<RequestHead> {
   readonly sink: StreamSink<ResponseHead>;
   method = "";
+  /** The request for a tunnel, and the Sec-WebSocket-Accept it wants; null and "" for all others. */
+  request: RequestHead | null = null;
+  accept = "";
   readonly #client: H1Client | null;
   #failed = false;
 

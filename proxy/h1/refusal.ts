@@ -8,6 +8,8 @@ export function refusal(fault: Fault, date: (() => string) | null): string {
   return statusLine(fault.status) +
     "content-type: text/plain; charset=utf-8\r\n" +
     `denim-fault: ${fault.code}\r\n` +
+    // RFC 6455 4.4: a client that hears which version is spoken may try again with it.
+    (fault.status === 426 ? "upgrade: websocket\r\nsec-websocket-version: 13\r\n" : "") +
     `content-length: ${body.length}\r\n` +
     "connection: close\r\n" +
     (date === null ? "" : `date: ${date()}\r\n`) +

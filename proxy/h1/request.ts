@@ -9,6 +9,7 @@ import { CHUNKED, LENGTH, NONE } from "./framing.ts";
 import { latin1 } from "./latin1.ts";
 import { EXPECT, HOST, methodAt, TE, UPGRADE } from "./names.ts";
 import type { HeadParser } from "./parser.ts";
+import { handshakeFault, KEY_FIELD } from "./websocket.ts";
 
 /** Reads heads one after the other; what it says of the last one lies in its fields. */
 export class RequestReader extends FieldReader {
@@ -18,8 +19,11 @@ export class RequestReader extends FieldReader {
   old = false;
   /** The client would send another request on this connection. */
   keepAlive = true;
+  /** What the Sec-WebSocket-Accept must be made of when the request asks for a WebSocket. */
+  websocketKey = "";
   #host: string | null = null;
   #upgrade: string | null = null;
+  #websocket = false;
   /** The authority of an absolute target. */
   #named = "";
 
@@ -32,6 +36,7 @@ export class RequestReader extends FieldReader {
   read(parser: HeadParser): RequestHead | null {
     this.old = parser.minor === 0;
     this.#host = this.#upgrade = null;
+    this.#websocket = false;
     const text = latin1(parser.bytes, parser.from, parser.to);
     const fields = this.readFields(parser, text);
     if (fields === null) return null;
@@ -40,7 +45,9 @@ export class RequestReader extends FieldReader {
     this.framing = chunked ? CHUNKED : this.length > 0 ? LENGTH : NONE;
     this.keepAlive = !this.old;
     if (this.connection && !this.#readConnection(fields)) return null;
-    return this.#target(parser, text, fields);
+    const head = this.#target(parser, text, fields);
+    if (head === null || !(this.#websocket || head.method === "CONNECT")) return head;
+    return this.#tunnel(head);
   }
 
   protected override special(kind: number, value: string): string | null {
@@ -70,8 +77,11 @@ export class RequestReader extends FieldReader {
     if (options.named !== null) {
       for (const name of options.named) if (name !== "te") fields.remove(name);
     }
+    // RFC 9110 7.8: from an HTTP/1.0 client the field is ignored.
+    if (!options.upgrade || this.#upgrade === null || this.old) return true;
     // h2c is never passed on nor answered (h2c smuggling): the request goes on as plain HTTP/1.1.
-    if (!options.upgrade || this.#upgrade === null || onlyH2c(this.#upgrade)) return true;
+    if (onlyH2c(this.#upgrade)) return true;
+    if (this.#upgrade.toLowerCase() === "websocket") return this.#websocket = true;
     this.refuse(FAULTS["h1.upgrade_refused"]);
     return false;
   }
@@ -86,7 +96,14 @@ export class RequestReader extends FieldReader {
     if (this.#host !== null) authority = parseAuthority(this.#host);
     else if (!this.old) authority = null;
     if (authority === null) return this.refuse(FAULTS["h1.bad_host"]);
-    if (method === "CONNECT") return this.refuse(FAULTS["h1.connect_refused"]);
+    if (method === "CONNECT") {
+      const named = parseAuthority(path);
+      if (named === null || !hasPort(named)) return this.refuse(FAULTS["h1.connect_target"]);
+      if (authority !== "" && authority !== named && !named.startsWith(`${authority}:`)) {
+        return this.refuse(FAULTS["h1.host_mismatch"]);
+      }
+      return { method, scheme: this.#scheme, authority: named, path: "/", fields };
+    }
     if (bytes[start] !== SLASH && path !== "*") {
       const origin = this.#originForm(path, authority, method);
       if (origin === null) return null;
@@ -95,6 +112,23 @@ export class RequestReader extends FieldReader {
     }
     if (path === "*" && method !== "OPTIONS") return this.refuse(FAULTS["h1.bad_target"]);
     return { method, scheme: this.#scheme, authority, path, fields };
+  }
+
+  /** A request for a tunnel: what follows its head is the tunnel's, so it can have no body. */
+  #tunnel(head: RequestHead): RequestHead | null {
+    const { fields } = head;
+    if (this.framing !== NONE) return this.refuse(FAULTS["h1.upgrade_with_body"]);
+    fields.remove("content-length");
+    fields.remove("expect");
+    if (head.method === "CONNECT") head.upgrade = "connect";
+    else {
+      const fault = handshakeFault(head.method, fields);
+      if (fault !== null) return this.refuse(fault);
+      this.websocketKey = fields.get(KEY_FIELD)!;
+      fields.remove(KEY_FIELD);
+      head.upgrade = "websocket";
+    }
+    return head;
   }
 
   /** RFC 9112 3.2.2: the origin form of an absolute target whose authority is that of the Host field. */
@@ -135,4 +169,8 @@ function onlyH2c(list: string): boolean {
     if (protocol !== "" && protocol !== "h2c") return false;
   }
   return true;
+}
+
+function hasPort(authority: string): boolean {
+  return authority.lastIndexOf(":") > authority.lastIndexOf("]");
 }

@@ -6,13 +6,15 @@
  *   ──▶ READ_HEAD ──head──▶ READ_BODY ──last byte──▶ ANSWER ──────┤
  *            │                  │ response over first             │
  *            │                  ├── rest is here: SKIP ───────────┘
+ *            ├─ for a tunnel ─▶ AWAIT_SWITCH ──101, 2xx──▶ TUNNEL (both directions end by themselves)
+ *            │                  └── any other answer: ANSWER, then the connection closes
  *            └──refused────┐    └── rest is not ──┐      connection: close
  *                          ▼                      ▼               │
  *                       LINGER (wire ended, a bounded rest of the input is swallowed) ◀──┘
  */
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Fields } from "../../core/fields.ts";
-import type { RequestHead, ResponseHead } from "../../core/message.ts";
+import { type RequestHead, type ResponseHead, switches } from "../../core/message.ts";
 import {
   type Accept,
   BUSY,
@@ -29,6 +31,8 @@ import { DONE, FAILED, HeadParser, REQUEST } from "./parser.ts";
 import { refusal } from "./refusal.ts";
 import { RequestReader } from "./request.ts";
 import { ServerStream } from "./server_stream.ts";
+import { Tunnel } from "./tunnel.ts";
+import { ACCEPT_FIELD, acceptOf } from "./websocket.ts";
 import { MessageWriter } from "./writer.ts";
 
 export interface H1ServerOptions {
@@ -39,7 +43,9 @@ export interface H1ServerOptions {
   readonly date?: () => string;
 }
 
-const READ_HEAD = 0, READ_BODY = 1, ANSWER = 2, SKIP = 3, LINGER = 4, GONE = 5;
+const READ_HEAD = 0, READ_BODY = 1, ANSWER = 2, SKIP = 3, AWAIT_SWITCH = 4, TUNNEL = 5;
+const LINGER = 6, GONE = 7;
+const EMPTY = new Uint8Array(0);
 
 export class H1Server implements Codec {
   readonly protocol = "h1";
@@ -52,6 +58,7 @@ export class H1Server implements Codec {
   readonly #body: BodyReader;
   readonly #writer: MessageWriter;
   readonly #intake = new Intake();
+  #tunnel: Tunnel | null = null;
   #state = READ_HEAD;
   #stream: ServerStream | null = null;
   #streams = 0;
@@ -134,6 +141,7 @@ export class H1Server implements Codec {
       if (this.#state === READ_HEAD) this.#readHead(intake.bytes);
       else if (this.#state === READ_BODY && this.#pauses === 0) this.#readBody(intake.bytes);
       else if (this.#state === SKIP) this.#skip(intake.bytes);
+      else if (this.#state === TUNNEL && this.#pauses === 0) this.#readTunnel(intake.bytes);
       else break;
     }
     this.#running = false;
@@ -144,7 +152,7 @@ export class H1Server implements Codec {
   #settle(): void {
     const state = this.#state;
     if (state >= LINGER) return;
-    const hold = (state === READ_BODY && this.#pauses > 0) ||
+    const hold = ((state === READ_BODY || state === TUNNEL) && this.#pauses > 0) ||
       this.#intake.held > this.#limits.heldBytes;
     if (hold !== this.#wirePaused) {
       this.#wirePaused = hold;
@@ -154,6 +162,8 @@ export class H1Server implements Codec {
     if (!this.#eof || this.#intake.bytes !== null) return;
     if (state === ANSWER) this.#last = true; // the client may still read
     else if (state === READ_HEAD) this.#finish();
+    else if (state === AWAIT_SWITCH) return; // it may have said all it has to say
+    else if (state === TUNNEL) this.#tunnelEnds();
     else this.#cut(FAULTS["downstream.gone"]);
   }
 
@@ -174,7 +184,33 @@ export class H1Server implements Codec {
     this.#writer.start();
     const stream = this.#stream = new ServerStream(this, ++this.#streams, head.method, reader.old);
     const sink = stream.sink = this.#accept(stream);
-    if (this.#stream === stream) sink.head(head, end);
+    if (head.upgrade !== undefined) {
+      this.#state = AWAIT_SWITCH;
+      const accept = head.upgrade === "websocket" ? acceptOf(reader.websocketKey) : "";
+      stream.tunnel = { head, accept };
+      if (this.#stream === stream) sink.head(head, false);
+    } else if (this.#stream === stream) sink.head(head, end);
+  }
+
+  #readTunnel(bytes: Uint8Array): void {
+    const from = this.#intake.at;
+    this.#intake.advance(bytes.length);
+    this.#stream!.sink.data(from === 0 ? bytes : bytes.subarray(from), false);
+  }
+
+  /** The client has sent its last byte; ours may still follow. */
+  #tunnelEnds(): void {
+    const tunnel = this.#tunnel!;
+    if (tunnel.received || this.#pauses > 0) return;
+    tunnel.received = true;
+    this.#stream!.sink.data(EMPTY, true);
+    this.#tunnelOver();
+  }
+
+  #tunnelOver(): void {
+    if (this.#state !== TUNNEL || !this.#tunnel!.over) return;
+    this.#state = GONE; // the wire closes by itself, once what is queued has left
+    this.#leave();
   }
 
   #readBody(bytes: Uint8Array): void {
@@ -220,6 +256,14 @@ export class H1Server implements Codec {
   /** @internal */
   answerHead(stream: ServerStream, head: ResponseHead, end: boolean): void {
     if (this.#stream !== stream || this.#writer.begun) return;
+    if (stream.tunnel !== null) {
+      if (!end && switches(stream.tunnel.head, head.status)) return this.#switch(stream, head);
+      // Whatever a client sends that took the tunnel for granted must not be read as a request.
+      this.#state = ANSWER;
+      this.#last = true;
+    }
+    // RFC 9110 15.2.2: 101 answers a request for it only.
+    if (head.status < 200) return this.#cut(FAULTS["h1.unasked_switch"]);
     // An answer given before the request is read ends the connection, unless the rest is already here.
     if (this.#draining || (this.#state === READ_BODY && !this.#restIsHere())) this.#last = true;
     const { method, old } = stream;
@@ -227,8 +271,23 @@ export class H1Server implements Codec {
     this.#wrote(stream);
   }
 
+  /** The connection is a tunnel from here on. */
+  #switch(stream: ServerStream, head: ResponseHead): void {
+    const { accept } = stream.tunnel!;
+    const extra = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-accept: ";
+    head.fields.remove(ACCEPT_FIELD);
+    this.#writer.switchHead(head, accept === "" ? "" : `${extra}${accept}\r\n`);
+    this.#tunnel = new Tunnel(this.#wire);
+    this.#state = TUNNEL;
+    this.#run(); // what came early
+  }
+
   /** @internal */
   answerData(stream: ServerStream, bytes: Uint8Array, end: boolean): void {
+    if (this.#state === TUNNEL && this.#stream === stream) {
+      if (!this.#tunnel!.send(bytes, end)) stream.hold();
+      return this.#tunnelOver();
+    }
     if (this.#stream !== stream || !this.#writer.begun || this.#writer.ended) return;
     if (!this.#writer.data(bytes, end)) return this.#cut(FAULTS["proxy.internal"]);
     this.#wrote(stream);
@@ -338,6 +397,11 @@ export class H1Server implements Codec {
 
   /** Ends so that the client sees that something is missing. */
   #truncate(): void {
+    if (this.#tunnel !== null) {
+      this.#state = GONE;
+      this.#intake.clear();
+      return this.#wire.destroy();
+    }
     // Chunks and lengths show it by themselves; a body that ends with the connection only by a hard close.
     const clean = this.#writer.begun && this.#writer.untilClose;
     if (!clean) return this.#finish();

@@ -22,6 +22,8 @@ export class ServerStream extends FedStream implements Stream<ResponseHead> {
   /** The client speaks HTTP/1.0. */
   readonly old: boolean;
   sink: StreamSink<RequestHead> = DEAF;
+  /** The request for a tunnel, and what its WebSocket handshake is answered with; null for all others. */
+  tunnel: { readonly head: RequestHead; readonly accept: string } | null = null;
   readonly #server: H1Server;
 
   constructor(server: H1Server, id: number, method: string, old: boolean) {

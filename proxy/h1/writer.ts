@@ -146,6 +146,39 @@ export class MessageWriter {
     return true;
   }
 
+  /** A request for a tunnel; `target` is its request target, `extra` are whole field lines. False as for {@link requestHead}. */
+  tunnelHead(head: RequestHead, target: string, extra: string): boolean {
+    const { method, authority, fields } = head;
+    if (!isToken(method) || target === "" || parseAuthority(authority) === null) return false;
+    this.#survey(fields.lines);
+    open(this.#size + method.length + authority.length + targetSize(target) + extra.length);
+    putText(method);
+    putText(" ");
+    putTarget(target);
+    putText(" HTTP/1.1\r\n");
+    putField("host", authority);
+    this.#putFields(fields, false);
+    this.#endTunnelHead(extra);
+    return true;
+  }
+
+  /** The response that turns the connection into a tunnel. */
+  switchHead(head: ResponseHead, extra: string): void {
+    this.#survey(head.fields.lines);
+    open(this.#size + extra.length);
+    putText(statusLine(head.status));
+    this.#putFields(head.fields, false);
+    this.#endTunnelHead(extra);
+  }
+
+  #endTunnelHead(extra: string): void {
+    putText(extra);
+    putBytes(CRLF);
+    this.begun = this.ended = true;
+    this.#framing = NONE;
+    this.#send(take());
+  }
+
   /** False, with nothing written, when the data does not fit what the head promised. */
   data(bytes: Uint8Array, end: boolean): boolean {
     if (end) this.ended = true;

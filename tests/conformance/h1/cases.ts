@@ -40,6 +40,9 @@ export interface ResponseCase {
 const GET = "GET / HTTP/1.1\r\n";
 const POST = "POST / HTTP/1.1\r\nHost: a\r\n";
 const HOST = "Host: a\r\n";
+const WS = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
+const HANDSHAKE = `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${KEY}\r\n`;
 
 function refused(name: string, raw: string, fault: string, status = 400): RequestCase {
   return { name, raw, refused: { status, fault: `h1.${fault}` } };
@@ -557,12 +560,44 @@ const HOPS: readonly RequestCase[] = [
     accepted: ["GET /"],
     absent: ["upgrade", "http2-settings", "connection"],
   },
+  refused("WebSocket without a key", head(`${WS}Sec-WebSocket-Version: 13\r\n`), "bad_handshake"),
+  ...[
+    ["of 15 bytes", "AAAAAAAAAAAAAAAAAAAA"],
+    ["that is no base64", "!!!!!!!!!!!!!!!!!!!!!!=="],
+    ["with bits that nobody reads", "AAAAAAAAAAAAAAAAAAAAAB=="],
+    ["sent twice", `${KEY}\r\nSec-WebSocket-Key: ${KEY}`],
+  ].map(([name, key]) =>
+    refused(
+      `WebSocket with a key ${name}`,
+      head(`${WS}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\n`),
+      "bad_handshake",
+    )
+  ),
   refused(
-    "Upgrade to WebSocket",
-    head("Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"),
+    "WebSocket smuggling: a version nobody speaks, so that only the proxy sees a tunnel",
+    head(`${WS}Sec-WebSocket-Version: 777\r\nSec-WebSocket-Key: ${KEY}\r\n`),
+    "websocket_version",
+    426,
+  ),
+  refused(
+    "WebSocket without a version",
+    head(`${WS}Sec-WebSocket-Key: ${KEY}\r\n`),
+    "websocket_version",
+    426,
+  ),
+  refused("WebSocket by POST", `${POST}${WS}${HANDSHAKE}\r\n`, "bad_handshake"),
+  refused(
+    "WebSocket and another protocol",
+    head(`Connection: Upgrade\r\nUpgrade: websocket, foo\r\n${HANDSHAKE}`),
     "upgrade_refused",
     501,
   ),
+  {
+    name: "Upgrade from an HTTP/1.0 client is ignored (RFC 9110 7.8)",
+    raw: `GET / HTTP/1.0\r\nHost: a\r\n${WS}${HANDSHAKE}\r\n`,
+    accepted: ["GET /"],
+    absent: ["upgrade", "connection"],
+  },
   refused(
     "Upgrade to h2c or something else",
     head("Connection: Upgrade\r\nUpgrade: h2c, foo\r\n"),
@@ -570,17 +605,27 @@ const HOPS: readonly RequestCase[] = [
     501,
   ),
   refused(
-    "Upgrade with a body and early data behind it",
-    `${POST}Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n\r\nabc${head("")}`,
-    "upgrade_refused",
-    501,
+    "Upgrade with a body and a request behind it (CVE-2026-58055)",
+    head(`${WS}${HANDSHAKE}Content-Length: 3\r\n`) + `abc${head("")}`,
+    "upgrade_with_body",
   ),
-  refused("CONNECT", "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n", "connect_refused", 501),
   refused(
-    "CONNECT with early data behind it",
-    `CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n${head("")}`,
-    "connect_refused",
-    501,
+    "Upgrade with a chunked body",
+    head(`${WS}${HANDSHAKE}Transfer-Encoding: chunked\r\n`) + "0\r\n\r\n",
+    "upgrade_with_body",
+  ),
+  ...["a", "/", "http://a:80/", "a:", "a:99999", "u@a:80", "*"].map((target) =>
+    refused(`CONNECT ${target}`, `CONNECT ${target} HTTP/1.1\r\nHost: a\r\n\r\n`, "connect_target")
+  ),
+  refused(
+    "CONNECT with another Host",
+    "CONNECT a:80 HTTP/1.1\r\nHost: b:80\r\n\r\n",
+    "host_mismatch",
+  ),
+  refused(
+    "CONNECT with a body",
+    `CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\nContent-Length: 3\r\n\r\nabc${head("")}`,
+    "upgrade_with_body",
   ),
   refused("Expect: something else", head("Expect: 200-ok\r\n"), "expectation", 417),
   {

@@ -1,0 +1,29 @@
+/** The two directions of a connection that has become a tunnel: bytes as they come, each end by itself. */
+import type { Wire } from "../../core/stream.ts";
+
+export class Tunnel {
+  readonly #wire: Wire;
+  /** The peer has sent its last byte, and it was passed on. */
+  received = false;
+  /** We have sent ours. */
+  sent = false;
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+  }
+
+  get over(): boolean {
+    return this.received && this.sent;
+  }
+
+  /** False: the wire is above its mark. */
+  send(bytes: Uint8Array, end: boolean): boolean {
+    if (this.sent) return true;
+    const room = bytes.length === 0 || this.#wire.write(bytes);
+    if (end) {
+      this.sent = true;
+      this.#wire.end();
+    }
+    return room;
+  }
+}
