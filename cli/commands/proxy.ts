@@ -1,5 +1,6 @@
 /** `denim proxy`: a sidecar, an edge gateway, or one proxy from one file. */
-import { type Args, parseDuration, UsageError } from "../args.ts";
+import { type Args, type CommandSpec, parseDuration, UsageError } from "../args.ts";
+import { supervise } from "../supervise/command.ts";
 import { EXIT, untilStopped, verb } from "../verb.ts";
 import { type RunningProxy, startProxy, startStandalone } from "../../proxy/main.ts";
 import type {
@@ -13,7 +14,7 @@ import type {
  * Permissions it needs: net, read and write of STATE (and of the ready file), read of the trust bundle,
  * the token file and its own sources, env (DENIM_DEBUG). It starts no program and loads no native library.
  */
-export const run = verb({
+const SPEC: CommandSpec = {
   usage: "denim proxy --service NAME | --gateway NAME | --config FILE  [flags]",
   about:
     "Starts one proxy. With --service it is the sidecar of a workload, with --gateway an edge\n" +
@@ -46,6 +47,17 @@ export const run = verb({
       help: "Share the ports with another proxy that has this flag: start the next version, then " +
         "stop this one",
     },
+    supervise: {
+      help:
+        "Restart the proxy when it dies, with its ports kept open; SIGHUP replaces it by a new " +
+        "process without losing a request",
+    },
+    workers: { value: "N", help: "Proxy processes that share the ports, 1 to 64; supervised" },
+    "worker-memory": {
+      value: "MIB",
+      default: "64",
+      help: "Supervised: heap of each worker",
+    },
     supervised: { value: "JSON", help: "Set by --supervise for the workers it starts" },
     "access-log": { help: "Log every request" },
     "log-level": { value: "LEVEL", default: "info", help: "debug, info, warn or error" },
@@ -54,11 +66,18 @@ export const run = verb({
     "denim proxy --config edge.yaml",
     "denim proxy --control 127.0.0.1:7001 --trust-bundle bundle.pem --join-token-file web.token \\",
     "      --service web --app 127.0.0.1:8080 --state ./web-state",
+    "denim proxy --supervise --workers 2 --config edge.yaml",
   ],
-}, async (args) => {
+};
+
+export const run = verb(SPEC, async (args) => {
   const options = readOptions(args);
+  if (args.on("supervise") || args.on("workers")) return await supervise(args, SPEC, options);
   const stop = new AbortController();
-  const stopped = untilStopped().then(() => stop.abort());
+  const asked = options.supervised == null
+    ? untilStopped()
+    : Promise.race([untilStopped(), untilOrphaned()]);
+  const stopped = asked.then(() => stop.abort());
   let proxy: RunningProxy;
   try {
     proxy = await start(options, stop.signal);
@@ -73,6 +92,19 @@ export const run = verb({
   await proxy.stop();
   return EXIT.ok;
 });
+
+const ORPHAN_LOOK_MS = 500;
+
+/** Resolves when the supervisor has gone: nobody would ever stop this worker. */
+function untilOrphaned(): Promise<void> {
+  const parent = Deno.ppid;
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (Deno.ppid !== parent) resolve();
+    }, ORPHAN_LOOK_MS);
+    Deno.unrefTimer(timer);
+  });
+}
 
 async function start(options: ProxyOptions, signal: AbortSignal): Promise<RunningProxy> {
   if (options.mode !== "standalone") return await startProxy(options, signal);

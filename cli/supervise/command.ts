@@ -1,0 +1,108 @@
+/** `denim proxy --supervise`: reads how many workers with which rights, and runs them until told to stop. */
+import { type Args, type CommandSpec, UsageError } from "../args.ts";
+import { EXIT, untilStopped } from "../verb.ts";
+import { systemClock } from "../../core/clock.ts";
+import { stderrLog } from "../../core/log.ts";
+import type { Bind, ProxyOptions } from "../../proxy/options.ts";
+import { Supervisor } from "./supervisor.ts";
+
+export const MAX_WORKERS = 64;
+const MAX_MEMORY_MIB = 16_384, MIN_MEMORY_MIB = 16;
+const MAIN = new URL("../main.ts", import.meta.url).pathname;
+/** The supervisor's own, or different for each worker. */
+const NOT_HANDED_ON = [
+  "supervise",
+  "workers",
+  "worker-memory",
+  "admin",
+  "ready-file",
+  "reuse-port",
+];
+
+/** The exit code. Needs the right to run Deno, beside those of a proxy; its workers get fewer. */
+export async function supervise(
+  args: Args,
+  spec: CommandSpec,
+  options: ProxyOptions,
+): Promise<number> {
+  const stopped = untilStopped();
+  const starting = Supervisor.start({
+    workers: wholeNumber(args, "workers", 1, MAX_WORKERS, 1),
+    listeners: listenersOf(options),
+    admin: options.admin,
+    workerArgs: workerArgs(args, spec, options),
+    clock: systemClock,
+    log: stderrLog(options.logLevel, { part: "supervisor" }),
+  });
+  const supervisor = await starting;
+  const handOver = (): void => void supervisor.handOver();
+  Deno.addSignalListener("SIGHUP", handOver);
+  const line = JSON.stringify(supervisor.ready());
+  if (options.readyFile !== null) {
+    await Deno.writeTextFile(`${options.readyFile}.new`, `${line}\n`);
+    await Deno.rename(`${options.readyFile}.new`, options.readyFile);
+  }
+  console.log(line);
+  await stopped;
+  Deno.removeSignalListener("SIGHUP", handOver);
+  await supervisor.stop();
+  return EXIT.ok;
+}
+
+/** Listeners whose place the command line knows. */
+function listenersOf(options: ProxyOptions): ReadonlyMap<string, Bind> {
+  if (options.mode !== "sidecar") return new Map();
+  return new Map([["inbound", options.inbound], ["outbound", options.outbound]]);
+}
+
+/** The command line of one worker: the same proxy, with the rights it needs and no more. */
+export function workerArgs(args: Args, spec: CommandSpec, options: ProxyOptions): string[] {
+  const memory = wholeNumber(args, "worker-memory", MIN_MEMORY_MIB, MAX_MEMORY_MIB, 64);
+  const own: string[] = [];
+  for (const [name, flag] of Object.entries(spec.flags)) {
+    if (NOT_HANDED_ON.includes(name) || !args.on(name)) continue;
+    if (flag.value === undefined) own.push(`--${name}`);
+    else for (const value of args.all(name)) own.push(`--${name}`, value);
+  }
+  return [
+    "run",
+    // A small young generation halves its memory under load at the same throughput.
+    `--v8-flags=--max-semi-space-size=1,--max-old-space-size=${memory}`,
+    "--no-prompt",
+    "--allow-net",
+    "--deny-net=169.254.169.254",
+    ...rightsOf(options),
+    MAIN,
+    "proxy",
+    ...own,
+    "--admin",
+    "127.0.0.1:0",
+    "--reuse-port",
+  ];
+}
+
+function rightsOf(options: ProxyOptions): string[] {
+  // Its configuration may name files anywhere, and the YAML and schema libraries look at the environment.
+  if (options.mode === "standalone") return ["--allow-read", "--allow-env"];
+  const { state, trustBundleFile, joinToken } = options;
+  const read = [state, trustBundleFile];
+  if (joinToken !== null && "file" in joinToken) read.push(joinToken.file);
+  return [
+    "--allow-env=DENIM_DEBUG",
+    `--allow-read=${read.join(",")}`,
+    `--allow-write=${state}`,
+  ];
+}
+
+function wholeNumber(
+  args: Args,
+  name: string,
+  least: number,
+  most: number,
+  fallback: number,
+): number {
+  const text = args.find(name) ?? String(fallback);
+  const value = Number(text);
+  if (/^\d{1,6}$/.test(text) && value >= least && value <= most) return value;
+  throw new UsageError(`--${name} is "${text}"; wanted a whole number from ${least} to ${most}`);
+}
