@@ -15,6 +15,9 @@ export const RETRY = 3 as const; // outcome hooks only: try again
 export const COLLECT = 4 as const; // heads only: hold the head, feed my data hook, go on when it returns bytes
 export type Verdict = 0 | 1 | 2 | 3 | 4;
 
+/** What a filter can hold: bits, because a late decision may concern more than one. */
+export const REQUEST = 1 as const, ATTEMPT = 2 as const, RESPONSE = 4 as const;
+
 /** What one try at an endpoint came to. */
 export interface Outcome {
   readonly endpoint: string;
@@ -44,8 +47,11 @@ export interface FilterContext {
   fail(fault: Fault): Verdict;
   /** Ends the running attempt only; outcome hooks decide what follows. No-op once a response has begun. */
   failAttempt(fault: Fault): void;
-  /** Goes on after PAUSE or a held chunk; late and repeated calls are harmless. */
-  resume(): void;
+  /**
+   * Goes on after PAUSE or a held chunk; late and repeated calls are harmless. `held` names what the
+   * caller holds (REQUEST, ATTEMPT, RESPONSE): what another filter holds meanwhile is left alone.
+   */
+  resume(held: number): void;
 }
 
 /**
@@ -147,8 +153,9 @@ export function compilePlan(filters: readonly Filter[], replayLimit = 0): Plan {
 
 /** Adapts an async decision to the synchronous protocol: `return later(ctx, this.#check(ctx))`. */
 export function later(ctx: FilterContext, work: Promise<void>): Verdict {
+  const held = ctx.response === null ? REQUEST : RESPONSE;
   work.then(
-    () => ctx.resume(),
+    () => ctx.resume(held),
     (e: unknown) => ctx.fail({ ...FAULTS["filter.threw"], detail: `A filter failed: ${e}` }),
   );
   return PAUSE;

@@ -98,7 +98,7 @@ export class FakeContext implements FilterContext {
     this.failedAttempts.push(fault.code);
     this.onFailAttempt?.(fault);
   }
-  resume(): void {
+  resume(_held: number): void {
     this.resumed++;
   }
 }

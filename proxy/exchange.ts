@@ -7,7 +7,14 @@
  * Every arrow is a Sink and every push is a plain call: no promise, closure or copy lies between
  * the two sockets unless a filter asks for one.
  */
-import { DONE, type FilterContext, type Verdict } from "../core/filter.ts";
+import {
+  ATTEMPT,
+  DONE,
+  type FilterContext,
+  REQUEST,
+  RESPONSE,
+  type Verdict,
+} from "../core/filter.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import { Fields } from "../core/fields.ts";
 import { type RequestHead, type ResponseHead, switches } from "../core/message.ts";
@@ -140,10 +147,10 @@ export class Exchange implements StreamSink<RequestHead>, FilterContext {
 
   // ── A filter that paused has made up its mind ──────────────────────────────
 
-  resume(): void {
-    this.#requestFlow.resume();
-    this.#dispatch.resumeAttempt();
-    this.#responseFlow.resume();
+  resume(held: number): void {
+    if (held & REQUEST) this.#requestFlow.resume();
+    if (held & ATTEMPT) this.#dispatch.resumeAttempt();
+    if (held & RESPONSE) this.#responseFlow.resume();
   }
 
   /** Bytes a tunnel has carried, both ways. */

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { FAULTS } from "../core/fault.ts";
-import { COLLECT, CONTINUE, DONE, type Filter, later, PAUSE, RETRY } from "../core/filter.ts";
+import {
+  ATTEMPT,
+  COLLECT,
+  CONTINUE,
+  DONE,
+  type Filter,
+  later,
+  PAUSE,
+  REQUEST,
+  RESPONSE,
+  RETRY,
+} from "../core/filter.ts";
 import type { FilterContext } from "../core/filter.ts";
 import { Fields } from "../core/fields.ts";
 import { bytes, request, response, rig } from "./testing.ts";
@@ -170,7 +181,7 @@ Deno.test("Exchange calls a data hook again with the held bytes after resume", (
   x.data(bytes("b"), true);
   assert.deepEqual(tries[0]!.up.log, ["head POST"]);
   assert.deepEqual(down.log, ["pause"]);
-  ctx!.resume();
+  ctx!.resume(REQUEST);
   assert.deepEqual(tries[0]!.up.log, ["head POST", "data a", "data b end"]);
 });
 
@@ -185,8 +196,8 @@ Deno.test("Exchange waits between attempts while an attempt hook pauses, and kee
   tries[0]!.into.abort(FAULTS["upstream.connect"]);
   x.data(bytes("late"), true);
   assert.equal(tries.length, 1);
-  ctx!.resume();
-  ctx!.resume();
+  ctx!.resume(ATTEMPT);
+  ctx!.resume(ATTEMPT);
   assert.equal(tries.length, 2);
   assert.deepEqual(tries[1]!.up.log, ["head PUT", "data late end"]);
   assert.deepEqual(down.log, []);
@@ -198,7 +209,7 @@ Deno.test("Exchange pauses the client while the first attempt waits and the body
   x.head(request("POST"), false);
   x.data(new Uint8Array(70 * 1024), false);
   assert.deepEqual(down.log, ["pause"]);
-  ctx!.resume();
+  ctx!.resume(ATTEMPT);
   assert.deepEqual(down.log, ["pause", "resume"]);
   assert.equal(tries[0]!.up.log.length, 2);
 });
@@ -237,4 +248,19 @@ Deno.test("Exchange stops the walk when a filter is done", () => {
   x.data(bytes("ignored"), true);
   assert.deepEqual(seen, []);
   assert.equal(tries.length, 0);
+});
+
+Deno.test("Exchange releases only what the filter that resumes was holding", () => {
+  let ctx: FilterContext | null = null;
+  const holdsBoth: Filter = {
+    onRequestData: (c) => (ctx = c, null),
+    onResponseHead: () => PAUSE,
+  };
+  const { x, down, tries } = rig([holdsBoth]);
+  x.head(request("POST"), false);
+  x.data(bytes("held"), true);
+  tries[0]!.into.head(response(200), true);
+  ctx!.resume(RESPONSE);
+  assert.deepEqual(down.log, ["pause", "head 200 end"]);
+  assert.deepEqual(tries[0]!.up.log, ["head POST", "pause", "resume"]);
 });

@@ -1,6 +1,7 @@
 /** Tries a failed attempt again, at another endpoint if there is one, within a budget. */
 import type { Random } from "../../core/clock.ts";
 import {
+  ATTEMPT,
   CONTINUE,
   type Filter,
   type FilterContext,
@@ -33,7 +34,7 @@ class Retries extends Expires {
   }
 
   expired(): void {
-    this.#ctx.resume();
+    this.#ctx.resume(ATTEMPT);
   }
 }
 

@@ -1,5 +1,5 @@
 /** One exchange as one guest instance sees it: its maps, its bodies, and what the guest asked for and has not got yet. */
-import type { FilterContext } from "../../core/filter.ts";
+import { type FilterContext, REQUEST, RESPONSE } from "../../core/filter.ts";
 import type { Fields } from "../../core/fields.ts";
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from "./headers.ts";
 import type { Vm } from "./vm.ts";
@@ -100,9 +100,9 @@ export class StreamContext {
     return direction === 0 ? this.requestHeaders : this.responseMap;
   }
 
-  /** continue_stream was called for a paused direction: true when the exchange has to be resumed. */
-  unpause(): boolean {
-    let resume = false;
+  /** continue_stream was called for a paused direction: what of the exchange has to be resumed, 0 nothing. */
+  unpause(): number {
+    let resume = 0;
     for (let direction = 0; direction < 2; direction++) {
       const half = this.half(direction);
       if (!half.continued || !half.paused) continue;
@@ -113,7 +113,7 @@ export class StreamContext {
         half.released = half.buffer;
         half.buffer = EMPTY;
       }
-      resume = true;
+      resume |= direction === 0 ? REQUEST : RESPONSE;
     }
     return resume;
   }

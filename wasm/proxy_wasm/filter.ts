@@ -69,7 +69,8 @@ export class Streams {
       reply(stream, exchange);
       return DONE;
     }
-    if (stream.unpause()) exchange.resume();
+    const resume = stream.unpause();
+    if (resume !== 0) exchange.resume(resume);
     return CONTINUE;
   }
 

@@ -1,6 +1,6 @@
 /** One bound filter in one proxy: its instance and the next, its ticks, what it keeps and what it costs. */
 import type { Clock, Random } from "../../core/clock.ts";
-import type { FilterContext } from "../../core/filter.ts";
+import { type FilterContext, REQUEST, RESPONSE } from "../../core/filter.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
@@ -250,9 +250,9 @@ export class Plugin implements PluginHost, FilterStatus {
   bypass(stream: StreamContext, exchange: FilterContext | null): void {
     stream.skip = true;
     const { request, response } = stream;
-    const waiting = request.paused || response.paused;
+    const waiting = (request.paused ? REQUEST : 0) | (response.paused ? RESPONSE : 0);
     request.paused = response.paused = false;
-    if (waiting && exchange !== null) exchange.resume();
+    if (waiting !== 0 && exchange !== null) exchange.resume(waiting);
   }
 
   #apply(stream: StreamContext): void {
@@ -264,7 +264,10 @@ export class Plugin implements PluginHost, FilterStatus {
     if (exchange === null || stream.vm.dead !== null) return;
     if (stream.reset) exchange.fail(FAULTS["wasm.reset"]);
     else if (local !== null) reply(stream, exchange);
-    else if (stream.unpause()) exchange.resume();
+    else {
+      const resume = stream.unpause();
+      if (resume !== 0) exchange.resume(resume);
+    }
   }
 }
 

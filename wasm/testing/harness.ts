@@ -267,7 +267,7 @@ export class FakeExchange implements FilterContext {
     return DONE;
   }
   failAttempt(): void {}
-  resume(): void {
+  resume(_held: number): void {
     this.resumes++;
   }
 }
