@@ -54,6 +54,13 @@ export class Delivery {
       this.#underWay === null;
   }
 
+  /** Whether the proxy may ask for a module: it is in what it is to have, or in what it is just taking. */
+  names(digest: string): boolean {
+    return [this.#target, this.#underWay?.offer].some((offer) =>
+      offer?.snapshot.modules.some((one) => one.digest === digest)
+    );
+  }
+
   /** A newer target. Of several that come while a delivery is under way only the last is sent. */
   offer(offer: Offer): void {
     this.#target = offer;

@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import type { Snapshot } from "../schema/snapshot.ts";
 import { Delivery, type Offer } from "./delivery.ts";
 
-function offer(version: string, revision = 1): Offer {
+function offer(version: string, revision = 1, digests: string[] = []): Offer {
   const snapshot: Snapshot = {
     version,
     node: { kind: "sidecar", namespace: "default", name: "web" },
     listeners: [],
     backends: {},
-    modules: [],
+    modules: digests.map((digest) => ({ digest, bytes: 1, abi: "proxy-wasm" })),
     trust: { domain: "mesh.local", bundle: [] },
   };
   return { snapshot, revision };
@@ -84,4 +84,13 @@ Deno.test("Delivery returns to the former target when another is under way meanw
   assert.equal(it.isInForce, false, "b may come into force any moment");
   it.acked("1", "b");
   assert.deepEqual(sent, ["1:b", "2:a"]);
+});
+
+Deno.test("Delivery names the modules of what is under way, also when the target has moved on", () => {
+  const { it } = delivery();
+  it.offer(offer("a", 1, ["one"]));
+  it.offer(offer("b", 2, ["two"]));
+  assert.deepEqual(["one", "two", "three"].map((digest) => it.names(digest)), [true, true, false]);
+  it.acked("1", "a");
+  assert.deepEqual(["one", "two"].map((digest) => it.names(digest)), [false, true]);
 });

@@ -263,8 +263,7 @@ export class Session implements FrameEvents {
   }
 
   #module(node: ProxyNode, digest: string): void {
-    const offered = node.link.delivery.target?.snapshot.modules ?? [];
-    if (!offered.some((one) => one.digest === digest)) {
+    if (!node.link.delivery.names(digest)) {
       return this.#refuse("module.not_yours", `The module "${digest}" is not in this snapshot`);
     }
     if (this.#asked >= MAX_ASKED_MODULES) {

@@ -28,6 +28,8 @@ export class FrameSocket {
   readonly #socket: Duplex;
   readonly #events: FrameEvents;
   readonly #reader: FrameReader;
+  /** Told when their module has left, or when the connection has gone. */
+  readonly #unsent = new Set<() => void>();
   #reason = "";
   #ended = false;
   #closed = false;
@@ -46,10 +48,17 @@ export class FrameSocket {
     this.#write(encodeJson(message));
   }
 
-  /** Resolves when the bytes have left this process, so that one module at a time is in memory. */
+  /** Resolves when the bytes have left this process or never will, so that one module at a time is in memory. */
   sendModule(digest: string, bytes: Uint8Array): Promise<void> {
     if (this.#ended || this.#closed) return Promise.resolve();
-    return new Promise((resolve) => this.#write(encodeModule(digest, bytes), () => resolve()));
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#unsent.delete(done);
+        resolve();
+      };
+      this.#unsent.add(done);
+      this.#write(encodeModule(digest, bytes), done);
+    });
   }
 
   /** Sends what is queued, then closes. */
@@ -99,6 +108,7 @@ export class FrameSocket {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    for (const done of [...this.#unsent]) done();
     this.#events.closed(this.#reason);
   }
 }

@@ -12,6 +12,7 @@ interface Awaited {
 
 export class Modules {
   readonly #lastGood: LastGood;
+  readonly #getting = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
   readonly #awaited = new Map<string, Awaited>();
   #ask: ((digest: string) => void) | null = null;
 
@@ -19,8 +20,19 @@ export class Modules {
     this.#lastGood = lastGood;
   }
 
-  /** The bytes of a module; rejects with a sentence when they cannot be had now. */
-  async get(digest: string): Promise<Uint8Array<ArrayBuffer>> {
+  /**
+   * The bytes of a module; rejects with a sentence when they cannot be had now. Two filters of one
+   * module ask at the same time: one of them reads, fetches and writes for both.
+   */
+  get(digest: string): Promise<Uint8Array<ArrayBuffer>> {
+    const under = this.#getting.get(digest);
+    if (under !== undefined) return under;
+    const work = this.#get(digest).finally(() => this.#getting.delete(digest));
+    this.#getting.set(digest, work);
+    return work;
+  }
+
+  async #get(digest: string): Promise<Uint8Array<ArrayBuffer>> {
     const kept = await this.#lastGood.readModule(digest);
     if (kept !== null) return kept;
     const bytes = await this.#fetch(digest);
@@ -56,8 +68,6 @@ export class Modules {
   }
 
   #fetch(digest: string): Promise<Uint8Array<ArrayBuffer>> {
-    const under = this.#awaited.get(digest);
-    if (under !== undefined) return under.arrived.promise;
     if (this.#ask === null) {
       return Promise.reject(problem(digest, "there is no connection to the control plane"));
     }

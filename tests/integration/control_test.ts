@@ -46,7 +46,7 @@ Deno.test("denim applies, shows, compares and rolls back", async () => {
   const history = await control.denim("history");
   assert.match(history.out, /2 .*ann .*~1\n1 .*ann .*\+2 .*two services/);
   const diff = await control.denim("diff", "1", "2");
-  assert.match(diff.out, /-    - port: 80\n.*\+    - port: 8080/);
+  assert.match(diff.out, /- {4}- port: 80\n.*\+ {4}- port: 8080/);
 
   const back = await control.denim("rollback", "1");
   assert.match(back.out, /web updated\nRevision 3/);
