@@ -1,4 +1,5 @@
 /** The standalone proxy under measurement: one Gateway listener, one route, one static endpoint. */
+import { PROXY_ENV } from "../cli/local/plan.ts";
 import { startPinned } from "./process.ts";
 import type { Pinned } from "./process.ts";
 
@@ -46,7 +47,7 @@ export async function startProxy(core: number, config: string): Promise<RunningP
   const proxy = startPinned(
     core,
     [Deno.execPath(), "run", "-A", SIDECAR_V8_FLAGS, CLI, "proxy", "--config", path],
-    { stdout: "piped" },
+    { stdout: "piped", env: { ...PROXY_ENV } },
   );
   const dispose = async (): Promise<void> => {
     await proxy[Symbol.asyncDispose]();

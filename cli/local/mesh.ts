@@ -61,7 +61,12 @@ export class Mesh implements AsyncDisposable {
     const more = options.proxyFlags ?? [];
     const sidecars = plan.workloads.map((one): [string, Child] => [
       one.key,
-      this.#child(one.key, `sidecar of ${one.key}`, plans.sidecarArgs(places, one, more)),
+      this.#child(
+        one.key,
+        `sidecar of ${one.key}`,
+        plans.sidecarArgs(places, one, more),
+        plans.PROXY_ENV,
+      ),
     ]);
     const gateway: [string, Child][] = plan.gateway === null ? [] : [[
       "gateway",
@@ -69,6 +74,7 @@ export class Mesh implements AsyncDisposable {
         "gateway",
         `gateway ${plan.gateway}`,
         plans.gatewayArgs(places, plan.gateway, more),
+        plans.PROXY_ENV,
       ),
     ]];
     this.proxies = new Map([...sidecars, ...gateway]);
@@ -232,7 +238,12 @@ export class Mesh implements AsyncDisposable {
     );
   }
 
-  #child(key: string, name: string, args: string[], env?: Record<string, string>): Child {
+  #child(
+    key: string,
+    name: string,
+    args: string[],
+    env?: Readonly<Record<string, string>>,
+  ): Child {
     const { say, restart, changed } = this.#options;
     return new Child({
       name,

