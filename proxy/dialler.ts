@@ -15,11 +15,14 @@ import { Pool, type PooledConnection, type RequestPool } from "./upstream/pool.t
 
 type Client = ClientCodec<RequestHead, ResponseHead>;
 
+/** A client codec for many requests at once. `settled`: the peer has said what it takes. */
+type MuxClient = Client & { readonly active: number; readonly settled: boolean };
+
 export interface DiallerDeps {
   /** Null while we have none: endpoints that want mTLS cannot be reached yet. */
   readonly identity: () => MeshIdentity | null;
   readonly h1: (wire: Wire) => Client;
-  readonly h2: (wire: Wire) => Client & { readonly active: number };
+  readonly h2: (wire: Wire) => MuxClient;
   readonly wheel: Wheel;
   readonly log: Log;
   readonly monotonicMs: () => number;
@@ -178,7 +181,8 @@ class Outlet extends Dialling implements PooledConnection {
 /** One mTLS connection that carries many requests; what it speaks is known after the handshake. */
 class MuxOutlet extends Dialling implements MuxConnection {
   readonly #pool: MuxPool;
-  codec: (Client & { readonly active: number }) | null = null;
+  codec: MuxClient | null = null;
+  #ready = false;
   usedMs = 0;
 
   constructor(deps: DiallerDeps, target: Target, pool: MuxPool) {
@@ -197,14 +201,19 @@ class MuxOutlet extends Dialling implements MuxConnection {
     }
     this.codec = this.deps.h2(this.connection);
     this.connection.codec = this.codec;
-    this.#pool.ready(this);
+    // A handshake that looks done may still be refused by the peer; its settings show that it was not.
+    this.deps.wheel.arm(this, this.target.connectTimeoutMs);
   }
 
   drain(): void {
     if (this.codec !== null) this.codec.drain();
   }
   received(): void {
-    this.#pool.released(this);
+    if (this.#ready) return this.#pool.released(this);
+    if (this.codec === null || !this.codec.settled) return;
+    this.#ready = true;
+    this.deps.wheel.disarm(this);
+    this.#pool.ready(this);
   }
   protected lost(): void {
     this.#pool.gone(this, this.connection.fault ?? FAULTS["upstream.connect"]);

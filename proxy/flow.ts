@@ -100,6 +100,7 @@ export class Flow<H> implements Sink<H> {
 
   trailers(fields: Fields, from = 0): void {
     if (this.#closed) return;
+    if (this.tunnel) return this.data(NOTHING, true); // it has no place for them
     if (from === 0) this.#flush();
     if (this.#closed) return;
     if (this.#holding) return void this.#held!.push({ part: "trailers", value: fields, at: from });

@@ -16,6 +16,8 @@ const MAX_INTERIM = 10;
 export class H2Client extends H2Connection implements ClientCodec<RequestHead, ResponseHead> {
   #nextId = 1;
   #goneAway = false;
+  /** The peer's settings are known: what it takes, and that it has accepted us. */
+  settled = false;
 
   constructor(wire: Wire, options: H2Options) {
     super(wire, "client", options);
@@ -41,6 +43,10 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
     stream.sink = into as StreamSink<AnyHead>;
     this.streams.set(id, stream);
     return stream as Stream<RequestHead>;
+  }
+
+  protected override peerSettings(): void {
+    this.settled = true;
   }
 
   drain(): void {
@@ -84,6 +90,7 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
       }
       return stream.receiveInfo(head);
     }
+    if (stream.tunnel !== null && head.status < 300) return this.#switched(stream, head, end);
     if (head.status === 204 || head.status === 304) stream.bodiless = true;
     if (!expectBody(stream, head.fields, end)) {
       return void this.streamErrorById(id, f.PROTOCOL_ERROR);
@@ -99,7 +106,8 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
   }
 
   sendHead(stream: H2Stream, head: AnyHead, end: boolean): void {
-    const { method, scheme, authority, path, fields } = head as RequestHead;
+    const { method, scheme, authority, path, fields, upgrade } = head as RequestHead;
+    if (upgrade !== undefined) return this.#askTunnel(stream, head as RequestHead);
     stream.bodiless = method === "HEAD";
     const { encoder } = this.sender;
     encoder.begin();
@@ -109,5 +117,33 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
     encoder.field(":path", path);
     this.sender.fields(fields);
     this.sender.block(stream, end);
+  }
+
+  /** CONNECT (RFC 9113 8.5), with a protocol for a WebSocket (RFC 8441 4). */
+  #askTunnel(stream: H2Stream, head: RequestHead): void {
+    const { scheme, authority, path, fields, upgrade } = head;
+    stream.tunnel = head;
+    if (upgrade === "websocket" && !this.peer.connectProtocol) {
+      return stream.reset(f.CANCEL, FAULTS["h2.no_websocket"], true);
+    }
+    const { encoder } = this.sender;
+    encoder.begin();
+    encoder.field(":method", "CONNECT");
+    if (upgrade === "websocket") {
+      encoder.field(":protocol", "websocket");
+      encoder.field(":scheme", scheme);
+      encoder.field(":path", path);
+    }
+    encoder.field(":authority", authority);
+    this.sender.fields(fields);
+    this.sender.block(stream, false);
+  }
+
+  #switched(stream: H2Stream, head: ResponseHead, end: boolean): void {
+    if (end) return void this.streamErrorById(stream.id, f.PROTOCOL_ERROR);
+    stream.switched = true;
+    head.fields.remove("content-length");
+    if (stream.tunnel!.upgrade === "websocket") head.status = 101;
+    stream.receiveHead(head, false);
   }
 }

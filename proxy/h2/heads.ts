@@ -39,6 +39,7 @@ export function requestHead(lines: readonly string[]): RequestHead | null {
   let method = "",
     scheme = "",
     path = "",
+    protocol = "",
     authority: string | null = null,
     host: string | null = null;
   let cookie = -1;
@@ -51,6 +52,7 @@ export function requestHead(lines: readonly string[]): RequestHead | null {
       if (name === ":method" && method === "") method = value;
       else if (name === ":scheme" && scheme === "") scheme = value;
       else if (name === ":path" && path === "") path = value;
+      else if (name === ":protocol" && protocol === "") protocol = value;
       else if (name === ":authority" && authority === null) authority = value;
       else return null;
       if (value === "" && name !== ":authority") return null;
@@ -70,9 +72,27 @@ export function requestHead(lines: readonly string[]): RequestHead | null {
   }
   if (authority !== null && host !== null && authority !== host) return null;
   const where = (authority ?? host ?? "").toLowerCase();
+  if (method === "CONNECT") {
+    return tunnelHead({ protocol, scheme, path, authority: where, fields: new Fields(fields) });
+  }
+  if (protocol !== "") return null; // RFC 8441 4
   if (!isMethod(method) || !isScheme(scheme) || !isAuthority(where)) return null;
   if (!isPath(path) && !(path === "*" && method === "OPTIONS")) return null;
   return { method, scheme, authority: where, path, fields: new Fields(fields) };
+}
+
+/** A CONNECT (RFC 9113 8.5), or an extended one for a WebSocket (RFC 8441 4); null when malformed. */
+function tunnelHead(
+  given: Omit<RequestHead, "method" | "upgrade"> & { protocol: string },
+): RequestHead | null {
+  const { protocol, scheme, path, authority, fields } = given;
+  if (!isAuthority(authority) || fields.has("content-length")) return null;
+  if (protocol === "") {
+    if (scheme !== "" || path !== "" || !/:[0-9]{1,5}$/.test(authority)) return null;
+    return { method: "CONNECT", scheme: "http", authority, path: "/", fields, upgrade: "connect" };
+  }
+  if (protocol !== "websocket" || !isScheme(scheme) || !isPath(path)) return null;
+  return { method: "GET", scheme, authority, path, fields, upgrade: "websocket" };
 }
 
 /** A response head, status 100–999 and not 101 (RFC 9113 8.6), or null when it is malformed. */

@@ -1,7 +1,7 @@
 /** HTTP/2 as a server: checks the preface, opens a stream per request, refuses what is over the limits. */
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
-import type { RequestHead, ResponseHead } from "../../core/message.ts";
+import { type RequestHead, type ResponseHead, switches } from "../../core/message.ts";
 import type { Accept, Wire } from "../../core/stream.ts";
 import { expectBody, goawayFrame, H2Connection, type H2Options } from "./connection.ts";
 import * as f from "./frame.ts";
@@ -78,17 +78,23 @@ export class H2Server extends H2Connection {
     }
     const head = requestHead(lines);
     const stream = this.#open(id);
-    if (head === null || !expectBody(stream, head.fields, end)) {
+    const cut = end && head?.upgrade !== undefined; // a tunnel that nothing could go through
+    if (head === null || cut || !expectBody(stream, head.fields, end)) {
       this.streamErrorById(id, f.PROTOCOL_ERROR);
       return;
     }
     this.streams.set(id, stream);
     stream.sink = this.#accept(stream as never) as never;
+    if (head.upgrade !== undefined) {
+      stream.tunnel = head;
+      stream.pause(); // nothing is passed on before the switch
+    }
     stream.receiveHead(head, end);
   }
 
   /** RFC 9113 8.1: a whole answer before the whole request asks the client to stop sending. */
   answered(stream: H2Stream): void {
+    if (stream.switched) return; // each direction of a tunnel ends by itself
     stream.reset(f.NO_ERROR, FAULTS["downstream.gone"]);
   }
 
@@ -104,10 +110,34 @@ export class H2Server extends H2Connection {
   }
 
   sendHead(stream: H2Stream, head: AnyHead, end: boolean): void {
+    const { status } = head as ResponseHead;
+    if (stream.tunnel !== null && (status === 101 || status >= 200)) {
+      return this.#answerTunnel(stream, head as ResponseHead, end);
+    }
+    this.#writeHead(stream, status, head.fields, end);
+  }
+
+  /** RFC 8441 5: 200 is what 101 is in HTTP/1.1, so no other success may look like it. */
+  #answerTunnel(stream: H2Stream, head: ResponseHead, end: boolean): void {
+    const { status, fields } = head;
+    const request = stream.tunnel!;
+    if (end || !switches(request, status)) {
+      if (status >= 300) return this.#writeHead(stream, status, fields, end);
+      const fault = FAULTS["tunnel.not_switched"];
+      this.#writeHead(stream, fault.status, new Fields(["denim-fault", fault.code]), true);
+      return stream.reset(f.NO_ERROR, fault);
+    }
+    fields.remove("content-length");
+    this.#writeHead(stream, status === 101 ? 200 : status, fields, false);
+    stream.switched = true;
+    stream.resume();
+  }
+
+  #writeHead(stream: H2Stream, status: number, fields: Fields, end: boolean): void {
     const { encoder } = this.sender;
     encoder.begin();
-    encoder.field(":status", String((head as ResponseHead).status));
-    this.sender.fields(head.fields);
+    encoder.field(":status", String(status));
+    this.sender.fields(fields);
     this.sender.block(stream, end);
   }
 

@@ -63,6 +63,9 @@ export class H2Stream implements Stream<AnyHead> {
   #over = false;
   /** For a request: the method was HEAD, so a response's content-length says nothing of its body. */
   bodiless = false;
+  /** The request for a tunnel, and whether it has become one. */
+  tunnel: RequestHead | null = null;
+  switched = false;
 
   constructor(host: StreamHost, id: number, sendWindow: number, receiveWindow: number) {
     this.#host = host;

@@ -79,14 +79,6 @@ export const DEVIATIONS: readonly (readonly [
     "a handshake of WebSocket names version 13 (RFC 6455 4.2.1)",
   ],
   [
-      "request/method.md › CONNECT request",
-      "request/method.md › CONNECT request with CAPS",
-      "request/method.md › CONNECT with body",
-      "request/uri.md › Underscore in hostname",
-    ],
-    "RFC 9110 9.3.6: the target of CONNECT is host:port",
-  ],
-  [
     "refused: h1.bad_target",
     [
       "request/method.md › M-SEARCH request",
