@@ -53,11 +53,13 @@ export class LastGood {
       const file = JSON.stringify({ sha256: hash, snapshot: text });
       await writeWhole(this.#path(), new TextEncoder().encode(file));
       await this.#prune(snapshot);
-    }).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#log.error("state.not_written", { file: this.#path(), reason });
-    });
+    }).catch((error: unknown) => this.#notWritten(this.#path(), error));
     return this.#writing;
+  }
+
+  #notWritten(file: string, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#log.error("state.not_written", { file, reason });
   }
 
   /** A module's bytes, whose digest has been checked; null when they are not there or damaged. */
@@ -74,9 +76,10 @@ export class LastGood {
     return null;
   }
 
-  /** `bytes` have been checked to be what `digest` says. */
+  /** `bytes` have been checked to be what `digest` says. A failure is logged: the module runs from memory. */
   async writeModule(digest: string, bytes: Uint8Array): Promise<void> {
-    await writeWhole(this.#modulePath(digest), bytes);
+    const file = this.#modulePath(digest);
+    await writeWhole(file, bytes).catch((error: unknown) => this.#notWritten(file, error));
   }
 
   async #prune(snapshot: Snapshot): Promise<void> {

@@ -116,3 +116,14 @@ Deno.test("Modules refuses other bytes than were asked for, and does not wait wi
     modules.refused("it is not in the marketplace any more");
     await refused;
   }));
+
+Deno.test("LastGood says that it could not write, and traffic goes on", () =>
+  withState(async (lastGood, dir, logged) => {
+    await Deno.remove(dir, { recursive: true });
+    await lastGood.write(snapshot("a"));
+    const bytes = bytesOf("one");
+    await lastGood.writeModule(await digestOf(bytes), bytes);
+    assert.equal(logged.length, 2);
+    assert.match(logged[0]!, /state\.not_written.*snapshot\.json/);
+    await Deno.mkdir(dir);
+  }));

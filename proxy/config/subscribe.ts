@@ -111,7 +111,8 @@ class Subscriber implements Subscription {
   #connect(): void {
     const { control, identity } = this.#options;
     const link = connectLink(control, identity, {
-      connected: () => this.#hello(link),
+      // A snapshot of the connection before may still be on its way into force: hello must not name the past.
+      connected: () => void this.#applying.then(() => this.#hello(link)),
       message: (message) => this.#received(link, message),
       module: (digest, bytes) => void this.#options.modules.received(digest, bytes),
       closed: (reason) => this.#lost(reason),
@@ -120,6 +121,7 @@ class Subscriber implements Subscription {
   }
 
   #hello(link: FrameSocket): void {
+    if (this.#link !== link) return;
     const { greeting, modules, log, clock } = this.#options;
     this.#connected = true;
     this.#connectedMs = this.#heardMs = clock.monotonicMs();
@@ -153,6 +155,7 @@ class Subscriber implements Subscription {
     link: FrameSocket,
     { nonce, snapshot, revision }: Extract<ToProxy, { type: "snapshot" }>,
   ): Promise<void> {
+    if (this.#link !== link) return; // nobody waits for the answer; the next connection sends it anew
     const { apply, identity, lastGood, log } = this.#options;
     const { version } = snapshot;
     try {
