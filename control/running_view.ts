@@ -1,6 +1,5 @@
 /** The read-only view of a running control plane, over its parts. */
 import type { Clock } from "../core/clock.ts";
-import { revisionView } from "./api/revisions.ts";
 import type { MarketApi } from "./market/mod.ts";
 import type { Nodes } from "./push/nodes.ts";
 import type { KnownWorkload, Workloads } from "./push/workloads.ts";
@@ -27,7 +26,7 @@ export function runningView(parts: ViewParts): ControlView {
     resources: () => ledger.resources(),
     services: () => servicesOf(ofKind(ledger.resources(), "Service"), workloads.all()),
     proxies: () => nodes.all().map((node) => node.view()).sort((a, b) => a.id < b.id ? -1 : 1),
-    revisions: (limit) => ledger.recent(limit).map(revisionView),
+    revisions: (limit) => ledger.recent(limit),
     filters: () => filtersOf(nodes, market),
     listings: () => market.list(),
     versions: (name) => market.versions(name),

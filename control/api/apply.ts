@@ -138,13 +138,6 @@ async function commit(
 
 /** Refuses a state with problems that are not there already: a mended mesh is mended step by step. */
 function checkNext(deps: ApiDeps, ledger: Ledger, next: readonly Resource[]): void {
-  if (next.length > LEDGER_LIMITS.resources) {
-    throw new ApiError(
-      422,
-      "too_many",
-      `A mesh holds at most ${LEDGER_LIMITS.resources} resources`,
-    );
-  }
   const modules = admittedModules(deps.market);
   const problems = checkReferences(next, modules);
   if (problems.length === 0) return;

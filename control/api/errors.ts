@@ -3,7 +3,8 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Log } from "../../core/log.ts";
 import { MarketError } from "../market/mod.ts";
-import { ConflictError } from "../store/store.ts";
+import { LedgerFullError } from "../store/ledger.ts";
+import { ConflictError, StoreError } from "../store/store.ts";
 
 export interface ErrorDetail {
   readonly path: string;
@@ -55,6 +56,8 @@ function knownError(error: Error): ApiError | null {
     const { status, code, message, details } = error;
     return new ApiError(status as ContentfulStatusCode, code, message, details);
   }
+  if (error instanceof LedgerFullError) return new ApiError(422, "too_large", error.message);
+  if (error instanceof StoreError) return new ApiError(503, "store_unavailable", error.message);
   if (error instanceof ConflictError) {
     return new ApiError(409, "conflict", "Somebody else changed the mesh meanwhile; try again");
   }

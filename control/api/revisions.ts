@@ -1,9 +1,7 @@
 /** History: what was changed when, by whom, and the difference of any two revisions. */
 import { Hono } from "hono";
-import type { ResourceChange, Revision } from "../store/revision.ts";
-import { subject } from "../store/revision.ts";
+import { type ResourceChange, subject } from "../store/revision.ts";
 import { LEDGER_LIMITS } from "../store/ledger.ts";
-import type { RevisionView } from "../view.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError, notFound } from "./errors.ts";
 
@@ -11,13 +9,13 @@ export function revisionRoutes({ ledger }: ApiDeps): Hono {
   const app = new Hono();
   app.get("/revisions", (c) => {
     const limit = numberOf("limit", c.req.query("limit") ?? String(LEDGER_LIMITS.recent));
-    return c.json({ revisions: ledger.recent(limit).map(revisionView) });
+    return c.json({ revisions: ledger.recent(limit) });
   });
   app.get("/revisions/:revision", async (c) => {
     const number = numberOf("revision", c.req.param("revision"));
     const record = await ledger.record(number);
     if (record === null) throw notFound(`revision ${number} (any more)`);
-    return c.json({ ...revisionView(record), changes: record.changes.map(changeBody) });
+    return c.json({ ...record, changes: record.changes.map(changeBody) });
   });
   app.get("/diff", async (c) => {
     const to = numberOf("to", c.req.query("to") ?? String(ledger.head));
@@ -29,21 +27,6 @@ export function revisionRoutes({ ledger }: ApiDeps): Hono {
     return c.json({ from, to, changes: changes.map(changeBody) });
   });
   return app;
-}
-
-export function revisionView(record: Revision): RevisionView {
-  const { revision, parent, author, message, createdMs, changes } = record;
-  return {
-    revision,
-    parent,
-    author,
-    message,
-    createdMs,
-    changes: changes.map((change) => {
-      const { kind, metadata: { namespace, name } } = subject(change);
-      return { action: change.action, kind, namespace, name };
-    }),
-  };
 }
 
 /** A change with both sides, for people who compare. */

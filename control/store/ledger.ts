@@ -10,6 +10,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { type Resource, resourceId } from "../schema/kinds.ts";
+import type { RevisionView } from "../view.ts";
 import {
   difference,
   type Edit,
@@ -19,6 +20,7 @@ import {
   type ResourceChange,
   type Revision,
   type State,
+  summary,
   unfold,
 } from "./revision.ts";
 import { CompactedError, ConflictError, type Store, StoreError } from "./store.ts";
@@ -26,14 +28,17 @@ import { CompactedError, ConflictError, type Store, StoreError } from "./store.t
 export const LEDGER_LIMITS = {
   /** Older revisions can no longer be shown, compared or returned to. */
   revisions: 1000,
+  /** … nor those beyond so many characters of records, newest first: they are read at every start. */
+  recordChars: 128 * 1024 * 1024,
   /** Kept in memory for pages and `denim history`. */
   recent: 100,
   /** Applies that lost a race against another control plane try again so often. */
   attempts: 5,
   messageChars: 500,
   authorChars: 100,
-  /** Everything together: every snapshot is computed from it. */
+  /** Everything together: every snapshot is computed from it, and a checkpoint holds it in one value. */
   resources: 20_000,
+  stateChars: 12 * 1024 * 1024,
 } as const;
 const CHECKPOINT_EVERY = 50;
 const PREFIX = "revisions/", CHECKPOINT = "ledger/checkpoint";
@@ -59,6 +64,14 @@ export interface Committed {
   readonly changes: readonly ResourceChange[];
 }
 
+/** The mesh would become larger than a control plane serves. */
+export class LedgerFullError extends Error {
+  constructor(what: string) {
+    super(`Nothing was applied: a mesh holds at most ${what}. Delete what is not used any more`);
+    this.name = "LedgerFullError";
+  }
+}
+
 export class Ledger {
   readonly #store: Store;
   readonly #options: LedgerOptions;
@@ -68,7 +81,12 @@ export class Ledger {
   #sorted: readonly Resource[] | null = null;
   #head = 0;
   #oldest = 1;
-  #recent: Revision[] = []; // oldest first
+  #recent: RevisionView[] = []; // oldest first, without the resources
+  /** Characters of all resources. */
+  #stateChars = 0;
+  /** Characters of each record in the store, and of all. */
+  readonly #sizes = new Map<number, number>();
+  #chars = 0;
   #position = 0;
   #queue: Promise<unknown> = Promise.resolve();
   #watching: Promise<void> = Promise.resolve();
@@ -100,7 +118,7 @@ export class Ledger {
   }
 
   /** Newest first. */
-  recent(limit: number): readonly Revision[] {
+  recent(limit: number): readonly RevisionView[] {
     return this.#recent.slice(-limit).reverse();
   }
 
@@ -112,8 +130,6 @@ export class Ledger {
 
   /** One record, null when there is none (any more). */
   async record(revision: number): Promise<Revision | null> {
-    const near = this.#recent.find((one) => one.revision === revision);
-    if (near !== undefined) return near;
     const entry = await this.#store.get(keyOf(revision));
     return entry === null ? null : parse(entry.key, entry.value);
   }
@@ -160,6 +176,7 @@ export class Ledger {
       const parent = this.#head;
       const nowMs = this.#options.clock.nowMs();
       const changes = plan(this.#state, await request.edits(this.#state), nowMs);
+      this.#checkSize(changes);
       request.check([...fold(this.#state, changes).values()]);
       if (changes.length === 0 || request.dryRun === true) return { revision: parent, changes };
       const { author, message } = request;
@@ -172,8 +189,10 @@ export class Ledger {
         changes,
       };
       try {
-        const at = await this.#store.put(keyOf(record.revision), JSON.stringify(record), null);
+        const value = JSON.stringify(record);
+        const at = await this.#store.put(keyOf(record.revision), value, null);
         this.#accept(record, at);
+        this.#weigh(record.revision, value.length);
         await this.#tidy();
         return { revision: record.revision, changes };
       } catch (error) {
@@ -187,10 +206,11 @@ export class Ledger {
   #accept(record: Revision, position: number): void {
     if (record.revision !== this.#head + 1) return;
     this.#state = fold(this.#state, record.changes);
+    this.#stateChars += growth(record.changes).chars;
     this.#sorted = null;
     this.#head = record.revision;
     this.#position = Math.max(this.#position, position);
-    this.#recent.push(record);
+    this.#recent.push(summary(record));
     if (this.#recent.length > LEDGER_LIMITS.recent) this.#recent.shift();
     for (const listener of this.#listeners) listener();
   }
@@ -204,6 +224,7 @@ export class Ledger {
       };
       this.#head = revision;
       this.#state = new Map(resources.map((one) => [resourceId(one), one]));
+      this.#stateChars = growth(difference(new Map(), this.#state)).chars;
       this.#sorted = null;
     }
     await this.#catchUp();
@@ -213,12 +234,14 @@ export class Ledger {
   async #catchUp(): Promise<void> {
     const { entries, revision: position } = await this.#store.list(PREFIX);
     const newest = entries.length === 0 ? 0 : numberOf(entries.at(-1)!.key);
+    for (const { key, value } of entries) this.#weigh(numberOf(key), value.length);
     this.#oldest = entries.length === 0 ? 1 : numberOf(entries[0]!.key);
     if (this.#recent.length === 0) {
       this.#recent = entries
         .filter(({ key }) => numberOf(key) > newest - LEDGER_LIMITS.recent)
         .map(({ key, value }) => parse(key, value))
-        .filter((one) => one.revision <= this.#head);
+        .filter((one) => one.revision <= this.#head)
+        .map(summary);
     }
     for (const { key, value } of entries) {
       if (numberOf(key) > this.#head) this.#accept(parse(key, value), position);
@@ -240,6 +263,7 @@ export class Ledger {
           this.#position = Math.max(this.#position, change.revision);
           if (change.value !== null) {
             this.#accept(parse(change.key, change.value), change.revision);
+            this.#weigh(numberOf(change.key), change.value.length);
           }
         }
         return; // aborted, or the store is closed
@@ -255,21 +279,57 @@ export class Ledger {
 
   /** Writes a checkpoint now and then and lets go of records nobody may ask for any more. */
   async #tidy(): Promise<void> {
-    if (this.#head % CHECKPOINT_EVERY !== 0) return;
+    const { revisions, recordChars } = LEDGER_LIMITS;
+    if (this.#head % CHECKPOINT_EVERY !== 0 && this.#chars <= recordChars) return;
     try {
       const now = await this.#store.get(CHECKPOINT);
       const value = JSON.stringify({ revision: this.#head, resources: this.resources() });
       await this.#store.put(CHECKPOINT, value, now?.revision ?? null);
-      for (; this.#oldest <= this.#head - LEDGER_LIMITS.revisions; this.#oldest++) {
-        const entry = await this.#store.get(keyOf(this.#oldest));
-        if (entry !== null) await this.#store.delete(entry.key, entry.revision);
-      }
+      while (
+        this.#oldest <= this.#head - revisions ||
+        (this.#chars > recordChars && this.#oldest < this.#head)
+      ) await this.#drop(this.#oldest++);
     } catch (error) {
       // The revision itself is safe; the next checkpoint tries again.
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.log.warn("ledger.checkpoint_failed", { reason });
     }
   }
+
+  /** What makes the mesh smaller is always allowed. */
+  #checkSize(changes: readonly ResourceChange[]): void {
+    const { count, chars } = growth(changes);
+    const { resources, stateChars } = LEDGER_LIMITS;
+    if (count > 0 && this.#state.size + count > resources) {
+      throw new LedgerFullError(`${resources} resources`);
+    }
+    if (chars > 0 && this.#stateChars + chars > stateChars) {
+      throw new LedgerFullError(`${stateChars} characters of resources`);
+    }
+  }
+
+  async #drop(revision: number): Promise<void> {
+    const entry = await this.#store.get(keyOf(revision));
+    if (entry !== null) await this.#store.delete(entry.key, entry.revision);
+    this.#chars -= this.#sizes.get(revision) ?? 0;
+    this.#sizes.delete(revision);
+  }
+
+  #weigh(revision: number, chars: number): void {
+    this.#chars += chars - (this.#sizes.get(revision) ?? 0);
+    this.#sizes.set(revision, chars);
+  }
+}
+
+/** How many resources and characters of JSON more there are after the changes. */
+function growth(changes: readonly ResourceChange[]): { count: number; chars: number } {
+  const charsOf = (one: Resource | null): number => one === null ? 0 : JSON.stringify(one).length;
+  let count = 0, chars = 0;
+  for (const { before, after } of changes) {
+    count += Number(after !== null) - Number(before !== null);
+    chars += charsOf(after) - charsOf(before);
+  }
+  return { count, chars };
 }
 
 /** Padded, so that keys sort as their numbers do. */

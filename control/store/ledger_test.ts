@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { silentLog } from "../../core/log.ts";
 import type { Resource } from "../schema/kinds.ts";
 import { parseDocuments } from "../schema/parse.ts";
-import { type CommitRequest, Ledger, LEDGER_LIMITS } from "./ledger.ts";
+import { type CommitRequest, Ledger, LEDGER_LIMITS, LedgerFullError } from "./ledger.ts";
 import { MemoryStore } from "./memory.ts";
 import { type Edit, subject } from "./revision.ts";
 
@@ -37,6 +37,8 @@ async function withLedger(run: (ledger: Ledger, store: MemoryStore) => Promise<v
   await run(ledger, store);
   await ledger.close();
 }
+
+const LARGE = 10_000_000;
 
 const ports = (ledger: Ledger): Record<string, unknown> =>
   Object.fromEntries(
@@ -141,3 +143,43 @@ Deno.test("Ledgers on one store see each other and never make the same revision"
   assert.equal(one.resources().length, 22);
   await Promise.all([one.close(), two.close()]);
 });
+
+Deno.test("Ledger clears old records when they are too many characters, and keeps what they made", async () => {
+  const store = new MemoryStore();
+  const ledger = await Ledger.open(store, options);
+  const large = (i: number): Resource => {
+    const one = service(`s${i}`, 1);
+    // Larger than any document may be, so that few are enough.
+    const annotations = { text: String(i % 10).repeat(LARGE) };
+    return { ...one, metadata: { ...one.metadata, annotations } } as Resource;
+  };
+  const count = Math.ceil(LEDGER_LIMITS.recordChars / LARGE) + 2;
+  for (let i = 1; i <= count; i++) {
+    await ledger.commit(put(large(i)));
+    await ledger.commit(remove(`s${i}`));
+  }
+  await ledger.commit(put(service("last", 1)));
+  const { entries } = await store.list("revisions/");
+  const chars = entries.reduce((sum, one) => sum + one.value.length, 0);
+  assert.ok(chars <= LEDGER_LIMITS.recordChars, `${chars} characters are kept`);
+  await ledger.close();
+  const again = await Ledger.open(store, options);
+  assert.equal(again.head, count * 2 + 1);
+  assert.deepEqual(ports(again), { last: 1 });
+  assert.equal(await again.stateAt(1), null);
+  await again.close();
+});
+
+Deno.test("Ledger refuses to grow beyond its limits, and lets a full mesh shrink", () =>
+  withLedger(async (ledger) => {
+    const many = Array.from({ length: LEDGER_LIMITS.resources }, (_, i) => service(`s${i}`, 1));
+    await ledger.commit(put(...many));
+    await assert.rejects(ledger.commit(put(service("more", 1))), LedgerFullError);
+    assert.equal(ledger.head, 1);
+    await ledger.commit(remove("s0"));
+    await ledger.commit(put(service("more", 1)));
+    const one = service("s1", 1);
+    const annotations = { text: "x".repeat(LEDGER_LIMITS.stateChars) };
+    const large = { ...one, metadata: { ...one.metadata, annotations } } as Resource;
+    await assert.rejects(ledger.commit(put(large)), /characters of resources/);
+  }));

@@ -1,8 +1,7 @@
 /** A revision: what one apply changed, whole; and the arithmetic of going from one state to another. */
 import { canonicalJson } from "../snapshot/hash.ts";
 import { type Resource, resourceId } from "../schema/kinds.ts";
-
-export type ChangeAction = "created" | "updated" | "deleted";
+import type { ChangeAction, RevisionView } from "../view.ts";
 
 /** One resource's change. Both sides are kept, so that a revision can be shown and undone by itself. */
 export interface ResourceChange {
@@ -42,6 +41,18 @@ export function subject(change: ResourceChange): Resource {
 
 export function refId({ kind, namespace, name }: ResourceRef): string {
   return resourceId({ kind, metadata: { namespace, name } });
+}
+
+/** A revision without the resources themselves: what lists show and memory holds. */
+export function summary(record: Revision): RevisionView {
+  const { changes, ...rest } = record;
+  return {
+    ...rest,
+    changes: changes.map((change) => {
+      const { kind, metadata: { namespace, name } } = subject(change);
+      return { action: change.action, kind, namespace, name };
+    }),
+  };
 }
 
 /** The changes that edits come to; one that changes nothing is left out. */

@@ -115,18 +115,27 @@ export class SqliteStore implements Store {
   // deno-lint-ignore require-await
   async #write(key: string, value: string | null, expect: number | null): Promise<number> {
     checkWrite(key, value ?? "");
-    this.#db.exec("BEGIN IMMEDIATE");
     let revision: number;
     try {
+      this.#db.exec("BEGIN IMMEDIATE");
       revision = this.#writeInside(key, value, expect);
       if (++this.#writes % COMPACT_EVERY === 0) this.#compact(revision);
       this.#db.exec("COMMIT");
     } catch (error) {
-      this.#db.exec("ROLLBACK");
-      throw error;
+      this.#rollBack();
+      if (error instanceof ConflictError) throw error;
+      throw unwritten(error);
     }
     this.#bell.ring();
     return revision;
+  }
+
+  #rollBack(): void {
+    try {
+      this.#db.exec("ROLLBACK");
+    } catch {
+      // SQLite ended the transaction itself, as it does when the disk is full
+    }
   }
 
   #writeInside(key: string, value: string | null, expect: number | null): number {
@@ -196,6 +205,14 @@ function damaged(path: string, reason: string): StoreError {
   return new StoreError(
     `Cannot read "${path}": it is damaged (${reason}). Restore it from a backup, or move it away to ` +
       "start with an empty mesh; proxies keep their last good configuration meanwhile",
+  );
+}
+
+function unwritten(error: unknown): StoreError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new StoreError(
+    `Cannot write to the store: ${reason}. Nothing was changed; look after the disk of the data ` +
+      "folder. The mesh goes on with what it has",
   );
 }
 

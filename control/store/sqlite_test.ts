@@ -83,3 +83,22 @@ Deno.test("SqliteStore refuses a file of a later layout", async () => {
   db.close();
   await assert.rejects(SqliteStore.open(dir), /layout 9/);
 });
+
+Deno.test("SqliteStore says that nothing was changed when a write fails, and works on when it can", async () => {
+  const { DatabaseSync } = await import("node:sqlite");
+  const dir = await folder();
+  const store = await SqliteStore.open(dir);
+  const first = await store.put("a", "1", null);
+  // Stands for a disk that fails in the middle of a transaction.
+  using other = new DatabaseSync(`${dir}/denim.db`);
+  other.exec("CREATE TRIGGER broken BEFORE UPDATE ON entries BEGIN SELECT raise(ABORT, 'no'); END");
+  await assert.rejects(store.put("a", "2", first), (error: Error) => {
+    assert.ok(error instanceof StoreError);
+    assert.match(error.message, /no\. Nothing was changed/);
+    return true;
+  });
+  assert.deepEqual(await store.get("a"), { key: "a", value: "1", revision: first });
+  other.exec("DROP TRIGGER broken");
+  await store.put("a", "2", first);
+  await store.close();
+});
