@@ -5,8 +5,9 @@ import { stderrLog } from "../../core/log.ts";
 import { startControl } from "../../control/main.ts";
 
 /**
- * Permissions it needs: net (its two ports; connections to nowhere), read and write of DATA, read of its
- * own sources, and env (DENIM_DEBUG). It starts no program and loads no native library.
+ * Permissions it needs: net (its two ports), read of its own sources and of DATA, write of DATA, env
+ * (DENIM_DEBUG), and run of the deno executable, which compiles components that are pushed in a process
+ * of its own. Without the last one it works and refuses components.
  */
 export const run = verb({
   usage: "denim control --data DIR [flags]",
@@ -36,6 +37,8 @@ export const run = verb({
   examples: [
     "denim control --data ./data",
     "denim control --data /var/lib/denim --listen 0.0.0.0:7000 --mesh-listen 0.0.0.0:7001",
+    "with no more rights than it needs: deno run --no-prompt --allow-net --allow-env=DENIM_DEBUG \\",
+    "      --allow-read=.,DATA --allow-write=DATA --allow-run=deno cli/main.ts control --data DATA",
   ],
 }, async (args) => {
   const stopped = untilStopped();

@@ -9,10 +9,15 @@ import { MESSAGE_LIMITS } from "./messages.ts";
 import { type Caller, Session, type SessionDeps } from "./session.ts";
 
 /** Connections of one control plane, and how many of them may be without a certificate. */
-export const MAX_CONNECTIONS = 20_000, MAX_STRANGERS = 256;
+export const LISTENER_LIMITS = { connections: 20_000, strangers: 256 } as const;
 const SWEEP_MS = 1000;
 /** How often a certificate that could not be renewed is tried again. */
 const RENEWAL_RETRY_MS = 10_000;
+
+export interface ListenerLimits {
+  readonly connections: number;
+  readonly strangers: number;
+}
 
 export interface MeshListener {
   /** `host:port`. */
@@ -24,15 +29,16 @@ export async function startMeshListener(
   host: string,
   port: number,
   deps: SessionDeps,
+  limits: ListenerLimits = LISTENER_LIMITS,
 ): Promise<MeshListener> {
   const identity = await ownIdentity(deps.authority, deps);
-  const door = new Door(identity, deps);
+  const door = new Door(identity, deps, limits);
   const server = createServer(identity.serverOptions(CONTROL_ALPN), (socket) => {
     door.admit(socket);
   });
   const forget = identity.keepServer(server, CONTROL_ALPN);
   // Sockets that are still shaking hands count here only.
-  server.maxConnections = MAX_CONNECTIONS;
+  server.maxConnections = limits.connections + limits.strangers;
   server.on("tlsClientError", (error, socket) => {
     const remote = socket.remoteAddress;
     // Closes the socket too, which the runtime does not do when the handshake timed out.
@@ -61,10 +67,12 @@ export async function startMeshListener(
 class Door {
   readonly #identity: MeshIdentity;
   readonly #deps: SessionDeps;
+  readonly #limits: ListenerLimits;
   readonly #sessions = new Map<Session, FrameSocket>();
   #strangers = 0;
 
-  constructor(identity: MeshIdentity, deps: SessionDeps) {
+  constructor(identity: MeshIdentity, deps: SessionDeps, limits: ListenerLimits) {
+    this.#limits = limits;
     this.#identity = identity;
     this.#deps = deps;
   }
@@ -75,9 +83,8 @@ class Door {
     // Who shows no certificate may join, and nothing else; who shows a bad one may not even do that.
     const isStranger = !peer.ok && peer.reason === "no_certificate";
     if (!peer.ok && !isStranger) return this.#refuse(socket, peer.reason, peer.detail);
-    if (
-      this.#sessions.size >= MAX_CONNECTIONS || (isStranger && this.#strangers >= MAX_STRANGERS)
-    ) {
+    const { connections, strangers } = this.#limits;
+    if (this.#sessions.size >= connections || (isStranger && this.#strangers >= strangers)) {
       return this.#refuse(socket, "full", "The control plane has as many connections as it takes");
     }
     this.#open(socket, callerOf(peer, remote));

@@ -40,8 +40,8 @@ export interface Store {
 /** What one store may hold; the reasons stand beside the numbers. */
 export const STORE_LIMITS = {
   keyChars: 256,
-  /** An apply of the largest allowed input with what it replaces. */
-  valueBytes: 16 * 1024 * 1024,
+  /** A revision that replaces a whole mesh holds it twice. */
+  valueBytes: 32 * 1024 * 1024,
   /** Changes kept for watchers that were away. */
   changes: 1000,
   changeBytes: 64 * 1024 * 1024,

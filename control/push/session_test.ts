@@ -1,0 +1,178 @@
+/** One proxy's connection: order of messages, silence, floods, and health as others see it. */
+import assert from "node:assert/strict";
+import { silentLog } from "../../core/log.ts";
+import { type Authority, MemoryTokenStore, Tokens } from "../ca/mod.ts";
+import type { MarketApi } from "../market/mod.ts";
+import type { FromProxy, ToProxy } from "../schema/protocol.ts";
+import type { Snapshot } from "../schema/snapshot.ts";
+import { MemoryStore } from "../store/memory.ts";
+import { Nodes, type ProxyNode } from "./nodes.ts";
+import type { Publisher } from "./publisher.ts";
+import { GREETING_MS, MAX_ASKED_MODULES, Session, SILENCE_MS } from "./session.ts";
+import { Workloads } from "./workloads.ts";
+
+const WEB = "spiffe://mesh.local/ns/default/sa/web";
+const DIGEST = `sha256:${"a".repeat(64)}`;
+const HELLO: FromProxy = {
+  type: "hello",
+  node: { kind: "sidecar", namespace: "default", name: "web" },
+  version: null,
+  inbound: "127.0.0.1:15001",
+  labels: {},
+  admin: "http://127.0.0.1:1",
+  pid: 1,
+};
+const SNAPSHOT: Snapshot = {
+  version: "v1",
+  node: { kind: "sidecar", namespace: "default", name: "web" },
+  listeners: [],
+  backends: {},
+  modules: [{ digest: DIGEST, bytes: 1, abi: "proxy-wasm" }],
+  trust: { domain: "mesh.local", bundle: [] },
+};
+
+class Time {
+  ms = 1_000_000;
+  nowMs = (): number => this.ms;
+  monotonicMs = (): number => this.ms;
+}
+
+async function setUp(identity: string | null = WEB) {
+  const clock = new Time();
+  const sent: ToProxy[] = [];
+  const modules: string[] = [];
+  const ends: string[] = [];
+  const blocked = Promise.withResolvers<void>();
+  const workloads = await Workloads.open(new MemoryStore(), { clock, log: silentLog });
+  const nodes = new Nodes(clock);
+  const session = new Session(
+    { identity, notAfterMs: clock.ms + 3_600_000, remote: "10.0.0.7" },
+    {
+      send: (message) => sent.push(message),
+      sendModule: (digest) => {
+        modules.push(digest);
+        return blocked.promise; // the proxy does not read
+      },
+      end: () => ends.push("end"),
+      destroy: (reason) => ends.push(reason),
+    },
+    {
+      // Not asked for anything in these tests.
+      authority: {} as Authority,
+      tokens: new Tokens(new MemoryTokenStore(), { clock }),
+      nodes,
+      workloads,
+      publisher: {
+        publishTo: (node: ProxyNode) =>
+          node.link.delivery.offer({ snapshot: SNAPSHOT, revision: 1 }),
+      } as unknown as Publisher,
+      market: { module: () => Promise.resolve(Uint8Array.of(1)) } as unknown as MarketApi,
+      clock,
+      log: silentLog,
+    },
+  );
+  const say = (message: unknown): void =>
+    session.json(new TextEncoder().encode(JSON.stringify(message)));
+  const codes = (): string[] => sent.flatMap((one) => one.type === "error" ? [one.code] : []);
+  return { clock, session, sent, modules, ends, say, codes, nodes, workloads, blocked };
+}
+
+const report = (appHealthy: boolean): FromProxy => ({
+  type: "report",
+  report: {
+    version: "v1",
+    ready: true,
+    uptimeMs: 1,
+    rssBytes: 1,
+    certExpiresMs: null,
+    appHealthy,
+    routes: [],
+    filters: [],
+  },
+});
+
+Deno.test("Session hears only join from a stranger, and only once what is refused", async () => {
+  const { say, codes, ends, sent } = await setUp(null);
+  say(HELLO);
+  assert.deepEqual(codes(), ["peer.no_certificate"]);
+  say({ type: "join", token: "x", csr: "y" });
+  assert.equal(sent.length, 1, "it is over after the first refusal");
+  assert.deepEqual(ends, ["end"]);
+});
+
+Deno.test("Session ends a connection that does not greet, and one that falls silent", async () => {
+  const mute = await setUp();
+  mute.clock.ms += GREETING_MS;
+  mute.session.sweep();
+  assert.deepEqual(mute.ends, []);
+  mute.clock.ms += 1;
+  mute.session.sweep();
+  assert.deepEqual(mute.codes(), ["protocol.silent"]);
+
+  const silent = await setUp();
+  silent.say(HELLO);
+  silent.clock.ms += SILENCE_MS;
+  silent.say(report(true));
+  silent.clock.ms += SILENCE_MS;
+  silent.session.sweep();
+  assert.deepEqual(silent.ends, []);
+  silent.clock.ms += 1;
+  silent.session.sweep();
+  assert.match(silent.ends[0]!, /Nothing was heard/);
+});
+
+Deno.test("Session ends when its certificate does", async () => {
+  const { say, session, clock, codes } = await setUp();
+  say(HELLO);
+  clock.ms += 3_600_000;
+  say(report(true));
+  session.sweep();
+  assert.deepEqual(codes(), []);
+  clock.ms += 1;
+  session.sweep();
+  assert.deepEqual(codes(), ["peer.expired"]);
+});
+
+Deno.test("Session sends one module at a time and ends a flood of requests", async () => {
+  const { say, modules, codes } = await setUp();
+  say(HELLO);
+  for (let i = 0; i < MAX_ASKED_MODULES; i++) say({ type: "module", digest: DIGEST });
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(codes(), []);
+  assert.equal(modules.length, 1, "the others wait until the first has left");
+  for (let i = 0; i < 2; i++) say({ type: "module", digest: DIGEST });
+  assert.deepEqual(codes(), ["module.too_many"]);
+});
+
+Deno.test("Session gives others its endpoint while it has a configuration and its application answers", async () => {
+  const { say, workloads, session } = await setUp();
+  const healthy = (): boolean | undefined => workloads.all()[0]?.healthy;
+  say(HELLO);
+  assert.equal(healthy(), false);
+  say({ type: "nack", nonce: "1", version: "v1", reason: "no" });
+  assert.equal(healthy(), false, "a refused configuration is none");
+  session.closed("");
+  const again = await setUp();
+  again.say(HELLO);
+  again.say({ type: "ack", nonce: "1", version: "v1" });
+  assert.equal(again.workloads.all()[0]?.healthy, true);
+  again.say(report(false));
+  assert.equal(again.workloads.all()[0]?.healthy, false);
+  again.say(report(true));
+  assert.equal(again.workloads.all()[0]?.healthy, true);
+});
+
+Deno.test("Session remembers a workload whose connection broke and forgets one that said bye", async () => {
+  const broken = await setUp();
+  broken.say(HELLO);
+  broken.session.closed("reset");
+  assert.deepEqual(broken.workloads.all().map((one) => one.connected), [false]);
+  assert.equal(broken.nodes.all()[0]?.state, "away");
+
+  const orderly = await setUp();
+  orderly.say(HELLO);
+  orderly.say({ type: "bye" });
+  orderly.session.closed("");
+  assert.deepEqual(orderly.workloads.all(), []);
+  assert.deepEqual(orderly.nodes.all(), []);
+});
