@@ -7,7 +7,7 @@ import { startControl } from "../../control/main.ts";
 /**
  * Permissions it needs: net (its two ports), read of its own sources and of DATA, write of DATA, env
  * (DENIM_DEBUG), and run of the deno executable, which compiles components that are pushed in a process
- * of its own. Without the last one it works and refuses components.
+ * of its own.
  */
 export const run = verb({
   usage: "denim control --data DIR [flags]",
