@@ -117,6 +117,13 @@ const TABLE = {
     false,
   ),
   "h2.reset": fault("upstream", 502, "The upstream reset the stream"),
+  "h2.head_too_large": fault("downstream", 431, "The header section is larger than the limit"),
+  "h2.client_stream_error": fault(
+    "downstream",
+    400,
+    "The client broke a rule of HTTP/2 on this stream",
+  ),
+  "h2.client_connection_error": fault("downstream", 400, "The client broke a rule of HTTP/2"),
   "h2.stream_error": fault("upstream", 502, "The peer broke a rule of HTTP/2 on this stream"),
   "h2.connection_error": fault("upstream", 502, "The peer broke a rule of HTTP/2"),
   // Connections and streams
@@ -186,6 +193,12 @@ const TABLE = {
   "route.no_backend": fault("proxy", 500, "The route has no valid backend"),
   "backend.no_endpoint": fault("proxy", 503, "The backend has no healthy endpoint", false),
   "proxy.not_ready": fault("proxy", 503, "The proxy has no configuration yet", false),
+  "proxy.overloaded": fault(
+    "proxy",
+    503,
+    "The proxy has as much to do as it can; try again in a moment",
+    false,
+  ),
   "proxy.draining": fault("proxy", 503, "The proxy is shutting down", false),
   "proxy.buffer_full": fault("proxy", 413, "A filter had to hold more of a body than the limit"),
   "proxy.response_buffer_full": fault(

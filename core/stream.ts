@@ -58,6 +58,8 @@ export type Phase = typeof IDLE | typeof HEAD | typeof BUSY;
 export interface Codec {
   readonly protocol: "h1" | "h2";
   readonly phase: Phase;
+  /** A server codec's: bytes of a request body are wanted, and we do not hold them back. */
+  readonly awaitsBody?: boolean;
   /** Feeds bytes as they came off the socket; any split of the same input gives the same events. */
   receive(bytes: Uint8Array): void;
   /** The peer will send no more; it may still read. */

@@ -2,12 +2,13 @@
 import type { Socket } from "node:net";
 import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers";
+import { BUFFERED } from "../core/buffered.ts";
 import type { Codec, Wire } from "../core/stream.ts";
 import type { Fault } from "../core/fault.ts";
 import { read } from "./scavenge.ts";
 
-/** Bytes queued on one connection above which its feeders are paused. */
-export const HIGH_WATER_BYTES = 256 * 1024;
+/** Bytes queued on one connection above which its feeders are paused; less while memory is tight. */
+export const HIGH_WATER_BYTES = 256 * 1024, TIGHT_WATER_BYTES = 32 * 1024;
 /** Pieces up to this much in all are copied into one buffer: one write call instead of many. */
 const JOIN_BYTES = 64 * 1024;
 
@@ -61,6 +62,8 @@ export class Connection implements Wire {
   lastActiveMs = 0;
   /** Bytes seen in either direction since the last sweep. */
   activity = 0;
+  /** Bytes that came in, ever. */
+  received = 0;
   readonly #owner: ConnectionOwner;
   readonly #flusher: FlushQueue;
   #pieces: Piece[] = [];
@@ -70,6 +73,8 @@ export class Connection implements Wire {
   #corked: boolean;
   #ending = false;
   #starved = false;
+  /** What this queue last added to the process's sum. */
+  #counted = 0;
   #gone = false;
   /** Why the connection ended, when we know better than the codec. */
   #fault: Fault | null = null;
@@ -83,6 +88,7 @@ export class Connection implements Wire {
     this.#flusher = options.batch ? AFTER_READS : SOON;
     socket.on("data", (bytes: Uint8Array) => {
       this.activity += bytes.length;
+      this.received += bytes.length;
       read(bytes.length);
       this.codec.receive(bytes);
       owner.received(this);
@@ -187,8 +193,11 @@ export class Connection implements Wire {
       this.#scheduled = true;
       this.#flusher.add(this);
     }
-    if (this.#corked || this.#queued + this.socket.writableLength > HIGH_WATER_BYTES) {
+    const waiting = this.#queued + this.socket.writableLength;
+    const mark = BUFFERED.tight ? TIGHT_WATER_BYTES : HIGH_WATER_BYTES;
+    if (this.#corked || waiting > mark) {
       this.#starved = true;
+      this.#count(waiting);
       return false;
     }
     return true;
@@ -197,13 +206,21 @@ export class Connection implements Wire {
   #drained(): void {
     if (!this.#starved || this.#corked || this.#queued > 0) return;
     this.#starved = false;
+    this.#count(0);
     this.codec.drained();
+  }
+
+  /** Keeps this queue's part of the process's sum; small queues, which are the rule, are not counted. */
+  #count(bytes: number): void {
+    BUFFERED.add(bytes - this.#counted);
+    this.#counted = bytes;
   }
 
   #closed(): void {
     if (this.#gone) return;
     this.#gone = true;
     this.#pieces = [];
+    this.#count(0);
     this.codec.close(this.#fault);
     this.#owner.gone(this);
   }

@@ -1,5 +1,6 @@
 /** Where request filters end: picks an endpoint, tries it, and tries again while the plan says so. */
 import { CONTINUE, type Outcome, PAUSE, RETRY, type Verdict } from "../core/filter.ts";
+import { BUFFERED } from "../core/buffered.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import type { Fields } from "../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
@@ -19,6 +20,8 @@ export class Dispatch implements Sink<RequestHead>, Source {
   /** The request body so far, kept until an attempt has it and while a retry may need it again. */
   #kept: Uint8Array[] | null = [];
   #keptBytes = 0;
+  /** What of it is in the process's sum. */
+  #counted = 0;
   #ended = false;
   #trailers: Fields | null = null;
   /** Next attempt step to run after a PAUSE; -1: not waiting. */
@@ -39,7 +42,7 @@ export class Dispatch implements Sink<RequestHead>, Source {
   data(bytes: Uint8Array, end: boolean): void {
     if (this.#stopped) return;
     this.#ended = end;
-    if (this.x.switchedMs > 0) this.#kept = null; // a tunnel is never tried again
+    if (this.x.switchedMs > 0) this.#forget(); // a tunnel is never tried again
     if (this.#kept !== null) this.#keep(bytes);
     if (this.#attempt !== null) this.#attempt.stream.data(bytes, end);
   }
@@ -78,10 +81,15 @@ export class Dispatch implements Sink<RequestHead>, Source {
   stop(fault: Fault): void {
     this.#stopped = true;
     this.#waitingAt = -1;
-    this.#kept = null;
+    this.#forget();
     const attempt = this.#attempt;
     this.#attempt = null;
     if (attempt !== null) attempt.giveUp(fault);
+  }
+
+  /** The exchange is over. */
+  closed(): void {
+    this.#forget();
   }
 
   retry(): void {
@@ -129,7 +137,7 @@ export class Dispatch implements Sink<RequestHead>, Source {
     const attempt = this.#attempt = new Attempt(this, endpoint, nth);
     const body = this.#kept!;
     // Kept from here on only for a retry; the array itself is still walked below.
-    if (x.route.plan.replayLimit === 0) this.#kept = body.length === 0 && this.#ended ? body : null;
+    if (x.route.plan.replayLimit === 0 && !(body.length === 0 && this.#ended)) this.#forget();
     const last = this.#ended && this.#trailers === null;
     attempt.start(x.request, last && body.length === 0);
     // Any push may fail at once and start another attempt, which then owns the rest.
@@ -142,15 +150,22 @@ export class Dispatch implements Sink<RequestHead>, Source {
 
   #keep(bytes: Uint8Array): void {
     this.#keptBytes += bytes.length;
-    if (this.#attempt !== null && this.#keptBytes > this.x.route.plan.replayLimit) {
-      this.#kept = null;
-      return;
-    }
+    const most = BUFFERED.tight ? 0 : this.x.route.plan.replayLimit;
+    if (this.#attempt !== null && this.#keptBytes > most) return this.#forget();
+    BUFFERED.add(bytes.length);
+    this.#counted += bytes.length;
     this.#kept!.push(bytes);
     if (this.#attempt === null && this.#keptBytes > HOLD_LIMIT && !this.#holding) {
       this.#holding = true;
       this.x.downstream.pause();
     }
+  }
+
+  /** The request cannot be repeated any more, or need not be. */
+  #forget(): void {
+    this.#kept = null;
+    BUFFERED.remove(this.#counted);
+    this.#counted = 0;
   }
 
   #release(): void {

@@ -1,7 +1,8 @@
 /** The running proxy: listeners, the configuration in force and its replacement, without any source of it. */
+import { BUFFERED } from "../core/buffered.ts";
 import type { Clock, Random } from "../core/clock.ts";
 import { compilePlan, type FilterFactory } from "../core/filter.ts";
-import { FAULTS } from "../core/fault.ts";
+import { type Fault, FAULTS } from "../core/fault.ts";
 import type { Log } from "../core/log.ts";
 import { type Counter, Metrics } from "../core/metrics.ts";
 import { Wheel } from "../core/timers.ts";
@@ -16,9 +17,11 @@ import { H1Client, H1Server } from "./h1/mod.ts";
 import { H2Client } from "./h2/client.ts";
 import { H2Server } from "./h2/server.ts";
 import { type BindOptions, Listener, type ListenerLimits } from "./listener.ts";
+import { Overload, type OverloadLimits } from "./overload.ts";
 import { RouteStats } from "./route_stats.ts";
 import type { ListenerRuntime, Route } from "./snapshot.ts";
 import type { MeshIdentity } from "./tls/mod.ts";
+import { watchVitalSigns } from "./vital_signs.ts";
 
 export interface EngineOptions {
   readonly clock: Clock;
@@ -29,6 +32,7 @@ export interface EngineOptions {
   /** Address that listeners named by the snapshot bind to when they name none. */
   readonly listenAddress: string;
   readonly limits?: Partial<ListenerLimits>;
+  readonly overload?: Partial<OverloadLimits>;
   readonly accessLog: AccessLog | null;
   /** Listeners share their ports with other processes that do so too. */
   readonly reusePort?: boolean;
@@ -51,6 +55,9 @@ export class Engine {
   readonly #listeners = new Map<string, Listener>();
   readonly #addresses = new Map<string, string>();
   readonly #notReady: ListenerRuntime;
+  readonly #shed: ListenerRuntime;
+  readonly #overload: Overload;
+  readonly #unwatch: () => void;
   readonly #swaps: Counter;
   readonly #sweeper: ReturnType<typeof setInterval>;
   #identity: MeshIdentity | null = null;
@@ -79,7 +86,13 @@ export class Engine {
       metrics,
       log,
     });
-    this.#notReady = notReady(metrics);
+    this.#notReady = alwaysFails(metrics, "(not ready)", FAULTS["proxy.not_ready"]);
+    this.#shed = alwaysFails(metrics, "(overloaded)", FAULTS["proxy.overloaded"]);
+    this.#overload = new Overload(options.overload ?? {}, BUFFERED, metrics, log);
+    this.#unwatch = watchVitalSigns(
+      (sample) => this.#overload.look(sample),
+      () => clock.monotonicMs(),
+    );
     this.#swaps = metrics.counter("denim_snapshot_swaps_total", "Snapshots put in force");
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
@@ -94,6 +107,10 @@ export class Engine {
   }
   get identity(): MeshIdentity | null {
     return this.#identity;
+  }
+  /** Why new requests are refused just now; null when they are not. */
+  get overloaded(): string | null {
+    return this.#overload.reason;
   }
 
   /** The identity to serve and dial with; call once, it is swapped inside afterwards. */
@@ -144,6 +161,7 @@ export class Engine {
     await Promise.all(ending.map(([, listener]) => listener.drain(deadlineMs)));
     await this.#listeners.get("outbound")?.drain(deadlineMs);
     clearInterval(this.#sweeper);
+    this.#unwatch();
     for (const pool of this.#compiler.pools()) pool.drain();
     this.#runtime?.retire();
     this.#wheel.stop();
@@ -231,6 +249,8 @@ export class Engine {
           ? new H2Server(wire, accept, { nowMs: () => clock.monotonicMs() })
           : new H1Server(wire, accept, { scheme: how.tls ? "https" : "http" }),
       ...(limits === undefined ? {} : { limits }),
+      overload: this.#overload,
+      shed: this.#shed,
       ended: (x, listener) => this.#ended(x, listener),
     });
   }
@@ -250,14 +270,14 @@ export class Engine {
   }
 }
 
-/** What answers before there is a configuration. */
-function notReady(metrics: Metrics): ListenerRuntime {
+/** What answers every request with one fault: before there is a configuration, and under overload. */
+function alwaysFails(metrics: Metrics, name: string, fault: Fault): ListenerRuntime {
   const route: Route = {
-    name: "(not ready)",
+    name,
     plan: compilePlan([]),
     backend: null,
-    fault: FAULTS["proxy.not_ready"],
-    stats: new RouteStats(metrics, "", "(not ready)", ""),
+    fault,
+    stats: new RouteStats(metrics, "", name, ""),
   };
   return { version: "", match: () => route, entered() {}, left() {} };
 }

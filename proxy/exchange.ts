@@ -141,6 +141,7 @@ export class Exchange implements StreamSink<RequestHead>, FilterContext {
   }
   closed(): void {
     for (const step of this.route.plan.end) step(this);
+    this.#dispatch.closed();
     this.runtime.left();
     this.arrival.ended(this);
   }

@@ -5,10 +5,12 @@ import type { Clock } from "../core/clock.ts";
 import { FAULTS } from "../core/fault.ts";
 import type { Log } from "../core/log.ts";
 import type { Counter, Gauge, Metrics } from "../core/metrics.ts";
-import { type Accept, BUSY, type Codec, HEAD, type Wire } from "../core/stream.ts";
+import { type Accept, BUSY, type Codec, type Wire } from "../core/stream.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { type Arrival, Exchange } from "./exchange.ts";
+import type { Overload } from "./overload.ts";
+import { type PatienceLimits, Watch } from "./patience.ts";
 import { RefusalLog } from "./refusal_log.ts";
 import type { ListenerRuntime } from "./snapshot.ts";
 import {
@@ -21,15 +23,9 @@ import {
 } from "./tls/mod.ts";
 
 /** Named limits of accepted connections; `tests/integration/listener_limits_test.ts` drives each. */
-export interface ListenerLimits {
+export interface ListenerLimits extends PatienceLimits {
   /** More are closed as they come: the listener must not take the whole process with it. */
   readonly maxConnections: number;
-  /** From the first byte of a head to its last: slow senders do not hold a connection. */
-  readonly headTimeoutMs: number;
-  /** Between requests. Longer than our own pools keep idle connections, so that the client side closes first. */
-  readonly idleTimeoutMs: number;
-  /** Without one byte in either direction while an exchange runs. */
-  readonly stallTimeoutMs: number;
   /** Without one byte in either direction in a tunnel (WebSocket, TCP). */
   readonly tunnelIdleMs: number;
   /** How long a running exchange may go on after its peer's certificate expired or was revoked. */
@@ -39,6 +35,8 @@ export interface ListenerLimits {
 export const LISTENER_LIMITS: ListenerLimits = {
   maxConnections: 20_000,
   headTimeoutMs: 10_000,
+  bodyTimeoutMs: 30_000,
+  bodyMinRate: 100,
   idleTimeoutMs: 120_000,
   stallTimeoutMs: 300_000,
   tunnelIdleMs: 3_600_000,
@@ -69,6 +67,10 @@ export interface ListenerDeps {
   /** The identity to serve with, and by whose bundle callers are judged; null: plaintext. */
   readonly identity: MeshIdentity | null;
   readonly limits?: Partial<ListenerLimits>;
+  /** Judges at each new request whether it can be taken. */
+  readonly overload: Overload;
+  /** What answers those that are not. */
+  readonly shed: ListenerRuntime;
   /** Called once per exchange, last. */
   readonly ended: (x: Exchange, listener: string) => void;
 }
@@ -186,19 +188,9 @@ export class Listener implements ConnectionOwner {
         connection.fail(FAULTS["downstream.distrusted"]);
         continue;
       }
-      const { phase } = connection.codec;
-      if (connection.activity > 0 && phase !== HEAD) connection.lastActiveMs = now;
-      connection.activity = 0;
-      if (phase !== inlet.lastPhase) {
-        inlet.lastPhase = phase;
-        connection.lastActiveMs = now;
-      }
-      const waited = now - connection.lastActiveMs;
-      if (phase === HEAD && waited > this.#limits.headTimeoutMs) {
-        connection.fail(FAULTS["downstream.timeout"]);
-      } else if (phase === BUSY && inlet.tunnels === 0 && waited > this.#limits.stallTimeoutMs) {
-        connection.fail(FAULTS["downstream.timeout"]);
-      } else if (waited > this.#limits.idleTimeoutMs && phase !== BUSY) connection.codec.drain();
+      const patience = inlet.watch.look(connection, this.#limits, now, inlet.tunnels > 0);
+      if (patience === "cut") connection.fail(FAULTS["downstream.timeout"]);
+      else if (patience === "drain") connection.codec.drain();
     }
   }
 
@@ -293,7 +285,7 @@ class Inlet implements Arrival {
   readonly admitted: AdmittedPeer | null;
   readonly peer: string;
   readonly remote: string;
-  lastPhase: number = HEAD;
+  readonly watch: Watch;
   /** Exchanges that have become tunnels, which have an idle timeout of their own. */
   tunnels = 0;
   /** When its peer ceased to be trusted, on the monotonic clock; Infinity: it is. */
@@ -304,15 +296,18 @@ class Inlet implements Arrival {
     this.admitted = admitted;
     this.peer = admitted === null ? "" : admitted.identity;
     this.remote = remoteOf(socket);
+    this.watch = new Watch(this.monotonicMs());
   }
   get runtime(): ListenerRuntime {
-    return this.#listener.runtime;
+    const { runtime, deps: { overload, shed } } = this.#listener;
+    return overload.began() ? runtime : shed;
   }
   switched(x: Exchange): void {
     this.tunnels++;
     this.#listener.switched(x, this.monotonicMs());
   }
   ended(x: Exchange): void {
+    this.#listener.deps.overload.ended();
     if (x.switchedMs > 0) this.tunnels--;
     this.#listener.ended(x);
   }

@@ -1,11 +1,13 @@
 /** An open connection whose peer ceases to be trusted: first a chance to finish, then the end. */
 import assert from "node:assert/strict";
-import { createLog } from "../core/log.ts";
+import { createLog, silentLog } from "../core/log.ts";
 import { Metrics } from "../core/metrics.ts";
+import { Buffered } from "../core/buffered.ts";
 import { BUSY, type Codec } from "../core/stream.ts";
 import { connect, type TLSSocket } from "node:tls";
 import { TestDomain } from "../tests/support/ca.ts";
 import { Listener } from "./listener.ts";
+import { Overload } from "./overload.ts";
 import type { ListenerRuntime } from "./snapshot.ts";
 import { MeshIdentity } from "./tls/mod.ts";
 
@@ -48,6 +50,8 @@ Deno.test("Listener drains a revoked peer's connection and cuts it when the grac
     },
     identity,
     limits: { distrustGraceMs: 5000 },
+    overload: new Overload({}, new Buffered(), new Metrics(), silentLog),
+    shed: RUNTIME,
     ended: () => {},
   });
   const { host, port } = await listener.listen("127.0.0.1", 0);

@@ -1,7 +1,10 @@
 /** The one place that turns a fault into a response. */
 import type { FilterContext, Verdict } from "../core/filter.ts";
-import type { Fault } from "../core/fault.ts";
+import { type Fault, FAULTS } from "../core/fault.ts";
 import { Fields } from "../core/fields.ts";
+
+/** Overload is left at the earliest after about a second. */
+const RETRY_AFTER_S = "1";
 
 const encoder = new TextEncoder();
 
@@ -13,6 +16,7 @@ export function localReply(ctx: FilterContext, fault: Fault): Verdict {
     "denim-fault",
     fault.code,
   ]);
+  if (fault === FAULTS["proxy.overloaded"]) fields.append("retry-after", RETRY_AFTER_S);
   const text = `${fault.detail} (${fault.code})\n`;
   return ctx.respond(fault.status, fields, encoder.encode(text));
 }

@@ -235,6 +235,8 @@ function assemble(options: ProxyOptions, modules: ModuleSource, listenAddress: s
     factories,
     listenAddress,
     accessLog,
+    limits: options.limits ?? {},
+    overload: options.overload ?? {},
     reusePort: options.reusePort ?? false,
     inherited: options.supervised?.sockets ?? new Map(),
   });
@@ -251,6 +253,7 @@ function adminView(parts: Parts, appHealthy: () => boolean): AdminView {
       if (identity !== null && identity.notAfterMs < Date.now()) {
         return "the certificate has expired";
       }
+      if (engine.overloaded !== null) return `overloaded: ${engine.overloaded}`;
       return appHealthy() ? null : "the workload does not accept connections";
     },
     report: (): ProxyReport => ({

@@ -1,5 +1,7 @@
 /** What `denim proxy` was asked to do, as the command line says it: plain data, checked by its parser. */
 import type { LogLevel } from "../core/log.ts";
+import type { ListenerLimits } from "./listener.ts";
+import type { OverloadLimits } from "./overload.ts";
 
 /** A place to bind; port 0 takes a free one. */
 export interface Bind {
@@ -16,6 +18,9 @@ interface CommonOptions {
   readonly logLevel: LogLevel;
   /** How long SIGTERM lets running exchanges go on. */
   readonly drainMs: number;
+  /** Other limits than the defaults, by name. */
+  readonly limits?: Partial<ListenerLimits>;
+  readonly overload?: Partial<OverloadLimits>;
   /** Listeners may share their ports with another proxy process: the next version, or a worker. */
   readonly reusePort?: boolean;
   /** Set by the supervisor that started this process; null without one. */

@@ -1,5 +1,6 @@
 /** `denim proxy`: a sidecar, an edge gateway, or one proxy from one file. */
 import { type Args, type CommandSpec, parseDuration, UsageError } from "../args.ts";
+import { limitNames, parseLimits } from "../limits.ts";
 import { supervise } from "../supervise/command.ts";
 import { EXIT, untilStopped, verb } from "../verb.ts";
 import { type RunningProxy, startProxy, startStandalone } from "../../proxy/main.ts";
@@ -59,6 +60,11 @@ const SPEC: CommandSpec = {
       help: "Supervised: heap of each worker",
     },
     supervised: { value: "JSON", help: "Set by --supervise for the workers it starts" },
+    limit: {
+      value: "NAME=VALUE",
+      many: true,
+      help: `Another limit than the default: ${limitNames().join(", ")}`,
+    },
     "access-log": { help: "Log every request" },
     "log-level": { value: "LEVEL", default: "info", help: "debug, info, warn or error" },
   },
@@ -125,6 +131,7 @@ export function readOptions(args: Args): ProxyOptions {
     accessLog: args.on("access-log"),
     logLevel: levelOf(args.text("log-level")),
     drainMs: parseDuration("--drain-timeout", args.text("drain-timeout")),
+    ...parseLimits(args.all("limit")),
     reusePort: args.on("reuse-port"),
     supervised: readSupervised(args.find("supervised")),
   };

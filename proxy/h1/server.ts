@@ -96,6 +96,11 @@ export class H1Server implements Codec {
     }
   }
 
+  /** Once the answer has begun it is a conversation, in which a client may pause. */
+  get awaitsBody(): boolean {
+    return this.#state === READ_BODY && !this.#wirePaused && !this.#writer.begun;
+  }
+
   receive(bytes: Uint8Array): void {
     if (this.#state === LINGER) return this.#discard(bytes.length);
     if (this.#state === GONE) return;

@@ -1,0 +1,75 @@
+/** `--limit NAME=VALUE`: the limits of a proxy's connections and of the whole process, by the names people type. */
+import type { ListenerLimits } from "../proxy/listener.ts";
+import type { OverloadLimits } from "../proxy/overload.ts";
+import { nearest, parseDuration, UsageError } from "./args.ts";
+
+interface Row<K> {
+  readonly key: K;
+  readonly unit: "count" | "time" | "bytes";
+  readonly most?: number;
+}
+
+/** Of one connection or one listener. */
+const LISTENER: Readonly<Record<string, Row<keyof ListenerLimits>>> = {
+  "max-connections": { key: "maxConnections", unit: "count" },
+  "head-timeout": { key: "headTimeoutMs", unit: "time" },
+  "body-timeout": { key: "bodyTimeoutMs", unit: "time" },
+  "body-min-rate": { key: "bodyMinRate", unit: "bytes" },
+  "idle-timeout": { key: "idleTimeoutMs", unit: "time" },
+  "stall-timeout": { key: "stallTimeoutMs", unit: "time" },
+  "tunnel-idle": { key: "tunnelIdleMs", unit: "time" },
+};
+
+/** Of the process: above one of them new requests are refused. */
+const PROCESS: Readonly<Record<string, Row<keyof OverloadLimits>>> = {
+  "max-in-flight": { key: "maxInFlight", unit: "count" },
+  "max-buffered": { key: "maxBufferedBytes", unit: "bytes" },
+  "max-loop-lag": { key: "maxLoopLagMs", unit: "time" },
+  "max-heap-percent": { key: "maxHeapPercent", unit: "count", most: 100 },
+  "max-rss": { key: "maxRssBytes", unit: "bytes" },
+};
+
+export interface Limits {
+  readonly limits: Partial<ListenerLimits>;
+  readonly overload: Partial<OverloadLimits>;
+}
+
+export function limitNames(): string[] {
+  return [...Object.keys(LISTENER), ...Object.keys(PROCESS)];
+}
+
+/** Throws {@link UsageError}. */
+export function parseLimits(given: readonly string[]): Limits {
+  const limits: Partial<Record<keyof ListenerLimits, number>> = {};
+  const overload: Partial<Record<keyof OverloadLimits, number>> = {};
+  for (const text of given) {
+    const equals = text.indexOf("=");
+    const name = text.slice(0, Math.max(0, equals));
+    const value = text.slice(equals + 1);
+    const listener = LISTENER[name], process = PROCESS[name];
+    if (listener !== undefined) limits[listener.key] = parse(name, value, listener);
+    else if (process !== undefined) overload[process.key] = parse(name, value, process);
+    else throw unknown(text, name);
+  }
+  return { limits, overload };
+}
+
+function parse(name: string, text: string, row: Row<string>): number {
+  const what = `--limit ${name}`;
+  if (row.unit === "time") return parseDuration(what, text);
+  const parts = /^(\d{1,12})(Ki|Mi|Gi)?$/.exec(text);
+  const unit = parts?.[2] ?? "";
+  const value = Number(parts?.[1]) * { "": 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 }[unit]!;
+  const fits = parts !== null && value > 0 && value <= (row.most ?? Number.MAX_SAFE_INTEGER) &&
+    (unit === "" || row.unit === "bytes");
+  if (fits) return value;
+  const wanted = row.unit === "bytes" ? "bytes such as 65536 or 64Mi" : "a whole number above 0";
+  const most = row.most === undefined ? "" : ` and at most ${row.most}`;
+  throw new UsageError(`${what} is "${text}"; wanted ${wanted}${most}`);
+}
+
+function unknown(text: string, name: string): UsageError {
+  const near = nearest(name, limitNames());
+  const meant = near === "" ? `wanted one of: ${limitNames().join(", ")}` : `did you mean ${near}?`;
+  return new UsageError(`--limit is "${text}"; wanted NAME=VALUE, ${meant}`);
+}
