@@ -62,6 +62,11 @@ export interface Codec {
   readonly awaitsBody?: boolean;
   /** Feeds bytes as they came off the socket; any split of the same input gives the same events. */
   receive(bytes: Uint8Array): void;
+  /**
+   * A server codec's: the client takes too long over its request. Answers with the fault and ends, if an
+   * answer can still be read as one; false: nothing can be said, close the connection.
+   */
+  expire?(fault: Fault): boolean;
   /** The peer will send no more; it may still read. */
   eof(): void;
   /** What was queued has been sent: feeders may go on. */

@@ -6,6 +6,7 @@ import type { Fields } from "../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
 import type { Sink, Source, Stream, StreamSink } from "../core/stream.ts";
 import type { Exchange } from "./exchange.ts";
+import { countsForwards, endsHere } from "./max_forwards.ts";
 import type { Endpoint } from "./snapshot.ts";
 
 /** A response given up for a retry is read to its end, to keep the connection, when it is this small. */
@@ -35,8 +36,9 @@ export class Dispatch implements Sink<RequestHead>, Source {
   }
 
   info(): void {} // requests have no interim heads
-  head(_head: RequestHead, end: boolean): void {
+  head(head: RequestHead, end: boolean): void {
     this.#ended = end;
+    if (countsForwards(head.method) && endsHere(this.x, head)) return;
     this.#try();
   }
   data(bytes: Uint8Array, end: boolean): void {

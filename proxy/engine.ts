@@ -10,7 +10,9 @@ import type { ListenerSpec, Snapshot } from "../control/schema/snapshot.ts";
 import type { RouteReport } from "../control/schema/protocol.ts";
 import type { AccessLog } from "./access_log.ts";
 import { Compiler } from "./config/compile.ts";
+import { expandNames, namesOf } from "./config/expand_names.ts";
 import type { RuntimeSnapshot } from "./config/runtime.ts";
+import { dateField } from "./date.ts";
 import { createDialler } from "./dialler.ts";
 import type { Exchange } from "./exchange.ts";
 import { H1Client, H1Server } from "./h1/mod.ts";
@@ -21,6 +23,8 @@ import { Overload, type OverloadLimits } from "./overload.ts";
 import { RouteStats } from "./route_stats.ts";
 import type { ListenerRuntime, Route } from "./snapshot.ts";
 import type { MeshIdentity } from "./tls/mod.ts";
+import { FIRST_WAIT_MS, Names, type Resolve } from "./upstream/names.ts";
+import { systemResolve } from "./upstream/system_resolver.ts";
 import { watchVitalSigns } from "./vital_signs.ts";
 
 export interface EngineOptions {
@@ -36,6 +40,8 @@ export interface EngineOptions {
   readonly accessLog: AccessLog | null;
   /** Listeners share their ports with other processes that do so too. */
   readonly reusePort?: boolean;
+  /** Asks for the addresses of a name; default: the system. */
+  readonly resolve?: Resolve;
   /** Sockets a supervisor handed down, by listener name. */
   readonly inherited?: ReadonlyMap<string, InheritedSocket>;
 }
@@ -59,8 +65,12 @@ export class Engine {
   readonly #overload: Overload;
   readonly #unwatch: () => void;
   readonly #swaps: Counter;
+  readonly #date: () => string;
   readonly #sweeper: ReturnType<typeof setInterval>;
+  readonly #names: Names;
   #identity: MeshIdentity | null = null;
+  /** The snapshot in force as it came, endpoints by name. */
+  #told: Snapshot | null = null;
   #runtime: RuntimeSnapshot | null = null;
   /** Applies run one after the other; each waits for the one before. */
   #applying: Promise<unknown> = Promise.resolve();
@@ -69,6 +79,7 @@ export class Engine {
     this.#options = options;
     const { clock, random, log, metrics, factories } = options;
     this.#wheel = new Wheel(clock);
+    this.#date = dateField(() => clock.nowMs());
     const dial = createDialler({
       identity: () => this.#identity,
       h1: (wire) => new H1Client(wire),
@@ -85,6 +96,12 @@ export class Engine {
       random,
       metrics,
       log,
+    });
+    this.#names = new Names({
+      resolve: options.resolve ?? systemResolve,
+      monotonicMs: () => clock.monotonicMs(),
+      log,
+      changed: () => void this.#renamed(),
     });
     this.#notReady = alwaysFails(metrics, "(not ready)", FAULTS["proxy.not_ready"]);
     this.#shed = alwaysFails(metrics, "(overloaded)", FAULTS["proxy.overloaded"]);
@@ -167,8 +184,46 @@ export class Engine {
     this.#wheel.stop();
   }
 
+  /** Addresses behind a name are others now: the same snapshot with other endpoints; connections stay. */
+  #renamed(): Promise<void> {
+    const work = this.#applying.then(async () => {
+      if (this.#told === null || this.#runtime === null) return;
+      const { backends } = this.#expanded(this.#told);
+      if (JSON.stringify(backends) === JSON.stringify(this.#runtime.spec.backends)) return;
+      await this.#putInForce(this.#told);
+    }).catch((e: unknown) => {
+      this.#options.log.error("name.not_in_force", { reason: String(e) });
+    });
+    this.#applying = work;
+    return work;
+  }
+
   async #apply(snapshot: Snapshot): Promise<void> {
     if (this.#runtime?.version === snapshot.version) return;
+    await this.#knowNames(snapshot);
+    await this.#putInForce(snapshot);
+    this.#told = snapshot;
+    this.#swaps.add();
+    this.#options.log.info("snapshot.applied", { version: snapshot.version });
+  }
+
+  /** Waits a moment for names that are new; whose answer comes later is put in force then. */
+  async #knowNames(snapshot: Snapshot): Promise<void> {
+    const names = namesOf(snapshot);
+    const known = this.#names.watch(names);
+    if (names.size === 0) return;
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, FIRST_WAIT_MS);
+    await Promise.race([known, late.promise]);
+    clearTimeout(timer);
+  }
+
+  #expanded(told: Snapshot): Snapshot {
+    return expandNames(told, (name) => this.#names.addresses(name));
+  }
+
+  async #putInForce(told: Snapshot): Promise<void> {
+    const snapshot = this.#expanded(told);
     const runtime = await this.#compiler.compile(snapshot);
     let opened: Map<string, Listener>;
     try {
@@ -187,8 +242,6 @@ export class Engine {
     }
     this.#compiler.commit(runtime);
     old?.retire();
-    this.#swaps.add();
-    this.#options.log.info("snapshot.applied", { version: snapshot.version });
   }
 
   /** Opens listeners that the snapshot itself places and that are not open yet; all or none. */
@@ -247,7 +300,7 @@ export class Engine {
       codec: (wire, accept, how) =>
         how.h2
           ? new H2Server(wire, accept, { nowMs: () => clock.monotonicMs() })
-          : new H1Server(wire, accept, { scheme: how.tls ? "https" : "http" }),
+          : new H1Server(wire, accept, { scheme: how.tls ? "https" : "http", date: this.#date }),
       ...(limits === undefined ? {} : { limits }),
       overload: this.#overload,
       shed: this.#shed,
@@ -267,6 +320,7 @@ export class Engine {
   #sweep(): void {
     for (const listener of this.#listeners.values()) listener.sweep();
     for (const pool of this.#compiler.pools()) pool.sweep();
+    this.#names.sweep();
   }
 }
 

@@ -189,7 +189,7 @@ export class Listener implements ConnectionOwner {
         continue;
       }
       const patience = inlet.watch.look(connection, this.#limits, now, inlet.tunnels > 0);
-      if (patience === "cut") connection.fail(FAULTS["downstream.timeout"]);
+      if (patience === "cut") this.#expire(connection);
       else if (patience === "drain") connection.codec.drain();
     }
   }
@@ -237,6 +237,12 @@ export class Listener implements ConnectionOwner {
   #refuse(remote: string, { reason, detail }: Refusal): void {
     this.#refused.add();
     this.#refusals.write({ listener: this.name, reason, detail, remote });
+  }
+
+  /** RFC 9110 15.5.9: says 408 while that still means something; the next look cuts who does not go. */
+  #expire(connection: Connection): void {
+    const fault = FAULTS["downstream.timeout"];
+    if (connection.codec.expire?.(fault) !== true) connection.fail(fault);
   }
 
   /** Certificates expire and bundles change while connections are open. */

@@ -15,6 +15,7 @@ import {
   TOKEN,
   VALUE,
 } from "./chars.ts";
+import type { Intake } from "./intake.ts";
 import { latin1 } from "./latin1.ts";
 import type { H1Limits } from "./limits.ts";
 import { NAMES, otherName } from "./names.ts";
@@ -104,11 +105,6 @@ export class BodyReader {
     return this.#framing;
   }
 
-  /** Bytes that certainly still belong to this body; only exact for LENGTH. */
-  get left(): number {
-    return this.#left;
-  }
-
   start(framing: BodyFraming, length: number): void {
     this.#framing = framing;
     this.#left = framing === LENGTH ? length : 0;
@@ -117,6 +113,29 @@ export class BodyReader {
     this.trailers = null;
     this.#state = SIZE;
     this.#digits = this.#extension = this.#extensions = 0;
+  }
+
+  /** Whether the body surely ends within what the intake holds; looks, but takes nothing. */
+  endsWithin(intake: Intake): boolean {
+    if (this.ended || this.#framing === LENGTH) return this.#left <= intake.held;
+    if (this.#framing !== CHUNKED || this.#state === TRAILER || intake.bytes === null) return false;
+    const probe = new BodyReader(this.#limits);
+    probe.#framing = CHUNKED;
+    probe.ended = false;
+    probe.#left = this.#left;
+    probe.#state = this.#state;
+    probe.#digits = this.#digits;
+    probe.#extension = this.#extension;
+    probe.#extensions = this.#extensions;
+    probe.#quoted = this.#quoted;
+    probe.#escaped = this.#escaped;
+    probe.#nameless = this.#nameless;
+    return probe.#endsIn(intake.bytes, intake.at) || intake.behind.some((b) => probe.#endsIn(b, 0));
+  }
+
+  #endsIn(bytes: Uint8Array, at: number): boolean {
+    while (at < bytes.length && !this.ended && this.fault === null) at = this.step(bytes, at);
+    return this.ended;
   }
 
   /** Takes bytes from `at` on, up to one piece of data; returns the offset after them. */

@@ -5,7 +5,8 @@ export class Intake {
   bytes: Uint8Array | null = null;
   /** How far it is read. */
   at = 0;
-  readonly #behind: Uint8Array[] = [];
+  /** The pieces after it. */
+  readonly behind: Uint8Array[] = [];
   #behindBytes = 0;
 
   push(bytes: Uint8Array): void {
@@ -14,7 +15,7 @@ export class Intake {
       this.bytes = bytes;
       this.at = 0;
     } else {
-      this.#behind.push(bytes);
+      this.behind.push(bytes);
       this.#behindBytes += bytes.length;
     }
   }
@@ -30,7 +31,7 @@ export class Intake {
       this.at = at;
       return;
     }
-    const next = this.#behind.shift();
+    const next = this.behind.shift();
     this.at = 0;
     if (next === undefined) {
       this.bytes = null;
@@ -43,7 +44,7 @@ export class Intake {
   clear(): void {
     this.bytes = null;
     this.at = 0;
-    this.#behind.length = 0;
+    this.behind.length = 0;
     this.#behindBytes = 0;
   }
 }

@@ -86,6 +86,13 @@ export class HeadParser {
     return this.#kept > 0;
   }
 
+  /** Whether what came of a request so far asks with HEAD, whose answers have no body. */
+  get asksHead(): boolean {
+    const { bytes, from } = this;
+    return bytes[from] === 0x48 && bytes[from + 1] === 0x45 && bytes[from + 2] === 0x41 &&
+      bytes[from + 3] === 0x44 && bytes[from + 4] === SP;
+  }
+
   /** Takes bytes from `at` on; returns the offset after the last one taken. `state` says what came of it. */
   feed(bytes: Uint8Array, at: number): number {
     if (this.#kept > 0) return this.#feedKept(bytes, at);

@@ -2,8 +2,8 @@
 import type { Fault } from "../../core/fault.ts";
 import { statusLine } from "./status.ts";
 
-/** A whole response: the status, the fault's code in `denim-fault`, one sentence; then the connection ends. */
-export function refusal(fault: Fault, date: (() => string) | null): string {
+/** A whole response: the status, the fault's code in `denim-fault`, one sentence (not to HEAD); then the connection ends. */
+export function refusal(fault: Fault, toHead: boolean, date: (() => string) | null): string {
   const body = `${fault.detail} (${fault.code})\n`;
   return statusLine(fault.status) +
     "content-type: text/plain; charset=utf-8\r\n" +
@@ -13,5 +13,5 @@ export function refusal(fault: Fault, date: (() => string) | null): string {
     `content-length: ${body.length}\r\n` +
     "connection: close\r\n" +
     (date === null ? "" : `date: ${date()}\r\n`) +
-    `\r\n${body}`;
+    `\r\n${toHead ? "" : body}`;
 }

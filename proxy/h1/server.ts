@@ -24,7 +24,7 @@ import {
   type Phase,
   type Wire,
 } from "../../core/stream.ts";
-import { BodyReader, LENGTH, NONE } from "./framing.ts";
+import { BodyReader, NONE } from "./framing.ts";
 import { Intake } from "./intake.ts";
 import { type H1Limits, withLimits } from "./limits.ts";
 import { DONE, FAILED, HeadParser, REQUEST } from "./parser.ts";
@@ -111,6 +111,16 @@ export class H1Server implements Codec {
   eof(): void {
     this.#eof = true;
     if (!this.#running) this.#settle();
+  }
+
+  expire(fault: Fault): boolean {
+    if (this.#state === READ_HEAD && this.#parser.begun) {
+      this.#refuse(fault);
+      return true;
+    }
+    if (this.#state !== READ_BODY || this.#writer.begun) return false;
+    this.#cut(fault);
+    return true;
   }
 
   drained(): void {
@@ -336,7 +346,7 @@ export class H1Server implements Codec {
 
   /** Whether the rest of the request's body has come already. */
   #restIsHere(): boolean {
-    return this.#body.framing === LENGTH && this.#body.left <= this.#intake.held;
+    return this.#body.endsWithin(this.#intake);
   }
 
   // ── Endings ─────────────────────────────────────────────────────────────────
@@ -374,7 +384,7 @@ export class H1Server implements Codec {
 
   /** No exchange: answers with the fault's status and ends. */
   #refuse(fault: Fault): void {
-    this.#wire.text(refusal(fault, this.#date));
+    this.#wire.text(refusal(fault, this.#parser.asksHead, this.#date));
     this.#finish();
   }
 

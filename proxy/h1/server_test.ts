@@ -340,3 +340,65 @@ Deno.test("H1Server lets no filter forge a line", () => {
     "HTTP/1.1 200 OK\r\nx-a: 1  set-cookie: evil\r\nx-c: ??\r\ncontent-length: 0\r\n\r\n",
   );
 });
+
+Deno.test("H1Server keeps the connection when the chunked body of an early answer has come whole", () => {
+  const post = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const body = "2;x=y\r\nab\r\n3\r\ncde\r\n0\r\nA: b\r\n\r\n";
+  // All in one piece, and with the body in pieces behind a pause.
+  const one = serverRig(OK);
+  one.send(post + body + GET);
+  assert.equal(one.wire.written, OK_TEXT + OK_TEXT);
+  assert.equal(one.wire.ended, false);
+  for (let cut = 1; cut < body.length; cut++) {
+    const held = serverRig(({ stream }) => stream.pause());
+    held.send(post);
+    held.send(body.slice(0, cut));
+    held.send(body.slice(cut));
+    OK(held.exchanges[0]!, held.exchanges[0]!.sink.heads[0]!, false);
+    assert.equal(held.wire.written, OK_TEXT, `cut at ${cut}`);
+    assert.equal(held.wire.ended, false);
+    held.send(GET);
+    assert.equal(held.exchanges.length, 2);
+  }
+});
+
+Deno.test("H1Server ends the connection when the chunked body of an early answer is not there or malformed", () => {
+  for (const body of ["", "2\r\nab\r\n", "2\r\nab\r\n0\r\n", "2\r\nabX\r\n0\r\n\r\n"]) {
+    const { wire, send } = serverRig(OK);
+    send(`POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n${body}`);
+    assert.match(wire.written, /connection: close\r\n/, body);
+    assert.equal(wire.ended, true);
+  }
+});
+
+Deno.test("H1Server refuses HEAD without a body", () => {
+  const { wire, send } = serverRig();
+  send("HEAD / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+  assert.match(wire.written, /^HTTP\/1\.1 400 [^]*\r\ncontent-length: \d\d[^]*\r\n\r\n$/);
+  const get = serverRig();
+  get.send("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n");
+  assert.match(get.wire.written, /\(h1\.bad_host\)\n$/);
+});
+
+Deno.test("H1Server says 408 when a head or a body takes too long, and nothing when an answer runs", () => {
+  const timeout = FAULTS["downstream.timeout"];
+  const slow = serverRig();
+  assert.equal(slow.server.expire(timeout), false); // nothing was asked
+  slow.send("GET / HT");
+  assert.equal(slow.server.expire(timeout), true);
+  assert.match(slow.wire.written, /^HTTP\/1\.1 408 [^]*connection: close\r\n/);
+  assert.equal(slow.wire.ended, true);
+  assert.equal(slow.server.expire(timeout), false); // the second time it is just closed
+  const body = serverRig();
+  body.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab");
+  assert.equal(body.server.expire(timeout), true);
+  assert.match(body.wire.written, /^HTTP\/1\.1 408 /);
+  assert.deepEqual(body.exchanges[0]!.sink.events().slice(-2), [
+    "abort downstream.timeout",
+    "closed",
+  ]);
+  const answering = serverRig();
+  answering.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab");
+  answering.exchanges[0]!.stream.head({ status: 200, fields: new Fields() }, false);
+  assert.equal(answering.server.expire(timeout), false);
+});
