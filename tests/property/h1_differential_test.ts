@@ -10,6 +10,7 @@ import type { Sink, StreamSink } from "../../core/stream.ts";
 import { H1Client, H1Server } from "../../proxy/h1/mod.ts";
 import { bytesOf, clientRig, MemoryWire, serverRig, textOf } from "../../proxy/h1/rig.ts";
 import { REQUESTS, RESPONSES } from "../conformance/h1/cases.ts";
+import { damaged } from "./h1_mutations.ts";
 
 const seed = Number(Deno.env.get("SEED") ?? Math.floor(Math.random() * 2 ** 31));
 const RUNS = { seed, numRuns: Number(Deno.env.get("RUNS") ?? 200) };
@@ -159,42 +160,6 @@ async function nodeMethods(): Promise<Set<string> | null> {
 const methods = await nodeMethods();
 if (methods === null) console.log("differential skipped: no `node` on the PATH to compare with");
 else console.log(`property/h1_differential: SEED=${seed}`);
-
-const SPICE = [
-  ...'\r\n \t:;,0159\0\xff"\\#?/',
-  "\r\n",
-  "\r\n\r\n",
-  "chunked",
-  "Content-Length: 1\r\n",
-  "Transfer-Encoding: chunked\r\n",
-  "Connection: x\r\n",
-  "Connection: close\r\n",
-  "Expect: 100-continue\r\n",
-  "Upgrade: h2c\r\n",
-  "TE: trailers\r\n",
-  "X:\r\n",
-];
-
-/** Rows joined and then damaged; those that pass come more often, since a stream ends at its first refusal. */
-function damaged(
-  rows: readonly { raw: string; passes: boolean }[],
-  most: number,
-): fc.Arbitrary<string> {
-  const small = rows.filter((row) => row.raw.length < 2000);
-  const passing = fc.constantFrom(...small.filter((row) => row.passes).map((row) => row.raw));
-  const any = fc.constantFrom(...small.map((row) => row.raw));
-  return fc.tuple(
-    fc.array(fc.oneof({ weight: 4, arbitrary: passing }, any), { minLength: 1, maxLength: most }),
-    fc.array(fc.tuple(fc.nat(), fc.constantFrom(...SPICE), fc.nat(2)), { maxLength: 3 }),
-  ).map(([parts, changes]) => {
-    let text = parts.join("");
-    for (const [at, put, drop] of changes) {
-      const from = at % (text.length + 1);
-      text = text.slice(0, from) + put + text.slice(from + drop);
-    }
-    return text;
-  });
-}
 
 Deno.test({
   name: "Node's parser reads the requests we forward as the ones we meant",

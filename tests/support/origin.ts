@@ -93,7 +93,7 @@ export class Origin implements AsyncDisposable {
     socket.on("data", (bytes: Uint8Array) => {
       busy();
       held += new TextDecoder("latin1").decode(bytes);
-      for (let parsed = parse(held); parsed !== null; parsed = parse(held)) {
+      for (let parsed = parseRequest(held); parsed !== null; parsed = parseRequest(held)) {
         held = held.slice(parsed.length);
         this.#serve(socket, parsed.request, rest);
       }
@@ -140,7 +140,7 @@ export class Origin implements AsyncDisposable {
 }
 
 /** One whole request at the start of `text`, or null while there is none. */
-function parse(text: string): { request: OriginRequest; length: number } | null {
+export function parseRequest(text: string): { request: OriginRequest; length: number } | null {
   const headEnd = text.indexOf("\r\n\r\n");
   if (headEnd < 0) return null;
   const [line, ...fields] = text.slice(0, headEnd).split("\r\n");
