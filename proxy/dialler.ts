@@ -161,7 +161,10 @@ class Outlet extends Dialling implements PooledConnection {
     this.connection.codec = this.codec;
   }
 
-  protected opened(): void {}
+  /** One that was opened ahead of any request is free at once. */
+  protected opened(): void {
+    this.received();
+  }
 
   /** The pool lent it out again. */
   taken(): void {

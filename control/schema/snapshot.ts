@@ -120,6 +120,10 @@ export interface PoolSpec {
   /** Requests that may wait for a connection to one endpoint. */
   readonly maxPending: number;
   readonly idleTimeoutMs: number;
+  /** Absent: five minutes. */
+  readonly maxAgeMs?: number;
+  /** Connections to each endpoint that are opened before there is a request. Absent: none. */
+  readonly warmUp?: number;
 }
 
 /** Passive ejection of an endpoint by its outcomes. */

@@ -62,6 +62,15 @@ const circuitBreaker = z.strictObject({
   openFor: period("1h").optional(),
 });
 
+const connections = z.strictObject({
+  /** An idle connection is kept this long. */
+  idleTimeout: period("1h").optional(),
+  /** A connection older than this ends after its request, so that traffic follows what changed. */
+  maxAge: period("24h").optional(),
+  /** Connections to each endpoint that are opened before there is a request. */
+  warmUp: count(0, 64).optional(),
+});
+
 const outlierDetection = z.strictObject({
   /** 5xx responses or faults in a row that eject an endpoint; 0 switches it off. */
   consecutive5xx: count(0, 1_000_000).optional(),
@@ -88,6 +97,7 @@ export const trafficSettings = {
   timeouts: timeouts.optional(),
   retry: retry.optional(),
   circuitBreaker: circuitBreaker.optional(),
+  connections: connections.optional(),
   outlierDetection: outlierDetection.optional(),
   loadBalancer: loadBalancer.optional(),
 };

@@ -117,6 +117,7 @@ export function backendSettings(
 ): Pick<BackendSpec, "balancer" | "connectTimeoutMs" | "pool" | "outlier"> {
   const breaker = layered(levels.map((level) => level.settings.circuitBreaker));
   const outlier = layered(levels.map((level) => level.settings.outlierDetection));
+  const connections = layered(levels.map((level) => level.settings.connections));
   const consecutive5xx = outlier.consecutive5xx ?? OUTLIER_DEFAULTS.consecutive5xx;
   return {
     balancer: balancerOf(levels),
@@ -124,7 +125,11 @@ export function backendSettings(
     pool: {
       maxConnections: breaker.maxConnections ?? POOL_DEFAULTS.maxConnections,
       maxPending: breaker.maxPending ?? POOL_DEFAULTS.maxPending,
-      idleTimeoutMs: POOL_DEFAULTS.idleTimeoutMs,
+      idleTimeoutMs: connections.idleTimeout === undefined
+        ? POOL_DEFAULTS.idleTimeoutMs
+        : durationMs(connections.idleTimeout),
+      ...(connections.maxAge === undefined ? {} : { maxAgeMs: durationMs(connections.maxAge) }),
+      ...(connections.warmUp === undefined ? {} : { warmUp: connections.warmUp }),
     },
     outlier: consecutive5xx === 0 ? null : {
       consecutive5xx,

@@ -70,7 +70,10 @@ export class Compiler {
       this.#endpoints.delete(key);
     }
     for (const backend of runtime.backends.values()) {
-      for (const endpoint of backend.endpoints) endpoint.backend = backend;
+      for (const endpoint of backend.endpoints) {
+        endpoint.backend = backend;
+        endpoint.pool.sweep(); // opens what is to be warm
+      }
     }
   }
 
@@ -217,8 +220,7 @@ class Compilation {
   }
 
   #endpoint(spec: EndpointSpec, backend: BackendSpec, stats: StatsTable): PooledEndpoint {
-    const { maxConnections, maxPending, idleTimeoutMs } = backend.pool;
-    const limits = `${maxConnections}/${maxPending}/${idleTimeoutMs}/${backend.connectTimeoutMs}`;
+    const limits = `${JSON.stringify(backend.pool)}/${backend.connectTimeoutMs}`;
     const key = `${backend.name} ${spec.address} ${spec.identity ?? ""} ${limits}`;
     this.endpointKeys.add(key);
     let endpoint = this.#endpoints.get(key);

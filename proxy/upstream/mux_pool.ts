@@ -1,8 +1,9 @@
 /** A few connections to one peer that carry many requests each; falls back to one request a connection. */
+import { type Random, systemRandom } from "../../core/clock.ts";
 import { FAULTS } from "../../core/fault.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { ClientCodec, Stream, StreamSink } from "../../core/stream.ts";
-import type { PoolLimits, RequestPool } from "./pool.ts";
+import { endOfAge, type PoolLimits, type RequestPool } from "./pool.ts";
 import { QueuedStream } from "./queued_stream.ts";
 
 /** One connection as the pool sees it. */
@@ -28,14 +29,24 @@ export class MuxPool implements RequestPool {
   readonly #dial: MuxDial;
   readonly #fallback: () => RequestPool;
   readonly #nowMs: () => number;
+  readonly #random: Random;
   readonly #open: MuxConnection[] = [];
+  /** When each open connection is too old. */
+  readonly #ages = new WeakMap<MuxConnection, number>();
   readonly #dialling = new Set<MuxConnection>();
   #waiting: QueuedStream[] = [];
   /** The peer spoke HTTP/1.1 when asked: until renewed, requests go that way. */
   #plain: RequestPool | null = null;
   #draining = false;
 
-  constructor(limits: PoolLimits, dial: MuxDial, fallback: () => RequestPool, nowMs: () => number) {
+  constructor(
+    limits: PoolLimits,
+    dial: MuxDial,
+    fallback: () => RequestPool,
+    nowMs: () => number,
+    random: Random = systemRandom,
+  ) {
+    this.#random = random;
     this.limits = limits;
     this.#dial = dial;
     this.#fallback = fallback;
@@ -71,8 +82,16 @@ export class MuxPool implements RequestPool {
   /** A handshake is over and the connection speaks HTTP/2. */
   ready(connection: MuxConnection): void {
     this.#dialling.delete(connection);
+    const now = this.#nowMs();
+    // It takes the place of those that are too old: they end after their requests.
+    const old = this.#open.filter((one) => this.#isOld(one, now));
+    for (const one of old) {
+      this.#open.splice(this.#open.indexOf(one), 1);
+      one.drain();
+    }
     this.#open.push(connection);
-    connection.usedMs = this.#nowMs();
+    this.#ages.set(connection, endOfAge(this.limits, now, this.#random));
+    connection.usedMs = now;
     this.#serve(connection);
     if (this.#draining) connection.drain();
   }
@@ -104,13 +123,20 @@ export class MuxPool implements RequestPool {
     for (const queued of waiting) queued.refuse(fault);
   }
 
-  /** Closes what has been idle too long; called every second. */
+  /** Closes what has been idle too long, replaces what is too old, and warms up; called every second. */
   sweep(): void {
     this.#plain?.sweep();
-    const oldest = this.#nowMs() - this.limits.idleTimeoutMs;
+    const now = this.#nowMs();
+    const oldest = now - this.limits.idleTimeoutMs;
+    const warm = !this.#draining && (this.limits.warmUp ?? 0) > 0;
+    let wanted = warm && this.#plain === null && this.size === 0;
     for (const connection of this.#open) {
-      if (connection.codec!.phase === 0 && connection.usedMs < oldest) connection.drain();
+      const idle = connection.codec!.phase === 0 && connection.usedMs < oldest;
+      if (idle && !warm) connection.drain();
+      // The next one first: until it is there the old one serves.
+      else if (this.#isOld(connection, now)) wanted = true;
     }
+    if (wanted && this.#dialling.size === 0) this.#dialOne();
   }
 
   /** Renews every connection: new requests go to new ones, the old end after their streams. */
@@ -142,6 +168,10 @@ export class MuxPool implements RequestPool {
     const busy = best === null || best.active >= MUX_SPREAD_AT;
     if (busy && this.#open.length > 0 && this.size < MUX_CONNECTIONS) this.#dialOne();
     return best;
+  }
+
+  #isOld(connection: MuxConnection, nowMs: number): boolean {
+    return nowMs >= (this.#ages.get(connection) ?? Infinity);
   }
 
   #dialOne(): void {

@@ -181,3 +181,34 @@ Deno.test("MuxPool closes a connection that was idle for longer than its limit",
   pool.sweep();
   assert.equal(dialled[0]!.drained, true);
 });
+
+Deno.test("MuxPool replaces a connection that is too old once the next one is there", () => {
+  let now = 0;
+  const dialled: FakeConnection[] = [];
+  const dial = (): FakeConnection => {
+    const connection = new FakeConnection();
+    dialled.push(connection);
+    return connection;
+  };
+  const none = (): RequestPool => {
+    throw new Error("no fall-back is wanted");
+  };
+  const limits = { ...LIMITS, maxAgeMs: 10_000, warmUp: 1 };
+  const pool = new MuxPool(limits, dial, none, () => now, () => 0);
+  pool.sweep(); // warms up
+  assert.equal(dialled.length, 1);
+  pool.ready(dialled[0]!.speak());
+  now = 9_999;
+  pool.sweep(); // idle, but warm
+  assert.equal(dialled[0]!.drained, false);
+  now = 10_000;
+  pool.sweep();
+  pool.sweep();
+  assert.equal(dialled.length, 2);
+  pool.open(new Into(), true).head(request("/meanwhile"), true);
+  assert.deepEqual(dialled[0]!.heads, ["/meanwhile"]);
+  pool.ready(dialled[1]!.speak());
+  assert.equal(dialled[0]!.drained, true);
+  pool.open(new Into(), true).head(request("/after"), true);
+  assert.deepEqual(dialled[1]!.heads, ["/after"]);
+});

@@ -1,4 +1,5 @@
 /** Connections to one endpoint: reused while they live, dialled when they do not suffice, bounded. */
+import { type Random, systemRandom } from "../../core/clock.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { ClientCodec, Stream, StreamSink } from "../../core/stream.ts";
@@ -23,6 +24,18 @@ export interface PoolLimits {
   readonly maxConnections: number;
   readonly maxPending: number;
   readonly idleTimeoutMs: number;
+  /** A connection older than this ends after its request; default {@link MAX_AGE_MS}. */
+  readonly maxAgeMs?: number;
+  /** Connections opened before there is a request for them, and kept though idle. */
+  readonly warmUp?: number;
+}
+
+/** Long enough to cost nothing, short enough that traffic follows what changed behind an address. */
+export const MAX_AGE_MS = 300_000;
+
+/** When a connection made now is too old: up to a fifth earlier than said, or all of a start would end together. */
+export function endOfAge(limits: PoolLimits, nowMs: number, random: Random): number {
+  return nowMs + (limits.maxAgeMs ?? MAX_AGE_MS) * (1 - random() / 5);
 }
 
 /** Where an endpoint's requests go; see also mux_pool.ts. */
@@ -41,17 +54,25 @@ export class Pool implements RequestPool {
   readonly limits: PoolLimits;
   readonly #dial: Dial;
   readonly #nowMs: () => number;
+  readonly #random: Random;
   /** Idle connections, the most recently used last: the others can age out. */
   readonly #idle: PooledConnection[] = [];
-  readonly #all = new Set<PooledConnection>();
+  /** Each connection and when it is too old. */
+  readonly #all = new Map<PooledConnection, number>();
   readonly #waiting: QueuedStream[] = [];
   readonly #memory = new IdleMemory();
   #draining = false;
 
-  constructor(limits: PoolLimits, dial: Dial, nowMs: () => number) {
+  constructor(
+    limits: PoolLimits,
+    dial: Dial,
+    nowMs: () => number,
+    random: Random = systemRandom,
+  ) {
     this.limits = limits;
     this.#dial = dial;
     this.#nowMs = nowMs;
+    this.#random = random;
   }
 
   get size(): number {
@@ -88,7 +109,7 @@ export class Pool implements RequestPool {
       connection.taken();
       return;
     }
-    if (this.#draining) return void connection.codec.drain();
+    if (this.#draining || this.#isOld(connection)) return void connection.codec.drain();
     connection.idleSinceMs = this.#nowMs();
     this.#idle.push(connection);
   }
@@ -107,18 +128,26 @@ export class Pool implements RequestPool {
     }
   }
 
-  /** Closes what has been idle too long; called every second. */
+  /** Closes what has been idle too long or is too old, and warms up; called every second. */
   sweep(): void {
     const oldest = this.#nowMs() - this.limits.idleTimeoutMs;
+    const warmUp = this.#draining ? 0 : this.limits.warmUp ?? 0;
     let stale = 0;
     while (stale < this.#idle.length && this.#idle[stale]!.idleSinceMs < oldest) stale++;
-    for (const connection of this.#idle.splice(0, stale)) connection.codec.drain();
+    stale = Math.min(stale, Math.max(0, this.#all.size - warmUp));
+    const leaving = this.#idle.splice(0, stale);
+    for (let i = this.#idle.length - 1; i >= 0; i--) {
+      if (this.#isOld(this.#idle[i]!)) leaving.push(...this.#idle.splice(i, 1));
+    }
+    for (const connection of leaving) connection.codec.drain();
+    const wanted = Math.min(warmUp, this.limits.maxConnections);
+    for (let n = this.#all.size - leaving.length; n < wanted; n++) this.#dialled();
   }
 
   /** Renews every connection (a rotated identity, say): idle ones close now, busy ones after their stream. */
   renew(): void {
     for (const connection of this.#idle.splice(0)) connection.codec.drain();
-    for (const connection of this.#all) connection.codec.drain();
+    for (const connection of this.#all.keys()) connection.codec.drain();
   }
 
   /** No new use: the endpoint has left the configuration. */
@@ -137,6 +166,10 @@ export class Pool implements RequestPool {
       const connection = this.#idle[this.#idle.length - 1]!;
       if (!repeatable && !this.#isFresh(connection)) return null;
       this.#idle.pop();
+      if (this.#isOld(connection)) {
+        connection.codec.drain();
+        continue;
+      }
       if (connection.codec.slots === 0) {
         this.#learn(connection);
         continue;
@@ -160,7 +193,11 @@ export class Pool implements RequestPool {
 
   #dialled(): PooledConnection {
     const connection = this.#dial(this);
-    this.#all.add(connection);
+    this.#all.set(connection, endOfAge(this.limits, this.#nowMs(), this.#random));
     return connection;
+  }
+
+  #isOld(connection: PooledConnection): boolean {
+    return this.#nowMs() >= (this.#all.get(connection) ?? Infinity);
   }
 }

@@ -250,3 +250,58 @@ Deno.test("Pool that was drained gives a finished connection back to nobody", ()
   assert.equal(pool.idle, 0);
   assert.ok(made[0]!.log.includes("drain"));
 });
+
+function aging(limits: { maxAgeMs?: number; warmUp?: number }, random = 0) {
+  let now = 0;
+  const made: FakeConnection[] = [];
+  const dial = (p: Pool): FakeConnection => {
+    const connection = new FakeConnection(p);
+    made.push(connection);
+    return connection;
+  };
+  const all = { maxConnections: 4, maxPending: 1, idleTimeoutMs: 1000, ...limits };
+  const pool = new Pool(all, dial, () => now, () => random);
+  return { pool, made, pass: (ms: number) => void (now += ms) };
+}
+
+Deno.test("Pool ends a connection that is too old after its request, and lends none out", () => {
+  const { pool, made, pass } = aging({ maxAgeMs: 10_000 });
+  pool.open(new Into(), true);
+  pool.open(new Into(), true);
+  made[1]!.finish();
+  pass(10_000);
+  made[0]!.finish();
+  assert.deepEqual(made[0]!.log, ["drain"]);
+  pool.open(new Into(), true);
+  assert.deepEqual(made[1]!.log, ["drain"]);
+  assert.equal(made.length, 3);
+});
+
+Deno.test("Pool spreads the ends of connections over a fifth of their age", () => {
+  const { pool, made, pass } = aging({ maxAgeMs: 10_000 }, 0.999);
+  pool.open(new Into(), true);
+  pass(7_999);
+  made[0]!.finish();
+  assert.deepEqual(made[0]!.log, []);
+  pass(10);
+  pool.sweep();
+  assert.deepEqual(made[0]!.log, ["drain"]);
+});
+
+Deno.test("Pool opens connections ahead of requests and keeps them though idle", () => {
+  const { pool, made, pass } = aging({ warmUp: 2 });
+  pool.sweep();
+  assert.equal(made.length, 2);
+  for (const connection of made) pool.released(connection); // connected
+  assert.equal(pool.idle, 2);
+  pass(5000);
+  pool.sweep();
+  assert.equal(made.length, 2);
+  assert.deepEqual(made.map(({ log }) => log), [[], []]);
+  pool.gone(made[0]!);
+  pool.sweep();
+  assert.equal(made.length, 3);
+  pool.drain();
+  pool.sweep();
+  assert.equal(made.length, 3);
+});
