@@ -2,9 +2,9 @@
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { ClientCodec, Stream, StreamSink, Wire } from "../../core/stream.ts";
-import { expectBody, goawayFrame, H2Connection, type H2Options } from "./connection.ts";
+import { BROKEN_BY, H2Connection, type H2Options } from "./connection.ts";
 import * as f from "./frame.ts";
-import { responseHead } from "./heads.ts";
+import { expectBody, responseHead } from "./heads.ts";
 import { type AnyHead, H2Stream, IDLE } from "./stream.ts";
 
 const PREFACE = new TextEncoder().encode(f.PREFACE);
@@ -41,11 +41,11 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
     this.#nextId += 2;
     const stream = new H2Stream(this, id, this.peer.initialWindow, this.limits.streamWindowBytes);
     stream.sink = into as StreamSink<AnyHead>;
-    this.streams.set(id, stream);
+    this.opened(stream);
     return stream as Stream<RequestHead>;
   }
 
-  protected override peerSettings(): void {
+  override peerSettings(): void {
     this.settled = true;
   }
 
@@ -55,12 +55,15 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
     if (this.streams.size === 0) this.drainedDry();
   }
   protected drainedDry(): void {
-    this.wire.write(goawayFrame(0, f.NO_ERROR, ""));
+    this.wire.write(f.goawayFrame(0, f.NO_ERROR, ""));
     this.wire.end();
   }
 
-  protected isIdle(id: number): boolean {
+  isIdle(id: number): boolean {
     return (id & 1) === 0 || id >= this.#nextId;
+  }
+  protected broken(what: "stream" | "connection"): Fault {
+    return BROKEN_BY.upstream[what];
   }
   protected lost(stream: H2Stream): Fault {
     // Without a head sent the request cannot have been seen.
@@ -68,7 +71,7 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
   }
 
   /** RFC 9113 6.8: what is above the last id was not looked at, and may be tried elsewhere. */
-  protected goaway(lastId: number): boolean {
+  goaway(lastId: number): boolean {
     this.#goneAway = true;
     for (const [id, stream] of [...this.streams]) {
       if (id > lastId) stream.reset(f.CANCEL, FAULTS["h2.refused_stream"], true);
@@ -78,29 +81,30 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
     return !this.failed;
   }
 
-  protected gotHead(id: number, lines: string[], end: boolean): void {
+  gotHead(id: number, lines: string[], end: boolean): void {
     const stream = this.streams.get(id);
-    const head = stream === undefined ? null : responseHead(lines);
-    if (stream === undefined || head === null) {
-      return void this.streamErrorById(id, f.PROTOCOL_ERROR);
+    if (stream === undefined) {
+      return void this.error(f.PROTOCOL_ERROR, "HEADERS on a stream we did not open"); // 5.1.1
     }
+    const head = responseHead(lines);
+    if (head === null) return void this.streamError(id, f.PROTOCOL_ERROR);
     if (head.status < 200) {
       if (end || ++stream.interim > MAX_INTERIM) {
-        return void this.streamErrorById(id, f.PROTOCOL_ERROR);
+        return void this.streamError(id, f.PROTOCOL_ERROR);
       }
       return stream.receiveInfo(head);
     }
     if (stream.tunnel !== null && head.status < 300) return this.#switched(stream, head, end);
     if (head.status === 204 || head.status === 304) stream.bodiless = true;
-    if (!expectBody(stream, head.fields, end)) {
-      return void this.streamErrorById(id, f.PROTOCOL_ERROR);
-    }
+    const length = expectBody(head.fields, end, stream.bodiless);
+    if (length < -1) return void this.streamError(id, f.PROTOCOL_ERROR);
+    stream.expected = length;
     stream.receiveHead(head, end);
   }
 
   answered(): void {}
 
-  protected headTooLarge(id: number): void {
+  headTooLarge(id: number): void {
     const stream = this.streams.get(id);
     if (stream !== undefined) stream.reset(f.CANCEL, FAULTS["h1.response_too_large"]);
   }
@@ -116,7 +120,7 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
     encoder.field(":authority", authority);
     encoder.field(":path", path);
     this.sender.fields(fields);
-    this.sender.block(stream, end);
+    this.sender.block(stream.id, end);
   }
 
   /** CONNECT (RFC 9113 8.5), with a protocol for a WebSocket (RFC 8441 4). */
@@ -136,11 +140,11 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
     }
     encoder.field(":authority", authority);
     this.sender.fields(fields);
-    this.sender.block(stream, false);
+    this.sender.block(stream.id, false);
   }
 
   #switched(stream: H2Stream, head: ResponseHead, end: boolean): void {
-    if (end) return void this.streamErrorById(stream.id, f.PROTOCOL_ERROR);
+    if (end) return void this.streamError(stream.id, f.PROTOCOL_ERROR);
     stream.switched = true;
     head.fields.remove("content-length");
     if (stream.tunnel!.upgrade === "websocket") head.status = 101;

@@ -64,3 +64,30 @@ export function u32(bytes: Uint8Array, at: number): number {
 export function u16(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!;
 }
+
+/** The frames of fixed shape that we send. */
+export function goawayFrame(lastId: number, code: number, about: string): Uint8Array {
+  const bytes = frame(8 + about.length, GOAWAY, 0, 0);
+  putU32(bytes, FRAME_HEADER_BYTES, lastId);
+  putU32(bytes, FRAME_HEADER_BYTES + 4, code);
+  for (let i = 0; i < about.length; i++) bytes[FRAME_HEADER_BYTES + 8 + i] = about.charCodeAt(i);
+  return bytes;
+}
+
+export function windowUpdateFrame(id: number, increment: number): Uint8Array {
+  const bytes = frame(4, WINDOW_UPDATE, 0, id);
+  putU32(bytes, FRAME_HEADER_BYTES, increment);
+  return bytes;
+}
+
+export function resetFrame(id: number, code: number): Uint8Array {
+  const bytes = frame(4, RST_STREAM, 0, id);
+  putU32(bytes, FRAME_HEADER_BYTES, code);
+  return bytes;
+}
+
+export function pingAckFrame(payload: Uint8Array): Uint8Array {
+  const bytes = frame(8, PING, FLAG_ACK, 0);
+  bytes.set(payload, FRAME_HEADER_BYTES);
+  return bytes;
+}

@@ -132,6 +132,17 @@ export function contentLength(fields: Fields): number {
   return length;
 }
 
+/**
+ * What the DATA frames after a head must come to; −1: nothing is declared, −2: the head is malformed.
+ * A message that cannot have a body may declare the length it would have (RFC 9110 8.6), and sends 0.
+ */
+export function expectBody(fields: Fields, end: boolean, bodiless: boolean): number {
+  const length = contentLength(fields);
+  if (length === -2) return -2;
+  if (bodiless) return 0;
+  return end && length > 0 ? -2 : length;
+}
+
 function isFieldName(name: string): boolean {
   return name.length > 0 && allIn(name, NAME);
 }

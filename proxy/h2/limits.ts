@@ -1,4 +1,4 @@
-/** Everything a peer could make grow on an HTTP/2 connection, with a bound. Each has a test in tests/conformance/h2. */
+/** Everything a peer could make grow on an HTTP/2 connection, with a bound. Each has a test in abuse_test.ts. */
 
 export interface H2Limits {
   /** SETTINGS_MAX_CONCURRENT_STREAMS we announce; counted until the work behind a stream has stopped. */
@@ -20,13 +20,28 @@ export interface H2Limits {
   /** Unsent body bytes of one stream above which its feeder is paused. */
   readonly sendBufferBytes: number;
   /**
-   * Glitches: frames that are legal alone and an attack in numbers (resets before an answer, pings,
-   * settings, empty DATA, PRIORITY, window updates of nothing). The bucket leaks `glitchesPerSecond`.
+   * Body received on all streams together that nobody has taken. Below it the connection's window is
+   * given back at once, so that slow streams do not hold up the others; above it, as streams are read.
+   */
+  readonly heldBytes: number;
+  /** A stream with something to send whose window (or the connection's) has been shut this long ends. */
+  readonly windowStallMs: number;
+  /**
+   * Glitches: frames that are legal alone and an attack in numbers (resets, settings, empty DATA,
+   * frames on streams that are gone, control frames without traffic). The bucket leaks
+   * `glitchesPerSecond`; over `glitches` the connection ends with ENHANCE_YOUR_CALM.
    */
   readonly glitches: number;
   readonly glitchesPerSecond: number;
-  /** Control frames queued for a peer that does not read. */
+  /**
+   * Window updates, pings, PRIORITY and unknown frames that count as no glitch: this many to begin
+   * with, 10 more for each DATA frame we send (gRPC peers ping to measure it) and 2 for each stream.
+   */
+  readonly freeFrames: number;
+  /** Answers to the peer's frames queued while it does not read. */
   readonly queuedControlBytes: number;
+  /** Streams we reset whose late frames are forgiven. */
+  readonly rememberedResets: number;
 }
 
 export const H2_LIMITS: H2Limits = {
@@ -40,7 +55,11 @@ export const H2_LIMITS: H2Limits = {
   connectionWindowBytes: 8 * 1024 * 1024,
   frameBytes: 16 * 1024,
   sendBufferBytes: 64 * 1024,
+  heldBytes: 16 * 1024 * 1024,
+  windowStallMs: 60_000,
   glitches: 1000,
   glitchesPerSecond: 100,
+  freeFrames: 100,
   queuedControlBytes: 64 * 1024,
+  rememberedResets: 1024,
 };

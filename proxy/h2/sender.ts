@@ -5,13 +5,24 @@
 import type { Fields } from "../../core/fields.ts";
 import type { Wire } from "../../core/stream.ts";
 import * as f from "./frame.ts";
-import type { HpackEncoder } from "./hpack/encoder.ts";
+import { HpackEncoder } from "./hpack/encoder.ts";
 import type { H2Limits } from "./limits.ts";
 import type { PeerSettings } from "./settings.ts";
 import type { H2Stream } from "./stream.ts";
 
 /** Bodies up to this are copied behind their frame header: one piece to send instead of two. */
 const COPY_BYTES = 4096;
+const NOTHING = new Uint8Array(0);
+
+/** RFC 9113 8.2.2 and 8.3.1: without meaning in HTTP/2; a filter may have set one. */
+const FORBIDDEN: ReadonlySet<string> = new Set([
+  "connection",
+  "host",
+  "keep-alive",
+  "proxy-connection",
+  "transfer-encoding",
+  "upgrade",
+]);
 
 export class Sender {
   readonly #wire: Wire;
@@ -24,12 +35,15 @@ export class Sender {
   readonly #ready: H2Stream[] = [];
   #congested = false;
   #pumping = false;
+  readonly #framed: () => void;
 
-  constructor(wire: Wire, encoder: HpackEncoder, peer: PeerSettings, limits: H2Limits) {
+  /** `framed` is called for each DATA frame. */
+  constructor(wire: Wire, peer: PeerSettings, limits: H2Limits, framed: () => void) {
     this.#wire = wire;
-    this.#encoder = encoder;
+    this.#encoder = new HpackEncoder({ tableBytes: limits.tableBytes, without: FORBIDDEN });
     this.#peer = peer;
     this.#limits = limits;
+    this.#framed = framed;
   }
 
   /** Starts a header block; the caller adds fields to the encoder, then block(). */
@@ -44,12 +58,12 @@ export class Sender {
   }
 
   /** Sends the block the encoder holds. */
-  block(stream: H2Stream, end: boolean): void {
+  block(id: number, end: boolean): void {
     const block = this.#encoder.finish();
     const most = this.#peer.maxFrameBytes;
     const flags = end ? f.FLAG_END_STREAM : 0;
     if (block.length <= most) {
-      const bytes = f.frame(block.length, f.HEADERS, flags | f.FLAG_END_HEADERS, stream.id);
+      const bytes = f.frame(block.length, f.HEADERS, flags | f.FLAG_END_HEADERS, id);
       bytes.set(block, f.FRAME_HEADER_BYTES);
       this.#wire.write(bytes);
       return;
@@ -58,7 +72,7 @@ export class Sender {
       const part = block.subarray(at, at + most);
       const last = at + most >= block.length ? f.FLAG_END_HEADERS : 0;
       const type = at === 0 ? f.HEADERS : f.CONTINUATION;
-      const bytes = f.frame(part.length, type, (at === 0 ? flags : 0) | last, stream.id);
+      const bytes = f.frame(part.length, type, (at === 0 ? flags : 0) | last, id);
       bytes.set(part, f.FRAME_HEADER_BYTES);
       this.#wire.write(bytes);
     }
@@ -67,11 +81,12 @@ export class Sender {
   trailers(stream: H2Stream, fields: Fields): void {
     this.#encoder.begin();
     this.fields(fields);
-    this.block(stream, true);
+    this.block(stream.id, true);
   }
 
   data(stream: H2Stream, bytes: Uint8Array, end: boolean): void {
     const { length } = bytes;
+    if (length === 0 && !end) return;
     if (
       stream.queue.length === 0 && !this.#congested && length <= stream.sendWindow &&
       length <= this.#window && length <= this.#peer.maxFrameBytes
@@ -81,11 +96,10 @@ export class Sender {
       return;
     }
     stream.queue.push(bytes);
-    stream.queued += length;
     if (end) stream.endQueued = true;
     this.pump(stream);
     if (
-      !end && stream.queued > this.#limits.sendBufferBytes && !stream.feederPaused &&
+      !end && stream.queue.length > this.#limits.sendBufferBytes && !stream.feederPaused &&
       stream.feeder !== null
     ) {
       stream.feederPaused = true;
@@ -119,9 +133,10 @@ export class Sender {
   }
 
   #enlist(stream: H2Stream): void {
-    if (stream.ready || stream.queue.length === 0 || stream.over) return;
-    // An empty piece (a bare END_STREAM) needs no window.
-    if (stream.sendWindow <= 0 && stream.queued > 0) return;
+    const { queue } = stream;
+    if (stream.ready || stream.over || (queue.length === 0 && !stream.endQueued)) return;
+    // A bare END_STREAM needs no window.
+    if (stream.sendWindow <= 0 && queue.length > 0) return;
     stream.ready = true;
     this.#ready.push(stream);
   }
@@ -136,7 +151,7 @@ export class Sender {
         this.#ready.shift();
         continue;
       }
-      if (this.#window <= 0 && stream.queued > 0) break;
+      if (this.#window <= 0 && stream.queue.length > 0) break;
       this.#ready.shift();
       stream.ready = false;
       this.#turn(stream);
@@ -146,31 +161,38 @@ export class Sender {
 
   /** One frame of one stream. */
   #turn(stream: H2Stream): void {
-    const first = stream.queue[0]!;
-    const room = Math.min(stream.sendWindow, this.#window, this.#peer.maxFrameBytes);
-    let piece = first;
-    if (first.length > room) {
-      piece = first.subarray(0, room);
-      stream.queue[0] = first.subarray(room);
-    } else stream.queue.shift();
-    stream.queued -= piece.length;
-    const last = stream.queue.length === 0 && stream.endQueued;
-    this.#frame(stream, piece, last && stream.trailersQueued === null);
-    if (last) {
-      if (stream.trailersQueued !== null) this.trailers(stream, stream.trailersQueued);
-      return stream.sentEnd();
+    const { queue } = stream;
+    if (queue.length > 0) {
+      const room = Math.min(stream.sendWindow, this.#window, this.#peer.maxFrameBytes);
+      if (room <= 0) return; // its window shrank while it waited its turn
+      const piece = queue.take(room);
+      const ends = stream.endQueued && queue.length === 0;
+      this.#frame(stream, piece, ends && stream.trailersQueued === null);
+      if (ends) return this.#ended(stream);
+    } else {
+      if (!stream.endQueued) return; // the peer wants no more of it
+      if (stream.trailersQueued === null) this.#frame(stream, NOTHING, true);
+      return this.#ended(stream);
     }
     this.#enlist(stream);
-    if (stream.feederPaused && stream.queued <= this.#limits.sendBufferBytes >> 1) {
+    if (stream.feederPaused && queue.length <= this.#limits.sendBufferBytes >> 1) {
       stream.feederPaused = false;
       stream.feeder?.resume();
     }
   }
 
+  #ended(stream: H2Stream): void {
+    stream.endQueued = false;
+    if (stream.trailersQueued !== null) this.trailers(stream, stream.trailersQueued);
+    stream.sentEnd();
+  }
+
   #frame(stream: H2Stream, bytes: Uint8Array, end: boolean): void {
     const { length } = bytes;
     stream.sendWindow -= length;
+    stream.moved = true;
     this.#window -= length;
+    this.#framed();
     const flags = end ? f.FLAG_END_STREAM : 0;
     const copied = length <= COPY_BYTES ? length : 0;
     const head = new Uint8Array(f.FRAME_HEADER_BYTES + copied);

@@ -3,20 +3,21 @@ import { type Fault, FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import { type RequestHead, type ResponseHead, switches } from "../../core/message.ts";
 import type { Accept, Wire } from "../../core/stream.ts";
-import { expectBody, goawayFrame, H2Connection, type H2Options } from "./connection.ts";
+import { BROKEN_BY, H2Connection, type H2Options } from "./connection.ts";
 import * as f from "./frame.ts";
-import { requestHead } from "./heads.ts";
+import { expectBody, requestHead } from "./heads.ts";
 import { type AnyHead, H2Stream } from "./stream.ts";
 
 const PREFACE = new TextEncoder().encode(f.PREFACE);
 
 export interface H2ServerOptions extends H2Options {
-  /** What requests are said to have come by. */
+  /** What requests have come by, whatever they say themselves; absent: what they say. */
   readonly scheme?: "http" | "https";
 }
 
 export class H2Server extends H2Connection {
   readonly #accept: Accept<RequestHead, ResponseHead>;
+  readonly #scheme: string | null;
   #prefaceSeen = 0;
   /** RFC 9113 6.8: first a GOAWAY that refuses nothing, then one that names the last stream. */
   #announced = false;
@@ -24,6 +25,7 @@ export class H2Server extends H2Connection {
   constructor(wire: Wire, accept: Accept<RequestHead, ResponseHead>, options: H2ServerOptions) {
     super(wire, "server", options);
     this.#accept = accept;
+    this.#scheme = options.scheme ?? null;
     this.begin();
   }
 
@@ -44,46 +46,50 @@ export class H2Server extends H2Connection {
   drain(): void {
     if (this.draining || this.failed) return;
     this.draining = true;
-    this.wire.write(goawayFrame(f.MAX_WINDOW, f.NO_ERROR, ""));
+    this.wire.write(f.goawayFrame(f.MAX_WINDOW, f.NO_ERROR, ""));
     // Its answer shows that every request sent before the peer knew has arrived.
-    this.wire.write(f.frame(8, f.PING, 0, 0));
+    this.ping();
   }
-  protected override pingAcked(): void {
+  override pingAcked(): void {
     if (!this.draining || this.#announced) return;
     this.#announced = true;
-    this.wire.write(goawayFrame(this.lastId, f.NO_ERROR, ""));
+    this.wire.write(f.goawayFrame(this.lastId, f.NO_ERROR, ""));
     if (this.streams.size === 0) this.drainedDry();
   }
   protected drainedDry(): void {
     if (this.#announced) this.wire.end();
   }
 
-  protected isIdle(id: number): boolean {
+  isIdle(id: number): boolean {
     return id > this.lastId;
+  }
+  protected broken(what: "stream" | "connection"): Fault {
+    return BROKEN_BY.client[what];
   }
   protected lost(): Fault {
     return FAULTS["downstream.gone"];
   }
   /** A client that goes away still gets its answers. */
-  protected goaway(): boolean {
+  goaway(): boolean {
     return true;
   }
 
-  protected gotHead(id: number, lines: string[], end: boolean): void {
+  gotHead(id: number, lines: string[], end: boolean): void {
     this.lastId = id;
-    if (this.#announced || this.streams.size >= this.limits.concurrentStreams) {
+    // After our last GOAWAY a request may still cross it; over the limit is the client's mistake.
+    if (this.#announced) return this.reset(id, f.REFUSED_STREAM);
+    if (this.streams.size >= this.limits.concurrentStreams) {
       this.reset(id, f.REFUSED_STREAM);
-      this.glitch();
-      return;
+      return void this.glitch();
     }
     const head = requestHead(lines);
-    const stream = this.#open(id);
+    const length = head === null ? -2 : expectBody(head.fields, end, false);
     const cut = end && head?.upgrade !== undefined; // a tunnel that nothing could go through
-    if (head === null || cut || !expectBody(stream, head.fields, end)) {
-      this.streamErrorById(id, f.PROTOCOL_ERROR);
-      return;
-    }
-    this.streams.set(id, stream);
+    if (head === null || cut || length < -1) return void this.streamError(id, f.PROTOCOL_ERROR);
+    if (this.#scheme !== null) head.scheme = this.#scheme;
+    const stream = new H2Stream(this, id, this.peer.initialWindow, this.limits.streamWindowBytes);
+    stream.expected = length;
+    this.opened(stream);
     stream.sink = this.#accept(stream as never) as never;
     if (head.upgrade !== undefined) {
       stream.tunnel = head;
@@ -98,15 +104,18 @@ export class H2Server extends H2Connection {
     stream.reset(f.NO_ERROR, FAULTS["downstream.gone"]);
   }
 
-  protected headTooLarge(id: number): void {
-    this.lastId = Math.max(this.lastId, id);
-    const stream = this.#open(id);
-    this.sendHead(stream, {
-      status: 431,
-      fields: new Fields(["content-length", "0", "denim-fault", "h2.head_too_large"]),
-    }, true);
-    this.reset(id, f.NO_ERROR);
+  headTooLarge(id: number, end: boolean): void {
+    if (!this.isIdle(id)) return void this.streamError(id, f.PROTOCOL_ERROR); // trailers
+    this.lastId = id;
+    this.#refuse(id, FAULTS["h2.head_too_large"], end);
     this.glitch();
+  }
+
+  /** Answers a request that becomes no exchange. */
+  #refuse(id: number, fault: Fault, end: boolean): void {
+    const fields = ["content-length", "0", "denim-fault", fault.code];
+    this.#writeHead(id, fault.status, new Fields(fields), true);
+    if (!end) this.reset(id, f.NO_ERROR);
   }
 
   sendHead(stream: H2Stream, head: AnyHead, end: boolean): void {
@@ -114,7 +123,7 @@ export class H2Server extends H2Connection {
     if (stream.tunnel !== null && (status === 101 || status >= 200)) {
       return this.#answerTunnel(stream, head as ResponseHead, end);
     }
-    this.#writeHead(stream, status, head.fields, end);
+    this.#writeHead(stream.id, status, head.fields, end);
   }
 
   /** RFC 8441 5: 200 is what 101 is in HTTP/1.1, so no other success may look like it. */
@@ -122,26 +131,22 @@ export class H2Server extends H2Connection {
     const { status, fields } = head;
     const request = stream.tunnel!;
     if (end || !switches(request, status)) {
-      if (status >= 300) return this.#writeHead(stream, status, fields, end);
+      if (status >= 300) return this.#writeHead(stream.id, status, fields, end);
       const fault = FAULTS["tunnel.not_switched"];
-      this.#writeHead(stream, fault.status, new Fields(["denim-fault", fault.code]), true);
+      this.#writeHead(stream.id, fault.status, new Fields(["denim-fault", fault.code]), true);
       return stream.reset(f.NO_ERROR, fault);
     }
     fields.remove("content-length");
-    this.#writeHead(stream, status === 101 ? 200 : status, fields, false);
+    this.#writeHead(stream.id, status === 101 ? 200 : status, fields, false);
     stream.switched = true;
     stream.resume();
   }
 
-  #writeHead(stream: H2Stream, status: number, fields: Fields, end: boolean): void {
+  #writeHead(id: number, status: number, fields: Fields, end: boolean): void {
     const { encoder } = this.sender;
     encoder.begin();
     encoder.field(":status", String(status));
     this.sender.fields(fields);
-    this.sender.block(stream, end);
-  }
-
-  #open(id: number): H2Stream {
-    return new H2Stream(this, id, this.peer.initialWindow, this.limits.streamWindowBytes);
+    this.sender.block(id, end);
   }
 }

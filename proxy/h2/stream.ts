@@ -10,7 +10,8 @@ import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { Source, Stream, StreamSink } from "../../core/stream.ts";
-import { CANCEL, NO_ERROR } from "./frame.ts";
+import { ByteQueue } from "./byte_queue.ts";
+import { CANCEL, NO_ERROR, REFUSED_STREAM } from "./frame.ts";
 
 export const IDLE = 0 as const, OPEN = 1 as const, ENDED = 2 as const;
 export type Half = typeof IDLE | typeof OPEN | typeof ENDED;
@@ -26,6 +27,8 @@ export interface StreamHost {
   sendReset(stream: H2Stream, code: number): void;
   /** `bytes` of body were taken: the peer may send as many again. */
   credit(stream: H2Stream, bytes: number): void;
+  /** `bytes` more of body wait because the stream is paused; negative: fewer. */
+  held(bytes: number): void;
   /** All of ours has been sent while the peer is still sending. */
   answered(stream: H2Stream): void;
   /** The stream is over: forget it. */
@@ -45,8 +48,7 @@ export class H2Stream implements Stream<AnyHead> {
   /** Declared content-length of the incoming body less what has come; −1: not declared. */
   expected = -1;
   /** Body that windows or the socket keep from leaving. */
-  readonly queue: Uint8Array[] = [];
-  queued = 0;
+  readonly queue = new ByteQueue();
   endQueued = false;
   trailersQueued: Fields | null = null;
   /** In the connection's round of streams with something to send. */
@@ -56,8 +58,13 @@ export class H2Stream implements Stream<AnyHead> {
   uncredited = 0;
   /** Interim responses so far. */
   interim = 0;
-  /** Arrived while paused. */
-  #held: { bytes: Uint8Array; end: boolean }[] | null = null;
+  /** Since when, on the sweep's clock, nothing of the queue has left; 0: something has, or nothing waits. */
+  stalledSinceMs = 0;
+  /** A frame of body has left since the last sweep. */
+  moved = false;
+  /** Arrived while paused; null: what arrives is passed on at once. */
+  #held: ByteQueue | null = null;
+  #heldEnd = false;
   #heldTrailers: Fields | null = null;
   #pauses = 0;
   #over = false;
@@ -117,11 +124,24 @@ export class H2Stream implements Stream<AnyHead> {
   /** Ends the stream from our side; `silent` when the peer has ended it or is gone. */
   reset(code: number, fault: Fault, silent = false): void {
     if (this.#over) return;
-    if (!silent) this.#host.sendReset(this, code);
+    // A stream the peer has never heard of is not to be spoken of (RFC 9113 5.1, idle).
+    if (!silent && (this.in !== IDLE || this.out !== IDLE)) this.#host.sendReset(this, code);
+    if (this.#over) return; // that was one answer too many, and the connection with it
     const complete = this.in === ENDED && this.#held === null;
     this.#finish();
     if (!complete) this.sink.abort(fault);
     this.sink.closed();
+  }
+
+  /** The peer reset the stream. After its whole message, NO_ERROR only asks us to stop sending (8.1). */
+  peerReset(code: number, fault: Fault): void {
+    if (this.#over) return;
+    if (code !== NO_ERROR || this.in !== ENDED) return this.reset(code, fault, true);
+    this.out = ENDED;
+    this.endQueued = false;
+    this.queue.clear();
+    this.#freeFeeder();
+    this.#settle();
   }
 
   // ── Incoming ──────────────────────────────────────────────────────────────
@@ -136,16 +156,15 @@ export class H2Stream implements Stream<AnyHead> {
   }
   receiveData(bytes: Uint8Array, end: boolean): void {
     if (end) this.in = ENDED;
-    if (this.#pauses > 0 || this.#held !== null) {
-      (this.#held ??= []).push({ bytes, end });
-      return;
-    }
-    this.#deliver(bytes, end);
+    if (this.#pauses === 0 && this.#held === null) return this.#deliver(bytes, end);
+    (this.#held ??= new ByteQueue()).push(bytes);
+    if (end) this.#heldEnd = true;
+    this.#host.held(bytes.length);
   }
   receiveTrailers(fields: Fields): void {
     this.in = ENDED;
     if (this.#pauses > 0 || this.#held !== null) {
-      this.#held ??= [];
+      this.#held ??= new ByteQueue();
       this.#heldTrailers = fields;
       return;
     }
@@ -162,27 +181,30 @@ export class H2Stream implements Stream<AnyHead> {
 
   #release(): void {
     while (this.#held !== null && this.#pauses === 0 && !this.#over) {
-      const next = this.#held.shift();
-      if (next !== undefined) {
-        this.#deliver(next.bytes, next.end);
+      const held = this.#held;
+      if (held.length > 0) {
+        const bytes = held.take(Infinity);
+        this.#host.held(-bytes.length);
+        this.#deliver(bytes, this.#heldEnd && held.length === 0);
         continue;
       }
       this.#held = null;
-      if (this.#heldTrailers === null) return;
-      this.sink.trailers(this.#heldTrailers);
-      this.#settle();
+      if (this.#heldTrailers !== null) {
+        this.sink.trailers(this.#heldTrailers);
+        this.#settle();
+      } else if (this.#heldEnd && this.in === ENDED) this.#deliver(NOTHING, true);
     }
   }
 
   #deliver(bytes: Uint8Array, end: boolean): void {
-    if (this.#over) return;
-    this.sink.data(bytes, end);
-    if (this.#over) return;
     if (end) {
       this.#held = null;
-      return this.#settle();
+      this.#heldEnd = false;
     }
-    this.#host.credit(this, bytes.length);
+    this.sink.data(bytes, end);
+    if (this.#over) return;
+    if (end) this.#settle();
+    else this.#host.credit(this, bytes.length);
   }
 
   #settle(): void {
@@ -193,19 +215,24 @@ export class H2Stream implements Stream<AnyHead> {
 
   #finish(): void {
     this.#over = true;
-    this.queue.length = 0;
-    this.queued = 0;
+    this.queue.clear();
+    if (this.#held !== null) this.#host.held(-this.#held.length);
     this.#held = null;
-    if (this.feederPaused) {
-      this.feederPaused = false;
-      this.feeder?.resume();
-    }
+    this.#freeFeeder();
     this.#host.over(this);
+  }
+
+  #freeFeeder(): void {
+    if (!this.feederPaused) return;
+    this.feederPaused = false;
+    this.feeder?.resume();
   }
 }
 
-/** The fault for a stream the peer reset: REFUSED_STREAM promises that nothing was done (RFC 9113 8.7). */
-export function resetFault(code: number, refused: boolean): Fault {
-  if (refused) return FAULTS["h2.refused_stream"];
+const NOTHING = new Uint8Array(0);
+
+/** The fault for a stream an upstream reset: REFUSED_STREAM promises that nothing was done (RFC 9113 8.7). */
+export function resetFault(code: number): Fault {
+  if (code === REFUSED_STREAM) return FAULTS["h2.refused_stream"];
   return code === CANCEL || code === NO_ERROR ? FAULTS["upstream.reset"] : FAULTS["h2.reset"];
 }

@@ -15,11 +15,14 @@ export interface DecoderLimits {
 /** RFC 7541 5.1 allows any; nothing legal here is near this. */
 const MAX_INTEGER = 1 << 28;
 const BAD = -1;
+const DEFAULT_TABLE_BYTES = 4096;
+/** A short string cut from a block larger than this would keep all of it alive in the table. */
+const PINNABLE_BYTES = 1024;
 
 export class HpackDecoder {
   readonly #table: DynamicTable;
   /** What we allowed the peer by SETTINGS; an update above it is an error. */
-  #allowed: number;
+  readonly #allowed: number;
   readonly #limits: DecoderLimits;
   #bytes: Uint8Array = new Uint8Array(0);
   /** The same block as text: plain strings are cut out of it. */
@@ -27,8 +30,8 @@ export class HpackDecoder {
   #at = 0;
 
   constructor(tableBytes: number, limits: DecoderLimits) {
-    this.#table = new DynamicTable(tableBytes);
-    this.#allowed = tableBytes;
+    this.#table = new DynamicTable(DEFAULT_TABLE_BYTES); // until an update says otherwise, 9113 6.5.2
+    this.#allowed = Math.max(tableBytes, DEFAULT_TABLE_BYTES);
     this.#limits = limits;
   }
 
@@ -56,8 +59,12 @@ export class HpackDecoder {
       } else { // 6.2 literal, with indexing or without
         const indexing = (first & 0xc0) === 0x40;
         const index = this.#integer(indexing ? 6 : 4);
-        name = index === BAD ? null : index === 0 ? this.#string() : this.#table.name(index);
-        value = name === null ? null : this.#string();
+        name = index === BAD
+          ? null
+          : index === 0
+          ? this.#string(indexing)
+          : this.#table.name(index);
+        value = name === null ? null : this.#string(indexing);
         if (indexing && value !== null) this.#table.insert(name!, value);
       }
       if (name === null || value === null) return COMPRESSION_ERROR;
@@ -92,7 +99,7 @@ export class HpackDecoder {
   }
 
   /** RFC 7541 5.2. */
-  #string(): string | null {
+  #string(kept: boolean): string | null {
     const bytes = this.#bytes;
     if (this.#at >= bytes.length) return null;
     const coded = (bytes[this.#at]! & 0x80) !== 0;
@@ -100,6 +107,8 @@ export class HpackDecoder {
     if (length === BAD || this.#at + length > bytes.length) return null;
     const from = this.#at;
     this.#at += length;
-    return coded ? huffmanDecode(bytes, from, this.#at) : this.#text.substring(from, this.#at);
+    if (coded) return huffmanDecode(bytes, from, this.#at);
+    if (kept && bytes.length > PINNABLE_BYTES) return latin1(bytes, from, this.#at);
+    return this.#text.substring(from, this.#at);
   }
 }

@@ -18,7 +18,11 @@ const NEVER_INDEXED: ReadonlySet<string> = new Set([
   "set-cookie",
 ]);
 
+/** Values longer than this share of the table are not remembered: they would displace all else. */
+const WORTH_SHARE = 4;
+
 interface NameEntry {
+  readonly forbidden: boolean;
   /** Index of the name in the static table; 0 when it is not there. */
   readonly staticIndex: number;
   readonly secret: boolean;
@@ -36,6 +40,8 @@ interface NameEntry {
 export interface EncoderOptions {
   /** Our own cap on the table, whatever the peer allows. */
   readonly tableBytes: number;
+  /** Names that are left out of every block. */
+  readonly without?: ReadonlySet<string>;
   /** Huffman coding saves bytes and costs CPU: worth it across networks, not across a hop. */
   readonly huffman?: boolean;
 }
@@ -44,6 +50,7 @@ export class HpackEncoder {
   readonly #table: DynamicTable;
   readonly #names = new Map<string, NameEntry>();
   readonly #cap: number;
+  readonly #without: ReadonlySet<string>;
   readonly #huffmanFrom: number;
   #out: Uint8Array = new Uint8Array(4096);
   #at = 0;
@@ -54,6 +61,7 @@ export class HpackEncoder {
   /** Begins with the protocol's default of 4096 bytes or our own cap, whichever is less. */
   constructor(options: EncoderOptions) {
     this.#cap = options.tableBytes;
+    this.#without = options.without ?? new Set();
     this.#huffmanFrom = options.huffman === true ? 4 : HUFFMAN_FROM;
     this.#table = new DynamicTable(4096);
     this.#table.onEvict = (name, value, number) => {
@@ -91,6 +99,7 @@ export class HpackEncoder {
   field(name: string, value: string): void {
     const entry = this.#names.get(name) ?? this.#remember(name);
     if (entry.lastNumber >= 0 && entry.lastValue === value) return this.#indexed(entry.lastNumber);
+    if (entry.forbidden) return;
     const fixed = entry.statics === null ? undefined : entry.statics.get(value);
     this.#room(name.length + value.length + 24);
     if (fixed !== undefined) return this.#integer(0x80, 7, fixed);
@@ -102,7 +111,7 @@ export class HpackEncoder {
     }
     if (entry.secret) return this.#literal(0x10, 4, entry, name, value);
     if (entry.lastLiteral !== value) {
-      entry.lastLiteral = value;
+      if (value.length * WORTH_SHARE <= this.#table.maxSize) entry.lastLiteral = value;
       return this.#literal(0x00, 4, entry, name, value);
     }
     this.#literal(0x40, 6, entry, name, value);
@@ -167,6 +176,7 @@ export class HpackEncoder {
     }
     const entry: NameEntry = {
       staticIndex: STATIC_NAME.get(name) ?? 0,
+      forbidden: this.#without.has(name),
       secret: NEVER_INDEXED.has(name),
       statics: STATIC_FIELD.get(name) ?? null,
       numbers: new Map(),

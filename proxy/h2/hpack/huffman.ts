@@ -2,6 +2,7 @@
  * The Huffman code of HPACK (RFC 7541 appendix B). It is canonical, codes of one length are in symbol
  * order, so the 257 code lengths are the whole table; the decoder walks it a nibble at a time.
  */
+import { latin1 } from "../../../core/bytes.ts";
 
 /** Code length of each symbol 0–255 and EOS, base 36. */
 const LENGTHS =
@@ -53,21 +54,27 @@ export function huffmanEncode(text: string, into: Uint8Array, at: number): numbe
 const FAILED = 0xffff;
 const { NEXT, EMIT, PADDED } = buildDecoder();
 
+/** Where decoded bytes gather; no symbol is shorter than 5 bits, so 8 bytes for every 5 are enough. */
+let scratch = new Uint8Array(4096);
+
 /** Decodes to a latin-1 string; null when the coding or its padding is wrong. */
 export function huffmanDecode(bytes: Uint8Array, from: number, to: number): string | null {
   let state = 0;
-  let text = "";
+  let length = 0;
+  const most = Math.ceil((to - from) * 8 / 5);
+  if (most > scratch.length) scratch = new Uint8Array(most * 2);
+  const out = scratch;
   for (let i = from; i < to; i++) {
     const byte = bytes[i]!;
     for (let nibble = byte >> 4, half = 0; half < 2; nibble = byte & 15, half++) {
       const at = state * 16 + nibble;
       const symbol = EMIT[at]!;
-      if (symbol >= 0) text += String.fromCharCode(symbol);
+      if (symbol >= 0) out[length++] = symbol;
       state = NEXT[at]!;
       if (state === FAILED) return null;
     }
   }
-  return PADDED[state] === 1 ? text : null;
+  return PADDED[state] === 1 ? latin1(out, 0, length) : null;
 }
 
 function canonicalCodes(): number[] {
