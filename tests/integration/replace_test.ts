@@ -71,8 +71,15 @@ Deno.test("Filters of all three kinds replaced 20 times under load fail no reque
   ];
   try {
     await using under = await startMesh({
-      services: [{ name: "web", app: () => Response.json({ email: "a@b.example" }) }],
-      resources: [meshRoute("web", [{ backendRefs: [{ name: "web", port: 80 }] }])],
+      services: [{
+        name: "web",
+        // Answers with the mark of its request, after a moment: a swap comes in between.
+        app: async (request) => {
+          await new Promise((resolve) => setTimeout(resolve, 5));
+          return Response.json({ email: "a@b.example", rev: request.headers.get("x-rev") });
+        },
+      }],
+      resources: [marked(0)],
     });
     const { client } = under;
     const versions = ["1.0.0", "2.0.0"];
@@ -83,21 +90,29 @@ Deno.test("Filters of all three kinds replaced 20 times under load fail no reque
         await pushFilter(dir, client, { keyDir: `${work}/keys`, cacheDir: CACHE });
       }
     }
-    const bindings = (version: string): unknown[] =>
-      kinds.map(({ folder, name, config }) => ({
+    // On the route, so that its filters and its own marks are one snapshot of one proxy.
+    const targetRefs = [{
+      group: "gateway.networking.k8s.io",
+      kind: "HTTPRoute",
+      name: "web",
+    }];
+    const form = (n: number, version: string): unknown[] => [
+      marked(n),
+      ...kinds.map(({ folder, name, config }) => ({
         apiVersion: "denim.dev/v1",
         kind: "FilterBinding",
         metadata: { name: folder },
         spec: {
-          targetRefs: [{ kind: "Service", name: "web" }],
+          targetRefs,
           module: { name, version },
           phase: "TRANSFORM",
           config,
           capabilities: ["headers-read", "headers-write", "body-read", "body-write", "metrics"],
           failMode: "closed",
         },
-      }));
-    await under.apply(bindings("1.0.0"));
+      })),
+    ];
+    await under.apply(form(0, "1.0.0"));
     const seen = new Map<string, number>();
     const load = new Load({
       url: under.gatewayUrl,
@@ -110,12 +125,15 @@ Deno.test("Filters of all three kinds replaced 20 times under load fail no reque
         if (found.size !== 1) return `marks "${marks}"`;
         if (body.includes("a@b.example")) return `not redacted under "${marks}"`;
         const [version] = found;
+        const { rev } = JSON.parse(body) as { rev: string };
+        if (headers["x-rev"] !== rev) return `request ${rev}, response ${headers["x-rev"]}`;
+        if (version !== versions[Number(rev) % 2]![0]) return `filters ${version} in form ${rev}`;
         seen.set(version!, (seen.get(version!) ?? 0) + 1);
         return null;
       },
     });
     for (let n = 1; n <= TIMES; n++) {
-      await under.apply(bindings(versions[n % 2]!), `filters ${n}`);
+      await under.apply(form(n, versions[n % 2]!), `filters ${n}`);
       await load.more(8);
     }
     const { failures } = await load.stop();

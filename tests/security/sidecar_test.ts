@@ -9,6 +9,8 @@ import { ASK, SECRET, Sidecar } from "./sidecar.ts";
 
 const domain = new TestDomain("mesh.test");
 const stranger = new TestDomain("mesh.test", { name: "Stranger" });
+/** A stranger's authorities that bear the very names of ours: only their signatures tell. */
+const forger = new TestDomain("mesh.test");
 
 type Certificate = Pick<Attack, "cert" | "key">;
 const shown = ({ chainPem, keyPem }: TestSvid): Certificate => ({ cert: chainPem, key: keyPem });
@@ -60,6 +62,7 @@ Deno.test("A running sidecar lets in who proves an identity and refuses everybod
   );
   await refuses("no certificate", "no_certificate", {});
   await refuses("a stranger's", "unknown_authority", shown(stranger.issue("admin")));
+  await refuses("a forger's", "bad_signature", shown(forger.issue("admin")));
   await refuses("an expired one", "expired", leaf({ notAfterMs: Date.now() - 1000 }));
   await refuses("one of tomorrow", "not_yet_valid", leaf({ notBeforeMs: Date.now() + 3_000_000 }));
   await refuses("one of another trust domain", "wrong_trust_domain", {
