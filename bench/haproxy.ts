@@ -2,7 +2,8 @@
 import { startPinned } from "./process.ts";
 import type { Pinned } from "./process.ts";
 
-const COMMON = `global
+/** No logs, one thread, times that never bite under load. */
+export const COMMON = `global
   nbthread 1
   maxconn 4096
 defaults

@@ -2,9 +2,11 @@
 import { parseArgs } from "node:util";
 import { record } from "./history.ts";
 import { hop } from "./hop.ts";
+import { mtlsPair } from "./mtls_pair.ts";
 import { memory, start } from "./proxy_limits.ts";
 
 const USAGE = `deno task bench hop    [--rounds 5] [--seconds 4]   one HTTP hop beside haproxy
+deno task bench mtls-pair [--rounds 5] [--seconds 4] two sidecars and mTLS beside haproxy's pair
 deno task bench memory [--requests 200000]          resident memory after that many requests
 deno task bench start  [--starts 10]                process start to ready line
 Options: --no-record leaves bench/history alone`;
@@ -22,9 +24,9 @@ const { values, positionals } = parseArgs({
 });
 
 async function measure(name: string): Promise<object | null> {
-  if (name === "hop") {
-    return await hop({ rounds: Number(values.rounds), seconds: Number(values.seconds) });
-  }
+  const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
+  if (name === "hop") return await hop(options);
+  if (name === "mtls-pair") return await mtlsPair(options);
   if (name === "memory") return await memory(Number(values.requests));
   if (name === "start") return await start(Number(values.starts));
   return null;

@@ -43,6 +43,13 @@ export function startPinned(
   };
 }
 
+/** Moves a running process, with all its threads, to one core. */
+export async function pin(pid: number, core: number): Promise<void> {
+  const args = ["-a", "-c", "-p", String(core), String(pid)];
+  const { success } = await new Deno.Command("taskset", { args, stdout: "null" }).output();
+  if (!success) throw new Error(`taskset could not move process ${pid} to core ${core}`);
+}
+
 /** User and system time of a process with all its threads. */
 export function cpuSeconds(pid: number): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);

@@ -1,6 +1,6 @@
 /** Two promises about a sidecar measured on real ones: memory after many requests, and process start to ready. */
 import { haveTools, memoryOf } from "./process.ts";
-import { median } from "./hop.ts";
+import { median } from "./figures.ts";
 import { startPair } from "./sidecars.ts";
 import { wrk } from "./wrk.ts";
 

@@ -4,7 +4,7 @@ import type { MeshPlan } from "../cli/local/plan.ts";
 import { portNames } from "../cli/local/plan.ts";
 import { choosePorts } from "../cli/local/ports.ts";
 import { originConfig, startHaproxy } from "./haproxy.ts";
-import { freePorts, untilListening } from "./process.ts";
+import { freePorts, pin, untilListening } from "./process.ts";
 
 const RESOURCES = ["client", "origin"].map((name) =>
   `apiVersion: denim.dev/v1
@@ -18,10 +18,13 @@ export interface Pair extends AsyncDisposable {
   readonly mesh: Mesh;
   /** Where load for the origin goes, with `Host: origin`. */
   readonly outbound: string;
+  readonly originPort: number;
+  /** Of the caller's sidecar and of the called's. */
+  readonly pids: readonly number[];
 }
 
-/** Boots both; the origin answers `bytes` bytes from memory on the second core. */
-export async function startPair(bytes: number): Promise<Pair> {
+/** Boots both, on `core` if given; the origin answers `bytes` bytes from memory on the second core. */
+export async function startPair(bytes: number, core?: number): Promise<Pair> {
   const folder = await Deno.makeTempDir({ prefix: "denim-bench-" });
   const [originPort] = freePorts(1) as [number];
   const origin = await startHaproxy(1, originConfig(originPort, bytes));
@@ -47,6 +50,10 @@ export async function startPair(bytes: number): Promise<Pair> {
   };
   try {
     await mesh.start();
+    if (core !== undefined) {
+      for (const { pid } of mesh.local().services) await pin(pid, core);
+      await pin(mesh.control.pid, 1);
+    }
   } catch (problem) {
     await dispose();
     throw problem;
@@ -54,6 +61,8 @@ export async function startPair(bytes: number): Promise<Pair> {
   return {
     mesh,
     outbound: mesh.local().services[0]!.outbound,
+    originPort,
+    pids: mesh.local().services.map((one) => one.pid),
     [Symbol.asyncDispose]: dispose,
   };
 }
