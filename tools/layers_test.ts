@@ -51,7 +51,8 @@ Deno.test("layers reports through the linter when a file breaks a rule", () => {
   const found = Deno.lint.runPlugin(
     plugin,
     `${root}core/x.ts`,
-    `import { a } from "../proxy/a.ts";\nexport { b } from "../cli/b.ts";\nimport "./c.ts";`,
+    `import { a } from "../proxy/a.ts";\nexport { b } from "../cli/b.ts";\nimport "./c.ts";
+export * from "../control/d.ts";\nawait import("../wasm/e.ts");\nawait import(computed);`,
   );
-  assert.deepEqual(found.map((one) => one.id), ["denim/layers", "denim/layers"]);
+  assert.deepEqual(found.map((one) => one.id), Array(4).fill("denim/layers"));
 });
