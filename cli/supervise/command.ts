@@ -4,6 +4,7 @@ import { EXIT, untilStopped } from "../verb.ts";
 import { systemClock } from "../../core/clock.ts";
 import { stderrLog } from "../../core/log.ts";
 import type { Bind, ProxyOptions } from "../../proxy/options.ts";
+import { PROXY_V8_FLAGS } from "../../proxy/scavenge.ts";
 import { Supervisor } from "./supervisor.ts";
 
 export const MAX_WORKERS = 64;
@@ -66,8 +67,7 @@ export function workerArgs(args: Args, spec: CommandSpec, options: ProxyOptions)
   }
   return [
     "run",
-    // A small young generation halves its memory under load at the same throughput.
-    `--v8-flags=--max-semi-space-size=1,--max-old-space-size=${memory}`,
+    `--v8-flags=${[...PROXY_V8_FLAGS, `--max-old-space-size=${memory}`].join()}`,
     "--no-prompt",
     "--allow-net",
     "--deny-net=169.254.169.254",
