@@ -1,5 +1,6 @@
 /** `denim proxy --config FILE` as a child process, for tests that see only its sockets and its output. */
 import { stringify } from "yaml";
+import { PROXY_V8_FLAGS } from "../../proxy/scavenge.ts";
 
 const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
 const READY_MS = 20_000;
@@ -41,7 +42,13 @@ export class StandaloneProxy implements AsyncDisposable {
     const file = `${dir}/denim.yaml`;
     await Deno.writeTextFile(file, resources.map((r) => stringify(r)).join("---\n"));
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", MAIN, "proxy", "--config", file, "--admin", "127.0.0.1:0", ...flags],
+      args: [
+        "run",
+        "-A",
+        `--v8-flags=${PROXY_V8_FLAGS.join(",")}`, // as every launcher of a proxy passes them
+        MAIN,
+        ...["proxy", "--config", file, "--admin", "127.0.0.1:0", ...flags],
+      ],
       stdout: "piped",
       stderr: "piped",
     }).spawn();
@@ -136,7 +143,7 @@ export function service(name: string, ...endpoints: string[]): unknown {
 }
 
 /** An HTTPRoute of the gateway `edge`. */
-export function route(name: string, ...rules: unknown[]): unknown {
+export function route(name: string, ...rules: unknown[]) {
   return {
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "HTTPRoute",
