@@ -7,70 +7,29 @@
  * Every arrow is a Sink and every push is a plain call: no promise, closure or copy lies between
  * the two sockets unless a filter asks for one.
  */
-import {
-  ATTEMPT,
-  DONE,
-  type FilterContext,
-  REQUEST,
-  RESPONSE,
-  type Verdict,
-} from "../core/filter.ts";
+import { ATTEMPT, DONE, type FilterContext, REQUEST, RESPONSE } from "../core/filter.ts";
+import type { Verdict } from "../core/filter.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import { Fields } from "../core/fields.ts";
 import { type RequestHead, type ResponseHead, switches } from "../core/message.ts";
-import type { Stream, StreamSink } from "../core/stream.ts";
+import type { StreamSink } from "../core/stream.ts";
 import { Dispatch } from "./dispatch.ts";
+import { ExchangeState } from "./exchange_state.ts";
 import { Flow } from "./flow.ts";
 import { localReply } from "./local_reply.ts";
-import type { ListenerRuntime, Route } from "./snapshot.ts";
 
-/** What an exchange needs to know of the connection it came by; one per connection. */
-export interface Arrival {
-  /** The runtime in force; read once, when the request's head arrives. */
-  readonly runtime: ListenerRuntime;
-  readonly peer: string;
-  readonly remote: string;
-  /** The exchange has become a tunnel, which no request timeout watches over any more. */
-  switched(x: Exchange): void;
-  /** Called last, once: counts, access log. */
-  ended(x: Exchange): void;
-  monotonicMs(): number;
-}
-
-const NO_SLOTS: unknown[] = [];
 const NOTHING = new Uint8Array(0);
 
-export class Exchange implements StreamSink<RequestHead>, FilterContext {
-  readonly arrival: Arrival;
-  readonly downstream: Stream<ResponseHead>;
-  readonly startedMs: number;
-  runtime!: ListenerRuntime; // this and the next five are set by head(), which comes before all else
-  request!: RequestHead;
-  route!: Route;
-  #requestFlow!: Flow<RequestHead>;
+export class Exchange extends ExchangeState implements StreamSink<RequestHead>, FilterContext {
+  #requestFlow!: Flow<RequestHead>; // these three are set by head(), which comes before all else
   #responseFlow!: Flow<ResponseHead>;
   #dispatch!: Dispatch;
-  response: ResponseHead | null = null;
-  fault: Fault | null = null;
-  /** When the exchange became a tunnel; 0: it is none. */
-  switchedMs = 0;
-  slots: unknown[] = NO_SLOTS;
-
-  constructor(arrival: Arrival, downstream: Stream<ResponseHead>) {
-    this.arrival = arrival;
-    this.downstream = downstream;
-    this.startedMs = arrival.monotonicMs();
-  }
 
   // ── 1. A request comes in: route it, then run the request filters ──────────
 
   head(head: RequestHead, end: boolean): void {
-    this.request = head;
-    this.runtime = this.arrival.runtime; // pinned: a new snapshot does not touch this exchange
-    this.runtime.entered();
-    this.route = this.runtime.match(head);
+    this.enter(head); // pins the snapshot in force and finds the route
     const { plan } = this.route;
-    if (plan.slots > 0) this.slots = new Array(plan.slots);
     this.#dispatch = new Dispatch(this);
     this.#requestFlow = new Flow(plan.request, this, this.downstream, this.#dispatch);
     this.#responseFlow = new Flow(plan.response, this, this.#dispatch, this.downstream);
@@ -157,21 +116,6 @@ export class Exchange implements StreamSink<RequestHead>, FilterContext {
   /** Bytes a tunnel has carried, both ways. */
   get tunnelled(): number {
     return this.#requestFlow.tunnelled + this.#responseFlow.tunnelled;
-  }
-  get peer(): string {
-    return this.arrival.peer;
-  }
-  get remote(): string {
-    return this.arrival.remote;
-  }
-  get routeName(): string {
-    return this.route.name;
-  }
-  get backendName(): string {
-    return this.route.backend === null ? "" : this.route.backend.name;
-  }
-  get version(): string {
-    return this.runtime.version;
   }
 
   /** The answer to a request for a tunnel: a switch, or an ordinary response and no byte of a tunnel. */

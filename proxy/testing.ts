@@ -5,7 +5,8 @@ import { Fields } from "../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
 import { Metrics } from "../core/metrics.ts";
 import type { Source, Stream, StreamSink } from "../core/stream.ts";
-import { type Arrival, Exchange } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
+import type { Arrival } from "./exchange_state.ts";
 import { RouteStats } from "./route_stats.ts";
 import type { Endpoint, ListenerRuntime, Route } from "./snapshot.ts";
 
