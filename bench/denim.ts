@@ -1,13 +1,9 @@
 /** The standalone proxy under measurement: one Gateway listener, one route, one static endpoint. */
-import { PROXY_ENV } from "../cli/local/plan.ts";
+import { PROXY_ENV, proxyV8Flags } from "../proxy/launch.ts";
 import { startPinned } from "./process.ts";
 import type { Pinned } from "./process.ts";
 
 const CLI = new URL("../cli/main.ts", import.meta.url).pathname;
-
-/** The flags every sidecar is started with: half the memory under load at the same throughput. */
-export const SIDECAR_V8_FLAGS =
-  "--v8-flags=--expose-gc,--max-semi-space-size=1,--max-old-space-size=64";
 
 export function proxyConfig(port: number, originPort: number): string {
   return `apiVersion: gateway.networking.k8s.io/v1
@@ -47,7 +43,7 @@ export async function startProxy(core: number, config: string): Promise<RunningP
   const startedMs = performance.now();
   const proxy = startPinned(
     core,
-    [Deno.execPath(), "run", "-A", SIDECAR_V8_FLAGS, CLI, "proxy", "--config", path],
+    [Deno.execPath(), "run", "-A", proxyV8Flags(), CLI, "proxy", "--config", path],
     { stdout: "piped", env: { ...PROXY_ENV } },
   );
   const dispose = async (): Promise<void> => {

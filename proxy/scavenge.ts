@@ -4,13 +4,10 @@
  * megabytes a second dead buffers pile up. A scavenge every few megabytes costs about 0.1 ms and holds
  * a stream of any length to some tens of megabytes; `bench stream` shows it.
  *
- * Only the function that V8 itself offers under --expose-gc can scavenge. The one a new `node:vm`
+ * Only the function that V8 itself offers under --expose-gc (launch.ts) can scavenge. The one a new `node:vm`
  * context has runs two whole collections instead, 5 to 20 ms each time: under a large download every
  * other request would wait for them.
  */
-
-/** What every launcher of a proxy passes to Deno: less memory at the same throughput, and the scavenges above. */
-export const PROXY_V8_FLAGS = ["--max-semi-space-size=1", "--expose-gc"];
 
 /** Bytes read between two scavenges. */
 export const SCAVENGE_EVERY_BYTES = 8 * 1024 * 1024;

@@ -4,6 +4,7 @@ import { limitNames, parseLimits } from "../limits.ts";
 import { supervise } from "../supervise/command.ts";
 import { EXIT, untilStopped, verb } from "../verb.ts";
 import { type RunningProxy, startProxy, startStandalone } from "../../proxy/main.ts";
+import { PROXY_HEAP_MIB } from "../../proxy/launch.ts";
 import type {
   ControlOptions,
   ProxyOptions,
@@ -56,7 +57,7 @@ const SPEC: CommandSpec = {
     workers: { value: "N", help: "Proxy processes that share the ports, 1 to 64; supervised" },
     "worker-memory": {
       value: "MIB",
-      default: "64",
+      default: String(PROXY_HEAP_MIB),
       help: "Supervised: heap of each worker",
     },
     supervised: { value: "JSON", help: "Set by --supervise for the workers it starts" },

@@ -7,6 +7,7 @@
  *                  └▶ filters, resources ─▶ gateway ──┘
  */
 import { parseAllDocuments } from "yaml";
+import { PROXY_ENV } from "../../proxy/launch.ts";
 import { Child } from "./child.ts";
 import type { ReadyLine } from "./child.ts";
 import { ControlClient } from "./control_client.ts";
@@ -65,7 +66,7 @@ export class Mesh implements AsyncDisposable {
         one.key,
         `sidecar of ${one.key}`,
         plans.sidecarArgs(places, one, more),
-        plans.PROXY_ENV,
+        PROXY_ENV,
       ),
     ]);
     const gateway: [string, Child][] = plan.gateway === null ? [] : [[
@@ -74,7 +75,7 @@ export class Mesh implements AsyncDisposable {
         "gateway",
         `gateway ${plan.gateway}`,
         plans.gatewayArgs(places, plan.gateway, more),
-        plans.PROXY_ENV,
+        PROXY_ENV,
       ),
     ]];
     this.proxies = new Map([...sidecars, ...gateway]);

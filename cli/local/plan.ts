@@ -1,4 +1,5 @@
 /** What a local mesh consists of: the apps, and the command line of every process. Plain data, no side effects. */
+import { proxyRights, proxyV8Flags } from "../../proxy/launch.ts";
 import { guarded } from "./child.ts";
 
 const CLI = new URL("../main.ts", import.meta.url).pathname;
@@ -65,12 +66,6 @@ export function portNames(plan: MeshPlan): string[] {
   }
   return names;
 }
-
-/** One arena of the C allocator instead of one per thread: some 5 MB less after load. */
-export const PROXY_ENV: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: "1" };
-
-/** Halves a proxy's memory under load at the same throughput. */
-const PROXY_V8_FLAGS = "--v8-flags=--expose-gc,--max-semi-space-size=1,--max-old-space-size=64";
 
 export interface Places {
   readonly ports: Readonly<Record<string, number>>;
@@ -140,19 +135,10 @@ export function gatewayArgs(places: Places, gateway: string, more: readonly stri
   ]);
 }
 
-/** A proxy may use the network and its own folder; it starts no program and loads no library. */
 function proxyArgs(places: Places, key: string, args: readonly string[]): string[] {
   const state = places.file(`proxies/${key}`);
-  const flags = [
-    PROXY_V8_FLAGS,
-    "--no-prompt",
-    "--allow-net",
-    "--deny-net=169.254.169.254",
-    "--allow-env=DENIM_DEBUG",
-    `--allow-read=${state},${places.file("trust-bundle.pem")}`,
-    `--allow-write=${state}`,
-  ];
-  return guarded(flags, CLI, [
+  const files = { read: [state, places.file("trust-bundle.pem")], write: [state] };
+  return guarded([proxyV8Flags(), ...proxyRights(files)], CLI, [
     "proxy",
     "--control",
     at(places, "mesh"),

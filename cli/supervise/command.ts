@@ -4,7 +4,7 @@ import { EXIT, untilStopped } from "../verb.ts";
 import { systemClock } from "../../core/clock.ts";
 import { stderrLog } from "../../core/log.ts";
 import type { Bind, ProxyOptions } from "../../proxy/options.ts";
-import { PROXY_V8_FLAGS } from "../../proxy/scavenge.ts";
+import { PROXY_HEAP_MIB, proxyRights, proxyV8Flags } from "../../proxy/launch.ts";
 import { Supervisor } from "./supervisor.ts";
 
 export const MAX_WORKERS = 64;
@@ -58,7 +58,7 @@ function listenersOf(options: ProxyOptions): ReadonlyMap<string, Bind> {
 
 /** The command line of one worker: the same proxy, with the rights it needs and no more. */
 export function workerArgs(args: Args, spec: CommandSpec, options: ProxyOptions): string[] {
-  const memory = wholeNumber(args, "worker-memory", MIN_MEMORY_MIB, MAX_MEMORY_MIB, 64);
+  const memory = wholeNumber(args, "worker-memory", MIN_MEMORY_MIB, MAX_MEMORY_MIB, PROXY_HEAP_MIB);
   const own: string[] = [];
   for (const [name, flag] of Object.entries(spec.flags)) {
     if (NOT_HANDED_ON.includes(name) || !args.on(name)) continue;
@@ -67,10 +67,9 @@ export function workerArgs(args: Args, spec: CommandSpec, options: ProxyOptions)
   }
   return [
     "run",
-    `--v8-flags=${[...PROXY_V8_FLAGS, `--max-old-space-size=${memory}`].join()}`,
-    "--no-prompt",
-    "--allow-net",
-    "--deny-net=169.254.169.254",
+    proxyV8Flags(memory),
+    // It starts with what its supervisor found, and fetches nothing.
+    ...NOTHING_NEW,
     ...rightsOf(options),
     MAIN,
     "proxy",
@@ -81,17 +80,15 @@ export function workerArgs(args: Args, spec: CommandSpec, options: ProxyOptions)
   ];
 }
 
+const NOTHING_NEW = ["--cached-only", "--no-lock", "--node-modules-dir=manual"];
+
 function rightsOf(options: ProxyOptions): string[] {
-  // Its configuration may name files anywhere, and the YAML and schema libraries look at the environment.
-  if (options.mode === "standalone") return ["--allow-read", "--allow-env"];
+  // Its configuration may name files anywhere.
+  if (options.mode === "standalone") return proxyRights({ read: "all", write: [] });
   const { state, trustBundleFile, joinToken } = options;
   const read = [state, trustBundleFile];
   if (joinToken !== null && "file" in joinToken) read.push(joinToken.file);
-  return [
-    "--allow-env=DENIM_DEBUG",
-    `--allow-read=${read.join(",")}`,
-    `--allow-write=${state}`,
-  ];
+  return proxyRights({ read, write: [state] });
 }
 
 function wholeNumber(

@@ -1,6 +1,7 @@
 /** One worker process: a proxy on sockets that its supervisor holds. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { Readable } from "node:stream";
+import { PROXY_ENV } from "../../proxy/launch.ts";
 import { readLines } from "../local/log_file.ts";
 import type { HeldSocket } from "./held_socket.ts";
 
@@ -49,6 +50,7 @@ export function startWorker(spec: WorkerSpec): Worker {
   const told = JSON.stringify({ worker: spec.index, admin: spec.admin, sockets });
   const child = spawn(Deno.execPath(), [...spec.args, "--supervised", told], {
     stdio: ["ignore", "pipe", "inherit", ...fds],
+    env: { ...Deno.env.toObject(), ...PROXY_ENV },
     // Its own process group: Ctrl-C reaches the supervisor only, which then drains all in good order.
     detached: true,
   });
