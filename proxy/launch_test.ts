@@ -22,3 +22,10 @@ Deno.test("The container's entry point, a shell script, starts a proxy with the 
     assert.ok(script.includes(`export ${name}=${value}`), name);
   }
 });
+
+Deno.test("A proxy started by hand, with the task, can scavenge as well", async () => {
+  const { tasks } = JSON.parse(
+    await Deno.readTextFile(new URL("../deno.json", import.meta.url)),
+  );
+  assert.match(tasks.denim, /--v8-flags=--expose-gc /);
+});

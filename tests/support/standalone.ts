@@ -1,6 +1,6 @@
 /** `denim proxy --config FILE` as a child process, for tests that see only its sockets and its output. */
 import { stringify } from "yaml";
-import { PROXY_V8_FLAGS } from "../../proxy/scavenge.ts";
+import { PROXY_ENV, proxyV8Flags } from "../../proxy/launch.ts";
 
 const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
 const READY_MS = 20_000;
@@ -45,10 +45,11 @@ export class StandaloneProxy implements AsyncDisposable {
       args: [
         "run",
         "-A",
-        `--v8-flags=${PROXY_V8_FLAGS.join(",")}`, // as every launcher of a proxy passes them
+        proxyV8Flags(),
         MAIN,
         ...["proxy", "--config", file, "--admin", "127.0.0.1:0", ...flags],
       ],
+      env: { ...PROXY_ENV },
       stdout: "piped",
       stderr: "piped",
     }).spawn();
