@@ -24,7 +24,7 @@ import { RouteStats } from "./route_stats.ts";
 import type { ListenerRuntime, Route } from "./snapshot.ts";
 import type { MeshIdentity } from "./tls/mod.ts";
 import { FIRST_WAIT_MS, Names, type Resolve } from "./upstream/names.ts";
-import { systemResolve } from "./upstream/system_resolver.ts";
+import { createResolver } from "./upstream/resolver.ts";
 import { watchVitalSigns } from "./vital_signs.ts";
 
 export interface EngineOptions {
@@ -98,7 +98,7 @@ export class Engine {
       log,
     });
     this.#names = new Names({
-      resolve: options.resolve ?? systemResolve,
+      resolve: options.resolve ?? createResolver([]),
       monotonicMs: () => clock.monotonicMs(),
       log,
       changed: () => void this.#renamed(),

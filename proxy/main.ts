@@ -25,6 +25,7 @@ import type {
   StandaloneOptions,
 } from "./options.ts";
 import { enableScavenging } from "./scavenge.ts";
+import { createResolver } from "./upstream/resolver.ts";
 
 /** What a proxy without a control plane runs. */
 export interface StandaloneSource {
@@ -237,6 +238,7 @@ function assemble(options: ProxyOptions, modules: ModuleSource, listenAddress: s
     accessLog,
     limits: options.limits ?? {},
     overload: options.overload ?? {},
+    resolve: createResolver(options.dns ?? []),
     reusePort: options.reusePort ?? false,
     inherited: options.supervised?.sockets ?? new Map(),
   });

@@ -21,6 +21,8 @@ interface CommonOptions {
   /** Other limits than the defaults, by name. */
   readonly limits?: Partial<ListenerLimits>;
   readonly overload?: Partial<OverloadLimits>;
+  /** Name servers, each an `address:port`; empty: those of the system. */
+  readonly dns?: readonly string[];
   /** Listeners may share their ports with another proxy process: the next version, or a worker. */
   readonly reusePort?: boolean;
   /** Set by the supervisor that started this process; null without one. */

@@ -1,5 +1,6 @@
 /** `denim proxy`: a sidecar, an edge gateway, or one proxy from one file. */
-import { type Args, type CommandSpec, parseDuration, UsageError } from "../args.ts";
+import { isIP } from "node:net";
+import { type Args, type CommandSpec, parseDuration, parsePlace, UsageError } from "../args.ts";
 import { limitNames, parseLimits } from "../limits.ts";
 import { supervise } from "../supervise/command.ts";
 import { EXIT, untilStopped, verb } from "../verb.ts";
@@ -65,6 +66,11 @@ const SPEC: CommandSpec = {
       value: "NAME=VALUE",
       many: true,
       help: `Another limit than the default: ${limitNames().join(", ")}`,
+    },
+    dns: {
+      value: "IP:PORT",
+      many: true,
+      help: "Name server to ask for endpoints given by name; else those of the system",
     },
     "access-log": { help: "Log every request" },
     "log-level": { value: "LEVEL", default: "info", help: "debug, info, warn or error" },
@@ -133,6 +139,7 @@ export function readOptions(args: Args): ProxyOptions {
     logLevel: levelOf(args.text("log-level")),
     drainMs: parseDuration("--drain-timeout", args.text("drain-timeout")),
     ...parseLimits(args.all("limit")),
+    dns: args.all("dns").map(nameServer),
     reusePort: args.on("reuse-port"),
     supervised: readSupervised(args.find("supervised")),
   };
@@ -170,6 +177,14 @@ function controlOptions(args: Args): ControlOptions {
     namespace: args.text("namespace"),
     state: args.text("state"),
   };
+}
+
+function nameServer(text: string): string {
+  const { host, port } = parsePlace("--dns", text);
+  if (isIP(host) === 0 || port === 0) {
+    throw new UsageError(`--dns is "${text}"; wanted an IP address and a port such as 10.0.0.2:53`);
+  }
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function parseLabel(text: string): [string, string] {
