@@ -159,6 +159,12 @@ const TABLE = {
     502,
     "The upstream closed the connection before its response ended",
   ),
+  "upstream.not_h2": fault(
+    "upstream",
+    502,
+    "The upstream does not speak HTTP/2 in plaintext, which the protocol of its Service port promises",
+    false,
+  ),
   "upstream.overflow": fault(
     "upstream",
     503,
@@ -211,6 +217,7 @@ const TABLE = {
   // Filters
   "timeout.request": fault("filter", 504, "The whole request took longer than its timeout"),
   "timeout.backend": fault("filter", 504, "The attempt took longer than its timeout"),
+  "timeout.deadline": fault("downstream", 504, "The deadline the client set has passed"),
   "breaker.open": fault("filter", 503, "The circuit breaker of the backend is open", false),
   "breaker.overflow": fault(
     "filter",

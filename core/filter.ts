@@ -24,6 +24,8 @@ export interface Outcome {
   readonly attempt: number; // 1 = first
   status: number; // 0 when no response head arrived
   fault: Fault | null;
+  /** Of a gRPC response that has ended, be it with its head; −1: none, or not yet. */
+  grpcStatus: number;
 }
 
 /** The exchange as a filter sees it. One object per exchange; never kept after onEnd. */

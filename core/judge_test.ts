@@ -5,7 +5,7 @@ import { BAD, GOOD, judge, NEUTRAL } from "./judge.ts";
 function judged(result: number | FaultCode): number {
   const status = typeof result === "number" ? result : 0;
   const fault = typeof result === "number" ? null : FAULTS[result];
-  return judge({ endpoint: "a", attempt: 1, status, fault });
+  return judge({ endpoint: "a", attempt: 1, status, fault, grpcStatus: -1 });
 }
 
 Deno.test("judge blames an endpoint for 5xx, faults of its own and time-outs", () => {
@@ -32,4 +32,11 @@ Deno.test("judge does not blame an endpoint for what others did", () => {
       "wasm.trapped",
     ] as const
   ) assert.equal(judged(code), NEUTRAL, code);
+});
+
+Deno.test("judge blames an endpoint for a gRPC status that stands for a 5xx, and for no other", () => {
+  const of = (grpcStatus: number) =>
+    judge({ endpoint: "a", attempt: 1, status: 200, fault: null, grpcStatus });
+  for (const status of [2, 4, 12, 13, 14, 15]) assert.equal(of(status), BAD, String(status));
+  for (const status of [0, 1, 3, 5, 7, 8, 16]) assert.equal(of(status), GOOD, String(status));
 });

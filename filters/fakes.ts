@@ -107,6 +107,6 @@ export class FakeContext implements FilterContext {
 export function outcome(attempt: number, result: number | keyof typeof FAULTS): Outcome {
   const endpoint = "127.0.0.1:9000";
   return typeof result === "number"
-    ? { endpoint, attempt, status: result, fault: null }
-    : { endpoint, attempt, status: 0, fault: FAULTS[result] };
+    ? { endpoint, attempt, status: result, fault: null, grpcStatus: -1 }
+    : { endpoint, attempt, status: 0, fault: FAULTS[result], grpcStatus: -1 };
 }

@@ -1,4 +1,5 @@
 /** One JSON line per exchange, when asked for. Built only then: logging is free when off. */
+import { grpcStatus } from "../core/grpc.ts";
 import type { Exchange } from "./exchange.ts";
 
 export type AccessLog = (x: Exchange, listener: string, durationMs: number) => void;
@@ -16,6 +17,7 @@ export function createAccessLog(write: (line: string) => void, nowMs: () => numb
       authority: request.authority,
       path: request.path,
       status: x.response === null ? 0 : x.response.status,
+      ...grpcMember(x),
       fault: x.fault === null ? "" : x.fault.code,
       duration_ms: Math.round(durationMs * 1000) / 1000,
       route: x.routeName,
@@ -24,4 +26,10 @@ export function createAccessLog(write: (line: string) => void, nowMs: () => numb
       request_id: request.fields.get("x-request-id") ?? "",
     }));
   };
+}
+
+/** `grpc_status`, where the response ended with one. */
+function grpcMember(x: Exchange): { grpc_status?: number } {
+  const status = x.ending === null ? -1 : grpcStatus(x.ending);
+  return status < 0 ? {} : { grpc_status: status };
 }

@@ -3,6 +3,7 @@ import { CONTINUE, type Outcome, PAUSE, RETRY, type Verdict } from "../core/filt
 import { BUFFERED } from "../core/buffered.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import type { Fields } from "../core/fields.ts";
+import { grpcStatus } from "../core/grpc.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
 import type { Sink, Source, Stream, StreamSink } from "../core/stream.ts";
 import type { Exchange } from "./exchange.ts";
@@ -191,7 +192,8 @@ class Attempt implements StreamSink<ResponseHead> {
   constructor(dispatch: Dispatch, endpoint: Endpoint, nth: number) {
     this.#dispatch = dispatch;
     this.#endpoint = endpoint;
-    this.#outcome = { endpoint: endpoint.address, attempt: nth, status: 0, fault: null };
+    const { address } = endpoint;
+    this.#outcome = { endpoint: address, attempt: nth, status: 0, fault: null, grpcStatus: -1 };
     this.#startedMs = endpoint.started();
     this.stream = endpoint.open(this, isRepeatable(dispatch.x.request.method));
   }
@@ -207,6 +209,7 @@ class Attempt implements StreamSink<ResponseHead> {
   head(head: ResponseHead, end: boolean): void {
     if (!this.#dispatch.owns(this)) return;
     this.#outcome.status = head.status;
+    if (end) this.#outcome.grpcStatus = grpcStatus(head.fields);
     if (this.#settle() === RETRY) this.#dispatch.retry();
     else if (this.#dispatch.owns(this)) this.#dispatch.x.answer(head, end);
   }
@@ -216,6 +219,7 @@ class Attempt implements StreamSink<ResponseHead> {
     if (this.#discarded > DISCARD_LIMIT) this.stream.cancel(FAULTS["proxy.stopped"]);
   }
   trailers(fields: Fields): void {
+    this.#outcome.grpcStatus = grpcStatus(fields);
     if (this.#dispatch.owns(this)) this.#dispatch.x.answerTrailers(fields);
   }
   abort(fault: Fault): void {

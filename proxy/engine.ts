@@ -3,6 +3,7 @@ import { BUFFERED } from "../core/buffered.ts";
 import type { Clock, Random } from "../core/clock.ts";
 import { compilePlan, type FilterFactory } from "../core/filter.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
+import { countedStatus } from "../core/grpc.ts";
 import type { Log } from "../core/log.ts";
 import { type Counter, Metrics } from "../core/metrics.ts";
 import { Wheel } from "../core/timers.ts";
@@ -313,7 +314,8 @@ export class Engine {
     // Of a tunnel: how long it took to open it.
     const endedMs = x.switchedMs > 0 ? x.switchedMs : this.#options.clock.monotonicMs();
     const durationMs = endedMs - x.startedMs;
-    x.route.stats.record(x.response === null ? 0 : x.response.status, durationMs);
+    const status = x.response === null ? 0 : countedStatus(x.response.status, x.ending);
+    x.route.stats.record(status, durationMs);
     if (this.#options.accessLog !== null) this.#options.accessLog(x, listener, durationMs);
   }
 

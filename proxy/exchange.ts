@@ -16,7 +16,7 @@ import type { StreamSink } from "../core/stream.ts";
 import { Dispatch } from "./dispatch.ts";
 import { ExchangeState } from "./exchange_state.ts";
 import { Flow } from "./flow.ts";
-import { localReply } from "./local_reply.ts";
+import { lateReply, localReply, replyTo } from "./local_reply.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -55,6 +55,7 @@ export class Exchange extends ExchangeState implements StreamSink<RequestHead>, 
   }
   answer(head: ResponseHead, end: boolean): void {
     this.response = head;
+    if (end) this.ending = head.fields;
     if (this.request.upgrade !== undefined) this.#decide(head);
     this.#responseFlow.head(head, end);
   }
@@ -62,6 +63,7 @@ export class Exchange extends ExchangeState implements StreamSink<RequestHead>, 
     this.#responseFlow.data(bytes, end);
   }
   answerTrailers(fields: Fields): void {
+    this.ending = fields;
     this.#responseFlow.trailers(fields);
   }
 
@@ -71,21 +73,23 @@ export class Exchange extends ExchangeState implements StreamSink<RequestHead>, 
     if (this.#responseFlow.passed) return this.fail(FAULTS["proxy.internal"]);
     this.#requestFlow.close();
     this.#dispatch.stop(this.fault ?? FAULTS["proxy.stopped"]);
-    if (body !== undefined) fields.set("content-length", String(body.length));
+    const reply = replyTo(this.request, status, fields, body);
     const first = this.response === null;
-    this.response = { status, fields };
+    this.response = reply.head;
+    this.ending = reply.head.fields;
     // A reply that replaces a response the filters already saw goes straight out.
     if (!first) this.#responseFlow.close();
     const out = first ? this.#responseFlow : this.downstream;
-    out.head(this.response, body === undefined);
-    if (body !== undefined) out.data(body, true);
+    out.head(reply.head, reply.body === undefined);
+    if (reply.body !== undefined) out.data(reply.body, true);
     return DONE;
   }
   fail(fault: Fault): Verdict {
     this.fault ??= fault;
     if (!this.#responseFlow.passed) return localReply(this, fault);
     this.#requestFlow.close();
-    this.#responseFlow.abort(fault); // too late for a status: cut the message
+    if (lateReply(this, fault)) this.#responseFlow.close();
+    else this.#responseFlow.abort(fault); // too late for a status: cut the message
     this.#dispatch.stop(fault);
     return DONE;
   }

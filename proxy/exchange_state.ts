@@ -1,5 +1,6 @@
 /** What is known of an exchange: where it came from, what was asked and answered. Filters and logs read it. */
 import type { Fault } from "../core/fault.ts";
+import type { Fields } from "../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
 import type { Stream } from "../core/stream.ts";
 import type { Exchange } from "./exchange.ts";
@@ -30,6 +31,8 @@ export abstract class ExchangeState {
   response: ResponseHead | null = null;
   /** The first thing that went wrong, and why. */
   fault: Fault | null = null;
+  /** The fields its response ended with: trailers, or a head that was all of it. */
+  ending: Fields | null = null;
   /** When the exchange became a tunnel; 0: it is none. */
   switchedMs = 0;
   /** State of its filters; see FilterContext. */

@@ -46,6 +46,11 @@ export interface TimeoutConfig {
    * `timeouts.request` of HTTPRoute does.
    */
   readonly untilHead?: boolean;
+  /**
+   * True: for gRPC requests `grpc-timeout` holds too, an explicit limit runs from the end of the
+   * request, and one of untilHead not at all. Set for backends of protocol HTTP2 and GRPC.
+   */
+  readonly grpc?: boolean;
 }
 
 /**
@@ -55,6 +60,8 @@ export interface TimeoutConfig {
  * - `reset`: the connection broke after the request may have been seen. Idempotent methods only.
  * - `status`: the response status is in `codes`. Idempotent methods only.
  * - `timeout`: the attempt ran into backendRequestMs. Idempotent methods only.
+ * - `cancelled`, `deadline-exceeded`, `internal`, `resource-exhausted`, `unavailable`: a gRPC response that
+ *   is nothing but that status. Whoever names one says that such calls may be repeated.
  * - `non-idempotent`: lifts the restriction to GET, HEAD, OPTIONS, TRACE, PUT and DELETE; the operator says it is safe.
  */
 export type RetryCondition =
@@ -62,6 +69,11 @@ export type RetryCondition =
   | "reset"
   | "status"
   | "timeout"
+  | "cancelled"
+  | "deadline-exceeded"
+  | "internal"
+  | "resource-exhausted"
+  | "unavailable"
   | "non-idempotent";
 
 export interface RetryConfig {

@@ -40,8 +40,18 @@ const retry = z.strictObject({
   attempts: count(0, LIMITS.retryAttempts).optional(),
   /** Statuses that count as failed. */
   codes: z.array(count(400, 599)).max(LIMITS.retryCodes).optional(),
-  on: z.array(z.enum(["connect-failure", "reset", "status", "timeout", "non-idempotent"]))
-    .optional(),
+  on: z.array(z.enum([
+    "connect-failure",
+    "reset",
+    "status",
+    "timeout",
+    "cancelled",
+    "deadline-exceeded",
+    "internal",
+    "resource-exhausted",
+    "unavailable",
+    "non-idempotent",
+  ])).optional(),
   backoff: duration.optional(),
   budget: z.strictObject({
     percent: count(0, 100).optional(),

@@ -14,7 +14,12 @@ import {
 import type { Counter } from "../../core/metrics.ts";
 import { Expires } from "../../core/timers.ts";
 import { RetryBudget } from "./budget.ts";
-import { parseRetryConfig, type RetryConfig } from "./config.ts";
+import {
+  GRPC_CONDITIONS,
+  type GrpcCondition,
+  parseRetryConfig,
+  type RetryConfig,
+} from "./config.ts";
 
 export function createRetryFilter(config: unknown, env: FilterEnv): Filter {
   return new RetryFilter(parseRetryConfig(config), env);
@@ -51,6 +56,8 @@ class RetryFilter implements Filter {
   readonly #onStatus: boolean;
   readonly #onTimeout: boolean;
   readonly #anyMethod: boolean;
+  /** gRPC statuses that are tried again; null: none. */
+  readonly #grpc: ReadonlySet<number> | null;
   readonly #retried: Counter;
   readonly #overBudget: Counter;
   readonly #exhausted: Counter;
@@ -67,6 +74,10 @@ class RetryFilter implements Filter {
     this.#onStatus = config.on.includes("status");
     this.#onTimeout = config.on.includes("timeout");
     this.#anyMethod = config.on.includes("non-idempotent");
+    const named = Object.entries(GRPC_CONDITIONS).filter(([name]) =>
+      config.on.includes(name as GrpcCondition)
+    );
+    this.#grpc = named.length === 0 ? null : new Set(named.map(([, status]) => status));
     this.#retried = this.#counter("retried");
     this.#overBudget = this.#counter("over_budget");
     this.#exhausted = this.#counter("exhausted");
@@ -133,8 +144,9 @@ class RetryFilter implements Filter {
   }
 
   #wanted(ctx: FilterContext, outcome: Outcome): boolean {
-    const { fault, status } = outcome;
+    const { fault, status, grpcStatus } = outcome;
     if (fault === null) {
+      if (this.#grpc !== null && this.#grpc.has(grpcStatus)) return true;
       return this.#onStatus && this.#codes.has(status) && this.#mayRepeat(ctx);
     }
     // A fault that a filter raised on purpose (a breaker, an authoriser) is an answer, not a mishap.

@@ -73,6 +73,27 @@ Deno.test("Retry acts only on the conditions it was given", () => {
   }
 });
 
+Deno.test("Retry acts on the gRPC statuses it names, though every call is a POST", () => {
+  const filter = make({ on: ["unavailable", "resource-exhausted"] });
+  const verdict = (grpcStatus: number) =>
+    filter.onOutcome!(new FakeContext("POST"), { ...outcome(1, 200), grpcStatus });
+  assert.deepEqual([14, 8].map(verdict), [RETRY, RETRY]);
+  assert.deepEqual([-1, 0, 1, 4, 13].map(verdict), [
+    CONTINUE,
+    CONTINUE,
+    CONTINUE,
+    CONTINUE,
+    CONTINUE,
+  ]);
+  const all = make({
+    on: ["cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"],
+  });
+  for (const grpcStatus of [1, 4, 8, 13, 14]) {
+    const ctx = new FakeContext("POST");
+    assert.equal(all.onOutcome!(ctx, { ...outcome(1, 200), grpcStatus }), RETRY);
+  }
+});
+
 Deno.test("Retry takes a filter's refusal and a client's leaving for an answer", () => {
   const filter = make();
   for (

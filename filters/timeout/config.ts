@@ -12,6 +12,8 @@ export interface TimeoutConfig {
    * streams live. False or absent: it covers the last byte too, as HTTPRoute's `timeouts.request`.
    */
   readonly untilHead: boolean;
+  /** True: the backend speaks gRPC, whose requests may bring a deadline and whose streams may last. */
+  readonly grpc: boolean;
 }
 
 /** A Gateway API duration can say `99999h99999h99999h99999h`; whoever writes that means "none". */
@@ -23,6 +25,7 @@ export function parseTimeoutConfig(config: unknown): TimeoutConfig {
   const requestMs = reader.integer("requestMs", 0, MAX_TIMEOUT_MS);
   const backendRequestMs = reader.integer("backendRequestMs", 0, MAX_TIMEOUT_MS);
   const untilHead = reader.has("untilHead") && reader.boolean("untilHead");
+  const grpc = reader.has("grpc") && reader.boolean("grpc");
   reader.end();
-  return { requestMs, backendRequestMs, untilHead };
+  return { requestMs, backendRequestMs, untilHead, grpc };
 }
