@@ -191,6 +191,7 @@ const TABLE = {
   ),
   "route.loop": fault("proxy", 508, "The request has passed this proxy before, or too many others"),
   "tunnel.idle": fault("proxy", 408, "No byte went through the tunnel for too long"),
+  "tunnel.refused": fault("upstream", 502, "The other end did not open the tunnel"),
   "tunnel.not_switched": fault(
     "upstream",
     502,

@@ -26,6 +26,12 @@ export interface RequestHead {
  */
 export type Upgrade = "websocket" | "connect";
 
+/**
+ * Names the Service port a sidecar is asked for, `namespace/service:port`, where its workload listens on
+ * more than one. Set by the proxy that asks, taken away by the one that is asked.
+ */
+export const PORT_FIELD = "x-denim-port";
+
 /** A response head; `status` 100–199 only in {@link Sink.info}, save for a 101 that switches. */
 export interface ResponseHead {
   status: number;

@@ -56,10 +56,12 @@ export type Phase = typeof IDLE | typeof HEAD | typeof BUSY;
 
 /** A connection's protocol engine. Does no I/O, reads no clock, never throws. */
 export interface Codec {
-  readonly protocol: "h1" | "h2";
+  readonly protocol: "h1" | "h2" | "tcp";
   readonly phase: Phase;
   /** A server codec's: bytes of a request body are wanted, and we do not hold them back. */
   readonly awaitsBody?: boolean;
+  /** The connection stands and the codec is in place: for protocols in which nobody need say a word first. */
+  connected?(): void;
   /** Feeds bytes as they came off the socket; any split of the same input gives the same events. */
   receive(bytes: Uint8Array): void;
   /**

@@ -20,6 +20,11 @@ export function createAccessLog(write: (line: string) => void, nowMs: () => numb
       ...grpcMember(x),
       fault: x.fault === null ? "" : x.fault.code,
       duration_ms: Math.round(durationMs * 1000) / 1000,
+      ...(x.switchedMs === 0 ? {} : {
+        tunnel_ms: Math.round(x.arrival.monotonicMs() - x.switchedMs),
+        bytes_up: x.tunnelledUp,
+        bytes_down: x.tunnelledDown,
+      }),
       route: x.routeName,
       backend: x.backendName,
       version: x.version.slice(0, 12),

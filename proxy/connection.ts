@@ -3,9 +3,10 @@ import type { Socket } from "node:net";
 import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers";
 import { BUFFERED } from "../core/buffered.ts";
-import type { Codec, Wire } from "../core/stream.ts";
+import type { Codec } from "../core/stream.ts";
 import type { Fault } from "../core/fault.ts";
 import { read } from "./scavenge.ts";
+import type { ResettableWire } from "./tunnel.ts";
 
 /** Bytes queued on one connection above which its feeders are paused; less while memory is tight. */
 export const HIGH_WATER_BYTES = 256 * 1024, TIGHT_WATER_BYTES = 32 * 1024;
@@ -55,7 +56,7 @@ export interface ConnectionOwner {
   gone(connection: Connection): void;
 }
 
-export class Connection implements Wire {
+export class Connection implements ResettableWire {
   readonly socket: Socket;
   codec!: Codec;
   /** Monotonic milliseconds of the last byte in either direction; kept by the owner's sweep. */
@@ -134,6 +135,10 @@ export class Connection implements Wire {
   }
   destroy(): void {
     this.socket.destroy();
+  }
+  reset(): void {
+    if (this.socket.connecting || this.socket.destroyed) this.socket.destroy();
+    else this.socket.resetAndDestroy();
   }
 
   /** Ends it for a reason the codec cannot know: refused identity, connect timeout, idle. */

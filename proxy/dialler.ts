@@ -10,8 +10,9 @@ import type { BackendSpec, EndpointSpec } from "../control/schema/snapshot.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { PENDING_CODEC } from "./pending_codec.ts";
 import { admitPeer, type MeshIdentity } from "./tls/mod.ts";
+import type { ResettableWire } from "./tunnel.ts";
 import { type MuxConnection, MuxPool } from "./upstream/mux_pool.ts";
-import { Pool, type PooledConnection, type RequestPool } from "./upstream/pool.ts";
+import { Pool, type PooledConnection, type PoolLimits, type RequestPool } from "./upstream/pool.ts";
 
 type Client = ClientCodec<RequestHead, ResponseHead>;
 
@@ -23,6 +24,7 @@ export interface DiallerDeps {
   readonly identity: () => MeshIdentity | null;
   readonly h1: (wire: Wire) => Client;
   readonly h2: (wire: Wire) => MuxClient;
+  readonly raw: (wire: ResettableWire) => Client;
   readonly wheel: Wheel;
   readonly log: Log;
   readonly monotonicMs: () => number;
@@ -41,9 +43,13 @@ export function createDialler(
       identity: endpoint.identity ?? null,
       connectTimeoutMs: backend.connectTimeoutMs,
     };
-    const single = (): Pool =>
-      new Pool(backend.pool, (pool) => new Outlet(deps, target, pool), deps.monotonicMs);
-    if (target.identity === null) return single();
+    const pool = (limits: PoolLimits, codec: DiallerDeps["h1"] | DiallerDeps["raw"]): Pool =>
+      new Pool(limits, (pool) => new Outlet(deps, target, pool, codec), deps.monotonicMs);
+    const single = (): Pool => pool(backend.pool, deps.h1);
+    if (target.identity === null) {
+      // A connection that nobody has asked for is no use: it would be the first thing a server greets.
+      return backend.protocol === "tcp" ? pool({ ...backend.pool, warmUp: 0 }, deps.raw) : single();
+    }
     const mux = (pool: MuxPool): MuxConnection => new MuxOutlet(deps, target, pool);
     return new MuxPool(backend.pool, mux, single, deps.monotonicMs);
   };
@@ -147,22 +153,28 @@ abstract class Dialling extends Expires implements ConnectionOwner {
   }
 }
 
-/** One connection that carries one request at a time. */
+/** One connection that carries one request, or one tunnel, at a time. */
 class Outlet extends Dialling implements PooledConnection {
   readonly #pool: Pool;
   readonly codec: Client;
   idleSinceMs = 0;
   #inUse = true;
 
-  constructor(deps: DiallerDeps, target: Target, pool: Pool) {
+  constructor(
+    deps: DiallerDeps,
+    target: Target,
+    pool: Pool,
+    codec: (wire: ResettableWire) => Client,
+  ) {
     super(deps, target, ["http/1.1"], false);
     this.#pool = pool;
-    this.codec = deps.h1(this.connection);
+    this.codec = codec(this.connection);
     this.connection.codec = this.codec;
   }
 
   /** One that was opened ahead of any request is free at once. */
   protected opened(): void {
+    this.codec.connected?.();
     this.received();
   }
 

@@ -266,8 +266,12 @@ class Attempt implements StreamSink<ResponseHead> {
   }
 }
 
-/** RFC 9110 9.2.2: methods a client may repeat when it cannot know whether the first try was seen. */
+/**
+ * RFC 9110 9.2.2: methods a client may repeat when it cannot know whether the first try was seen; and
+ * CONNECT, because nothing passes before the tunnel stands.
+ */
 function isRepeatable(method: string): boolean {
-  return method === "GET" || method === "HEAD" || method === "PUT" || method === "DELETE" ||
+  return method === "CONNECT" || method === "GET" || method === "HEAD" || method === "PUT" ||
+    method === "DELETE" ||
     method === "OPTIONS" || method === "TRACE";
 }

@@ -19,7 +19,10 @@ import type { Exchange } from "./exchange.ts";
 import { H1Client, H1Server } from "./h1/mod.ts";
 import { H2Client } from "./h2/client.ts";
 import { H2Server } from "./h2/server.ts";
+import { RawClient } from "./l4/client.ts";
+import { RawServer } from "./l4/server.ts";
 import { type BindOptions, Listener, type ListenerLimits } from "./listener.ts";
+import { upstreamListener } from "./options.ts";
 import { Overload, type OverloadLimits } from "./overload.ts";
 import { RouteStats } from "./route_stats.ts";
 import type { ListenerRuntime, Route } from "./snapshot.ts";
@@ -61,6 +64,8 @@ export class Engine {
   readonly #wheel: Wheel;
   readonly #listeners = new Map<string, Listener>();
   readonly #addresses = new Map<string, string>();
+  /** Upstreams: listeners of bare TCP that serve the outbound routes, by name; the `host:port` each stands for. */
+  readonly #upstreams = new Map<string, string>();
   readonly #notReady: ListenerRuntime;
   readonly #shed: ListenerRuntime;
   readonly #overload: Overload;
@@ -85,6 +90,7 @@ export class Engine {
       identity: () => this.#identity,
       h1: (wire) => new H1Client(wire),
       h2: (wire) => new H2Client(wire, { nowMs: () => clock.monotonicMs() }),
+      raw: (wire) => new RawClient(wire),
       monotonicMs: () => clock.monotonicMs(),
       wheel: this.#wheel,
       log,
@@ -145,13 +151,20 @@ export class Engine {
     const listener = this.#listener(
       name,
       mesh,
-      this.#runtime?.listeners.get(name) ?? this.#notReady,
+      this.#routesOf(name, this.#runtime) ?? this.#notReady,
     );
     const bound = await listener.listen(...this.#place(name, host, port));
     const address = `${bound.host}:${bound.port}`;
     this.#listeners.set(name, listener);
     this.#addresses.set(name, address);
     return address;
+  }
+
+  /** Opens a local port whose connections all become tunnels to `authority`, by the outbound routes. */
+  async openUpstream(authority: string, host: string, port: number): Promise<string> {
+    const name = upstreamListener(authority);
+    this.#upstreams.set(name, authority);
+    return await this.open(name, host, port, false);
   }
 
   /** Puts a snapshot in force, whole or not at all; rejects with the reason. */
@@ -175,9 +188,11 @@ export class Engine {
 
   /** Ends every listener gracefully, the workload's own way out last: its last answers may need it. */
   async drain(deadlineMs: number): Promise<void> {
-    const ending = [...this.#listeners].filter(([name]) => name !== "outbound");
-    await Promise.all(ending.map(([, listener]) => listener.drain(deadlineMs)));
-    await this.#listeners.get("outbound")?.drain(deadlineMs);
+    const own = (name: string): boolean => name === "outbound" || this.#upstreams.has(name);
+    for (const turn of [false, true]) {
+      const ending = [...this.#listeners].filter(([name]) => own(name) === turn);
+      await Promise.all(ending.map(([, listener]) => listener.drain(deadlineMs)));
+    }
     clearInterval(this.#sweeper);
     this.#unwatch();
     for (const pool of this.#compiler.pools()) pool.drain();
@@ -237,7 +252,7 @@ export class Engine {
     this.#runtime = runtime;
     for (const [name, listener] of opened) this.#listeners.set(name, listener);
     for (const [name, listener] of this.#listeners) {
-      const next = runtime.listeners.get(name);
+      const next = this.#routesOf(name, runtime);
       if (next !== undefined) listener.runtime = next;
       else if (old?.listeners.has(name)) this.#close(name, listener);
     }
@@ -255,6 +270,7 @@ export class Engine {
           spec.name,
           spec.tls === "mesh",
           runtime.listeners.get(spec.name)!,
+          spec.protocol === "tcp",
         );
         const host = spec.address ?? this.#options.listenAddress;
         const bound = await listener.listen(...this.#place(spec.name, host, spec.port));
@@ -291,15 +307,25 @@ export class Engine {
     void listener.drain(30_000);
   }
 
-  #listener(name: string, mesh: boolean, runtime: ListenerRuntime): Listener {
+  /** What a listener is to do with requests by `runtime`; null: nothing. */
+  #routesOf(name: string, runtime: RuntimeSnapshot | null): ListenerRuntime | undefined {
+    return runtime?.listeners.get(this.#upstreams.has(name) ? "outbound" : name);
+  }
+
+  #listener(name: string, mesh: boolean, runtime: ListenerRuntime, tcp = false): Listener {
     const { clock, log, metrics, limits } = this.#options;
+    const bare = tcp || this.#upstreams.has(name);
+    const authority = (): string => this.#upstreams.get(name) ?? this.#addresses.get(name) ?? "";
     return new Listener(name, runtime, {
       clock,
       log,
       metrics,
       identity: mesh ? this.#identity : null,
+      bare,
       codec: (wire, accept, how) =>
-        how.h2
+        bare
+          ? new RawServer(wire, accept, authority())
+          : how.h2
           ? new H2Server(wire, accept, { nowMs: () => clock.monotonicMs() })
           : new H1Server(wire, accept, { scheme: how.tls ? "https" : "http", date: this.#date }),
       ...(limits === undefined ? {} : { limits }),

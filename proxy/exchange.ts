@@ -117,9 +117,12 @@ export class Exchange extends ExchangeState implements StreamSink<RequestHead>, 
     if (held & RESPONSE) this.#responseFlow.resume();
   }
 
-  /** Bytes a tunnel has carried, both ways. */
-  get tunnelled(): number {
-    return this.#requestFlow.tunnelled + this.#responseFlow.tunnelled;
+  /** Bytes a tunnel has carried from the client and to it. */
+  get tunnelledUp(): number {
+    return this.#requestFlow.tunnelled;
+  }
+  get tunnelledDown(): number {
+    return this.#responseFlow.tunnelled;
   }
 
   /** The answer to a request for a tunnel: a switch, or an ordinary response and no byte of a tunnel. */

@@ -5,7 +5,7 @@ import type { Clock } from "../core/clock.ts";
 import { FAULTS } from "../core/fault.ts";
 import type { Log } from "../core/log.ts";
 import type { Counter, Gauge, Metrics } from "../core/metrics.ts";
-import { type Accept, BUSY, type Codec, type Wire } from "../core/stream.ts";
+import { type Accept, BUSY, type Codec } from "../core/stream.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { Exchange } from "./exchange.ts";
@@ -18,10 +18,11 @@ import {
   admitPeer,
   type AdmittedPeer,
   type MeshIdentity,
-  type Refusal,
   refuseHandshake,
   stillTrusted,
 } from "./tls/mod.ts";
+import type { ResettableWire } from "./tunnel.ts";
+import { Tunnels } from "./tunnels.ts";
 
 /** Named limits of accepted connections; `tests/integration/listener_limits_test.ts` drives each. */
 export interface ListenerLimits extends PatienceLimits {
@@ -61,12 +62,14 @@ export interface ListenerDeps {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly codec: (
-    wire: Wire,
+    wire: ResettableWire,
     accept: Accept<RequestHead, ResponseHead>,
     how: { readonly tls: boolean; readonly h2: boolean },
   ) => Codec;
   /** The identity to serve with, and by whose bundle callers are judged; null: plaintext. */
   readonly identity: MeshIdentity | null;
+  /** Its clients speak no HTTP and cannot be told why they are refused: it is logged. */
+  readonly bare?: boolean;
   readonly limits?: Partial<ListenerLimits>;
   /** Judges at each new request whether it can be taken. */
   readonly overload: Overload;
@@ -88,7 +91,7 @@ export class Listener implements ConnectionOwner {
   readonly #refused: Counter;
   readonly #open: Gauge;
   readonly #refusals: RefusalLog;
-  readonly #tunnels = new Map<Exchange, { bytes: number; movedMs: number }>();
+  readonly #tunnels: Tunnels;
   #draining = false;
   #unwatch: () => void = () => {};
 
@@ -107,6 +110,7 @@ export class Listener implements ConnectionOwner {
       labels,
     );
     this.#open = metrics.gauge("denim_connections_open", "Connections open now", labels);
+    this.#tunnels = new Tunnels(metrics, name);
     const options = { noDelay: true, allowHalfOpen: true };
     if (identity === null) {
       this.#server = createServer(options, (socket) => this.#accept(socket, null));
@@ -166,22 +170,18 @@ export class Listener implements ConnectionOwner {
   received(_connection: Connection): void {}
 
   switched(x: Exchange, nowMs: number): void {
-    this.#tunnels.set(x, { bytes: 0, movedMs: nowMs });
+    this.#tunnels.add(x, nowMs);
   }
   ended(x: Exchange): void {
-    if (x.switchedMs > 0) this.#tunnels.delete(x);
+    if (x.switchedMs > 0) this.#tunnels.ended(x);
+    else if (this.deps.bare === true) this.#unopened(x);
     this.deps.ended(x, this.name);
   }
 
   /** Ends connections and tunnels that wait too long; called every second. */
   sweep(): void {
     const now = this.deps.clock.monotonicMs();
-    for (const [x, seen] of this.#tunnels) {
-      if (x.tunnelled !== seen.bytes) {
-        seen.bytes = x.tunnelled;
-        seen.movedMs = now;
-      } else if (now - seen.movedMs > this.#limits.tunnelIdleMs) x.fail(FAULTS["tunnel.idle"]);
-    }
+    this.#tunnels.sweep(now, this.#limits.tunnelIdleMs);
     for (const [connection, inlet] of this.#inlets) {
       if (!this.#mayStay(inlet, now)) connection.codec.drain();
       // A request without end must not keep a peer in that would be refused at the door.
@@ -235,9 +235,21 @@ export class Listener implements ConnectionOwner {
     socket.destroy();
   }
 
-  #refuse(remote: string, { reason, detail }: Refusal): void {
+  #refuse(
+    remote: string,
+    { reason, detail }: { readonly reason: string; readonly detail: string },
+  ): void {
     this.#refused.add();
     this.#refusals.write({ listener: this.name, reason, detail, remote });
+  }
+
+  /** A client that was there to hear of it got no tunnel. */
+  #unopened(x: Exchange): void {
+    const fault = x.fault ?? FAULTS["tunnel.refused"];
+    if (fault.code === "downstream.gone") return;
+    // What the other end said of it is worth more than that it refused.
+    const reason = x.response?.fields.get("denim-fault") ?? fault.code;
+    this.#refuse(x.remote, { reason, detail: fault.detail });
   }
 
   /** RFC 9110 15.5.9: says 408 while that still means something; the next look cuts who does not go. */
@@ -283,6 +295,7 @@ export class Listener implements ConnectionOwner {
     this.#inlets.set(connection, inlet);
     this.#open.set(this.#inlets.size);
     if (this.#draining && alpn === "h2") connection.codec.drain();
+    connection.codec.connected?.();
   }
 }
 

@@ -12,6 +12,7 @@ import type { NodeRef, Snapshot } from "../control/schema/snapshot.ts";
 import { createAccessLog } from "./access_log.ts";
 import { type AdminServer, type AdminView, startAdmin } from "./admin/server.ts";
 import { AppHealth } from "./app_health.ts";
+import { withApp } from "./config/app_ports.ts";
 import { obtainIdentity } from "./config/join.ts";
 import { LastGood } from "./config/last_good.ts";
 import { Modules } from "./config/modules.ts";
@@ -107,7 +108,7 @@ export async function startProxy(
   const admin = startAdmin(options.admin.host, options.admin.port, view);
   const serving = Promise.withResolvers<void>();
   const apply = async (snapshot: Snapshot): Promise<void> => {
-    await engine.apply(withApp(snapshot, options));
+    await engine.apply(options.mode === "sidecar" ? withApp(snapshot, options) : snapshot);
     serving.resolve();
   };
   const kept = await lastGood.read(node);
@@ -155,20 +156,15 @@ function nodeOf(options: SidecarOptions | GatewayOptions): NodeRef {
     : { kind: "gateway", namespace: options.namespace, name: options.gateway };
 }
 
-/** Opens the sidecar's two listeners; returns where other sidecars reach it. */
+/** Opens the sidecar's listeners; returns where other sidecars reach it. */
 async function openSidecar(engine: Engine, options: SidecarOptions): Promise<string> {
   const { inbound, outbound, advertise } = options;
   const address = await engine.open("inbound", inbound.host, inbound.port, true);
   await engine.open("outbound", outbound.host, outbound.port, false);
+  for (const { authority, bind } of options.upstreams) {
+    await engine.openUpstream(authority, bind.host, bind.port);
+  }
   return advertise ?? address;
-}
-
-/** The control plane does not know where the workload listens; its sidecar does. */
-function withApp(snapshot: Snapshot, options: SidecarOptions | GatewayOptions): Snapshot {
-  const app = snapshot.backends["app"];
-  if (options.mode !== "sidecar" || app === undefined) return snapshot;
-  const endpoints = [{ address: `${options.app.host}:${options.app.port}` }];
-  return { ...snapshot, backends: { ...snapshot.backends, app: { ...app, endpoints } } };
 }
 
 /** A snapshot from disk that does not compile any more is no reason not to start. */

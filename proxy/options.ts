@@ -54,6 +54,18 @@ export interface ControlOptions {
   readonly state: string;
 }
 
+/** A local port for clients that speak neither HTTP nor CONNECT. */
+export interface UpstreamOptions {
+  /** `name:port` of the Service, as the workload would dial it. */
+  readonly authority: string;
+  readonly bind: Bind;
+}
+
+/** The name of the listener that stands for an upstream. */
+export function upstreamListener(authority: string): string {
+  return `upstream ${authority}`;
+}
+
 /** The proxy beside one workload. */
 export interface SidecarOptions extends CommonOptions, ControlOptions {
   readonly mode: "sidecar";
@@ -62,6 +74,10 @@ export interface SidecarOptions extends CommonOptions, ControlOptions {
   readonly labels: Readonly<Record<string, string>>;
   /** Where the workload itself listens, in plaintext. */
   readonly app: Bind;
+  /** Where it listens for Service ports with a targetPort, by that; others are at `app`'s host. */
+  readonly appPorts: ReadonlyMap<number, Bind>;
+  /** Local ports that lead to a Service port of protocol TCP or TLS. */
+  readonly upstreams: readonly UpstreamOptions[];
   readonly inbound: Bind;
   readonly outbound: Bind;
   /** `host:port` other sidecars are told, when it is not where `inbound` binds. */

@@ -8,10 +8,16 @@ export class RouteStats {
   readonly listener: string;
   readonly route: string;
   readonly backend: string;
+  readonly #metrics: Metrics;
   readonly #byClass: readonly Counter[];
   readonly #duration: Histogram;
 
+  /** Most routes never carry a tunnel. */
+  #up: Counter | null = null;
+  #down: Counter | null = null;
+
   constructor(metrics: Metrics, listener: string, route: string, backend: string) {
+    this.#metrics = metrics;
     this.listener = listener;
     this.route = route;
     this.backend = backend;
@@ -32,6 +38,21 @@ export class RouteStats {
   record(status: number, durationMs: number): void {
     this.#byClass[status >= 100 && status < 600 ? (status / 100) | 0 : 0]!.add();
     this.#duration.record(durationMs);
+  }
+
+  /** Bytes of a tunnel since the last call, from the client and to it. */
+  carried(up: number, down: number): void {
+    this.#up ??= this.#bytes("up");
+    this.#down ??= this.#bytes("down");
+    this.#up.add(up);
+    this.#down.add(down);
+  }
+
+  #bytes(direction: "up" | "down"): Counter {
+    const { listener, route, backend } = this;
+    const help = "Bytes tunnels have carried: up from the client, down to it";
+    const labels = { listener, route, backend, direction };
+    return this.#metrics.counter("denim_tunnel_bytes_total", help, labels);
   }
 
   report(): RouteReport {

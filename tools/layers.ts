@@ -18,6 +18,7 @@ const SCHEMA_READERS: readonly string[] = ["proxy/config/", "proxy/main.ts"];
 const STRANGERS: readonly string[] = [
   "proxy/h1/",
   "proxy/h2/",
+  "proxy/l4/",
   "proxy/tls/",
   "proxy/routing/",
   "proxy/upstream/",

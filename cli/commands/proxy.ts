@@ -7,10 +7,12 @@ import { EXIT, untilStopped, verb } from "../verb.ts";
 import { type RunningProxy, startProxy, startStandalone } from "../../proxy/main.ts";
 import { PROXY_HEAP_MIB } from "../../proxy/launch.ts";
 import type {
+  Bind,
   ControlOptions,
   ProxyOptions,
   StandaloneOptions,
   SupervisedOptions,
+  UpstreamOptions,
 } from "../../proxy/options.ts";
 
 /**
@@ -26,6 +28,18 @@ const SPEC: CommandSpec = {
   flags: {
     service: { value: "NAME", help: "Sidecar: name the workload registers under" },
     app: { value: "HOST:PORT", help: "Sidecar: where the workload listens" },
+    "app-port": {
+      value: "PORT=HOST:PORT",
+      many: true,
+      help:
+        "Sidecar: where the workload listens for the targetPort PORT of a Service port, when that " +
+        "is not PORT on the host of --app",
+    },
+    upstream: {
+      value: "NAME:PORT=HOST:PORT",
+      many: true,
+      help: "Sidecar: a local port that leads to a Service port of protocol TCP or TLS",
+    },
     label: { value: "KEY=VALUE", many: true, help: "Sidecar: a label Services can select on" },
     inbound: { value: "HOST:PORT", default: "127.0.0.1:0", help: "Sidecar: mTLS from others" },
     outbound: { value: "HOST:PORT", default: "127.0.0.1:0", help: "Sidecar: from the workload" },
@@ -157,6 +171,8 @@ export function readOptions(args: Args): ProxyOptions {
     service: args.text("service"),
     labels: Object.fromEntries(args.all("label").map(parseLabel)),
     app: args.place("app"),
+    appPorts: new Map(args.all("app-port").map(parseAppPort)),
+    upstreams: args.all("upstream").map(parseUpstream),
     inbound: args.place("inbound"),
     outbound: args.place("outbound"),
     advertise: args.find("advertise"),
@@ -191,6 +207,28 @@ function parseLabel(text: string): [string, string] {
   const equals = text.indexOf("=");
   if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
   throw new UsageError(`--label is "${text}"; wanted KEY=VALUE such as version=v2`);
+}
+
+function parseAppPort(text: string): [number, Bind] {
+  const parts = /^(\d{1,5})=(.+)$/.exec(text);
+  const port = Number(parts?.[1]);
+  if (parts !== null && port >= 1 && port <= 65535) {
+    return [port, parsePlace("--app-port", parts[2]!)];
+  }
+  throw new UsageError(
+    `--app-port is "${text}"; wanted PORT=HOST:PORT such as 5432=127.0.0.1:15432`,
+  );
+}
+
+function parseUpstream(text: string): UpstreamOptions {
+  const parts = /^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?:(\d{1,5}))=(.+)$/.exec(text);
+  const port = Number(parts?.[3]);
+  if (parts !== null && port >= 1 && port <= 65535) {
+    return { authority: parts[1]!, bind: parsePlace("--upstream", parts[4]!) };
+  }
+  throw new UsageError(
+    `--upstream is "${text}"; wanted NAME:PORT=HOST:PORT such as db:5432=127.0.0.1:15432`,
+  );
 }
 
 function levelOf(text: string): ProxyOptions["logLevel"] {

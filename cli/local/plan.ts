@@ -16,6 +16,8 @@ export interface WorkloadPlan {
   readonly app: AppPlan | null;
   /** `host:port` of an app that runs already; with it `app` is null. */
   readonly appAddress?: string;
+  /** More flags of its sidecar. */
+  readonly flags?: readonly string[];
 }
 
 export interface AppPlan {
@@ -121,6 +123,7 @@ export function sidecarArgs(
     at(places, `${key}.outbound`),
     "--admin",
     at(places, `${key}.admin`),
+    ...workload.flags ?? [],
     ...more,
   ]);
 }

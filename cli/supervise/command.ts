@@ -3,8 +3,8 @@ import { type Args, type CommandSpec, UsageError } from "../args.ts";
 import { EXIT, untilStopped } from "../verb.ts";
 import { systemClock } from "../../core/clock.ts";
 import { stderrLog } from "../../core/log.ts";
-import type { Bind, ProxyOptions } from "../../proxy/options.ts";
 import { PROXY_HEAP_MIB, proxyRights, proxyV8Flags } from "../../proxy/launch.ts";
+import { type Bind, type ProxyOptions, upstreamListener } from "../../proxy/options.ts";
 import { Supervisor } from "./supervisor.ts";
 
 export const MAX_WORKERS = 64;
@@ -53,7 +53,14 @@ export async function supervise(
 /** Listeners whose place the command line knows. */
 function listenersOf(options: ProxyOptions): ReadonlyMap<string, Bind> {
   if (options.mode !== "sidecar") return new Map();
-  return new Map([["inbound", options.inbound], ["outbound", options.outbound]]);
+  return new Map([
+    ["inbound", options.inbound],
+    ["outbound", options.outbound],
+    ...options.upstreams.map(({ authority, bind }): [string, Bind] => [
+      upstreamListener(authority),
+      bind,
+    ]),
+  ]);
 }
 
 /** The command line of one worker: the same proxy, with the rights it needs and no more. */

@@ -15,7 +15,12 @@ const MODULE = { module: { name: "acme/tag" } };
 
 const ACCEPTED: [kind: string, what: string, spec: Fields][] = [
   ["Service", "several named ports", {
-    ports: [{ name: "a", port: 1 }, { name: "b", port: 2, protocol: "HTTP" }],
+    ports: [
+      { name: "a", port: 1 },
+      { name: "b", port: 2, protocol: "HTTP" },
+      { port: 3, protocol: "TCP", targetPort: 3000 },
+      { port: 4, protocol: "TLS" },
+    ],
   }],
   ["Service", "a subset", { ...PORTS, from: "reviews", selector: { version: "v1" } }],
   ["Service", "addresses of all forms", {
@@ -60,6 +65,18 @@ for (const [kind, what, spec] of ACCEPTED) {
 
 const REFUSED: [kind: string, what: string, spec: Fields, problem: RegExp][] = [
   ["Service", "no ports", { ports: [] }, /^spec\.ports is empty/],
+  [
+    "Service",
+    "a protocol it does not carry",
+    { ports: [{ port: 1, protocol: "UDP" }] },
+    /^spec\.ports\[0\]\.protocol is "UDP", wanted "HTTP", "TCP" or "TLS"/,
+  ],
+  [
+    "Service",
+    "a targetPort beside addresses",
+    { ports: [{ port: 1, targetPort: 2 }], endpoints: ["a:1"] },
+    /^spec\.ports\[0\]\.targetPort stands beside endpoints/,
+  ],
   [
     "Service",
     "a port twice",

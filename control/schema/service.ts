@@ -29,8 +29,21 @@ function isAddress(text: string): boolean {
 const servicePort = z.strictObject({
   name: label.optional(),
   port,
-  protocol: z.literal("HTTP", wanted('"HTTP", the only protocol of this version')).optional(),
+  /**
+   * HTTP (the default), or what is carried as it is: TCP, or TLS between the client and the workload. A
+   * Gateway's TLSRoute leads to TLS and TCP ports, a TCPRoute too, an HTTPRoute to HTTP ports.
+   */
+  protocol: z.enum(["HTTP", "TCP", "TLS"], wanted('"HTTP", "TCP" or "TLS"')).optional(),
+  /** Where the workload listens for this port; absent: at the main port its sidecar was told of. */
+  targetPort: port.optional(),
 });
+
+/** Whether connections to a port are carried as they are, in tunnels. */
+export function isTunnelled(one: ServicePort): boolean {
+  return one.protocol === "TCP" || one.protocol === "TLS";
+}
+
+export type ServicePort = z.infer<typeof servicePort>;
 
 export const service = z.strictObject({
   apiVersion: z.literal(DENIM_API),
@@ -55,6 +68,16 @@ export const service = z.strictObject({
         ["endpoints"],
         "stands beside from or selector; a Service has fixed addresses or workloads, not both",
       );
+    }
+    if (endpoints !== undefined) {
+      ports.forEach((one, at) => {
+        if (one.targetPort === undefined) return;
+        problem(
+          ctx,
+          ["ports", at, "targetPort"],
+          "stands beside endpoints, which name their own ports; it is for workloads of the mesh",
+        );
+      });
     }
     const numbers = ports.map((one) => one.port);
     const names = ports.map((one) => one.name);

@@ -9,7 +9,11 @@ export interface Snapshot {
   readonly version: string;
   readonly node: NodeRef;
   readonly listeners: readonly ListenerSpec[];
-  /** By backend name: `namespace/service:port`; the inbound backend is `app`. */
+  /**
+   * By backend name: `namespace/service:port`. Backends of an inbound listener are the workload's own
+   * ports: `app`, `app:PORT` where a Service names one; with `/tcp` at the end, for tunnels. The sidecar
+   * knows their addresses.
+   */
   readonly backends: Readonly<Record<string, BackendSpec>>;
   readonly modules: readonly ModuleRef[];
   readonly trust: TrustSpec;
@@ -33,6 +37,8 @@ export interface ListenerSpec {
   readonly port?: number;
   readonly address?: string;
   readonly tls: ListenerTls;
+  /** What its connections carry; absent: HTTP. `tcp`: each is one tunnel. */
+  readonly protocol?: "tcp";
   /** `keep`: paths with an escaped slash or backslash are routed and forwarded. Absent: they get 400. */
   readonly escapedSlashes?: "keep";
   /** Names the metrics and pages use for the traffic of this listener. */
@@ -62,6 +68,8 @@ export interface RouteSpec {
   readonly name: string;
   /** OR of ANDs; empty: everything, as the prefix `/` does. */
   readonly matches: readonly MatchSpec[];
+  /** Takes what asks for a tunnel (CONNECT, bare TCP) and nothing else; absent: takes everything but that. */
+  readonly tunnel?: true;
   /** In chain order; built-in policies and Wasm filters alike. */
   readonly filters: readonly FilterSpec[];
   /** Empty when a filter always answers (redirect). A name that is not in `backends` answers 500 for its share. */
@@ -102,6 +110,8 @@ export interface FilterSpec {
 export interface BackendSpec {
   readonly name: string;
   readonly endpoints: readonly EndpointSpec[];
+  /** What endpoints without an identity speak; absent: HTTP/1.1. `tcp`: whatever comes through a tunnel. */
+  readonly protocol?: "tcp";
   readonly balancer: BalancerSpec;
   readonly connectTimeoutMs: number;
   readonly pool: PoolSpec;

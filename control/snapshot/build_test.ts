@@ -573,3 +573,55 @@ spec: {ports: [{port: 80}], endpoints: ["127.0.0.1:7", "127.0.0.1:6"]}
   throws(() => buildStandalone(read(DEMO)), /the configuration has none; wanted exactly one/);
   throws(() => buildStandalone(resources, { gateway: "x" }), /"x" was asked for/);
 });
+
+const PORTS = `
+apiVersion: denim.dev/v1
+kind: Service
+metadata: {name: reviews}
+spec:
+  ports:
+    - {port: 80}
+    - {port: 9090, targetPort: 9091}
+    - {port: 5432, protocol: TCP, targetPort: 5433}
+    - {port: 8443, protocol: TLS}
+`;
+
+Deno.test("buildSnapshot leads tunnels to TCP and TLS ports and tells the sidecar which port is meant", () => {
+  const snapshot = build(PORTS);
+  const route = (port: number) => host(snapshot, "reviews", "outbound", port).routes[0]!;
+  same([80, 9090, 5432, 8443].map((port) => route(port).tunnel), [
+    undefined,
+    undefined,
+    true,
+    true,
+  ]);
+  const field = (port: number) =>
+    route(port).backends[0]!.filters.filter((one) => one.kind === "request-headers")
+      .map((one) => one.config);
+  const set = (value: string) => [{ set: [{ name: "x-denim-port", value }], add: [], remove: [] }];
+  same(field(80), []);
+  same(field(9090), set("default/reviews:9090"));
+  same(field(5432), set("default/reviews:5432"));
+  same(field(8443), set("default/reviews:8443"));
+  const backend = (port: number) => snapshot.backends[`default/reviews:${port}`]!;
+  same([80, 9090, 5432, 8443].map((port) => backend(port).protocol), [
+    undefined,
+    undefined,
+    "tcp",
+    "tcp",
+  ]);
+});
+
+Deno.test("buildSnapshot opens a sidecar to the ports of its own Services and refuses others by name", () => {
+  const mine = listener(build(PORTS, sidecar("reviews")), "inbound").hosts[0]!.routes;
+  same(mine.map((one) => [one.name, one.tunnel ?? false, one.backends[0]!.backend]), [
+    ["default/reviews:9090", false, "app:9091"],
+    ["default/reviews:5432", true, "app:5433/tcp"],
+    ["default/reviews:8443", true, "app/tcp"],
+    ["default/reviews:unknown-port", false, "unknown-port"],
+    ["default/reviews", false, "app"],
+  ]);
+  const other = build(PORTS, sidecar("web"));
+  same(listener(other, "inbound").hosts[0]!.routes.map((one) => one.name), ["default/web"]);
+  same(Object.keys(other.backends).filter((name) => name.startsWith("app")), ["app"]);
+});

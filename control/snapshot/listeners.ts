@@ -1,24 +1,14 @@
 /** The listeners of a node: a sidecar's inbound and outbound, or those of a Gateway. */
 import { fullName } from "../schema/common.ts";
-import {
-  BALANCER_DEFAULT,
-  CONNECT_TIMEOUT_MS,
-  INBOUND_RETRY,
-  POOL_DEFAULTS,
-} from "../schema/defaults.ts";
-import type { TypedFilterSpec } from "../schema/filter_config.ts";
 import type { Gateway, GatewayListener } from "../schema/gateway.ts";
 import type { HttpRoute, ParentRef } from "../schema/http_route.ts";
-import type { Service } from "../schema/service.ts";
+import { isTunnelled, type Service } from "../schema/service.ts";
 import type { HostSpec, ListenerSpec, RouteSpec } from "../schema/snapshot.ts";
-import { chainOf } from "./filters.ts";
-import { compare, isServiceParent, parentName } from "./mesh.ts";
+import { inboundListener } from "./inbound.ts";
+import { compare, isServiceParent, parentName, portOf } from "./mesh.ts";
 import { implicitRoute, routeSpecs } from "./routes.ts";
 import { type Level, serviceLevels, targetLevels } from "./settings.ts";
-import { selects, Work } from "./work.ts";
-
-/** The backend of an inbound listener; the proxy puts the address of its app there. */
-export const APP_BACKEND = "app";
+import { Work } from "./work.ts";
 
 export function sidecarListeners(work: Work): ListenerSpec[] {
   const { namespace } = work.node;
@@ -28,55 +18,9 @@ export function sidecarListeners(work: Work): ListenerSpec[] {
   });
   work.adopt(outbound);
   return [
-    inbound(work),
+    inboundListener(work),
     { name: "outbound", role: "outbound", tls: "none", hosts: outbound.hosts },
   ];
-}
-
-function inbound(work: Work): ListenerSpec {
-  const { namespace, name } = work.node;
-  work.add({
-    name: APP_BACKEND,
-    endpoints: [],
-    balancer: { algorithm: BALANCER_DEFAULT },
-    connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    pool: POOL_DEFAULTS,
-    outlier: null, // there is one app; ejecting it would only answer faster
-  });
-  const bindings = servicesOf(work).flatMap((service) => work.mesh.bindingsOf("Service", service));
-  const route = `${namespace}/${name}`;
-  const chain = chainOf(work, { name: route, namespace, filters: [], bindings, prefix: "" });
-  const retry: TypedFilterSpec = { kind: "retry", name: "inbound:retry", config: INBOUND_RETRY };
-  const spec: RouteSpec = {
-    name: route,
-    matches: [],
-    filters: chain.missing === null ? chain.filters : [],
-    backends: [{
-      backend: chain.missing === null ? APP_BACKEND : `missing-filter:${chain.missing}`,
-      weight: 1,
-      filters: [retry],
-    }],
-  };
-  return {
-    name: "inbound",
-    role: "inbound",
-    tls: "mesh",
-    hosts: [{ hostnames: ["*"], routes: [spec] }],
-  };
-}
-
-/** Every Service this node's workload stands behind; its own name even where no Service says so. */
-function servicesOf(work: Work): string[] {
-  const { namespace, name } = work.node;
-  const found = new Set([`${namespace}/${name}`]);
-  for (const [key, service] of work.mesh.services) {
-    const { from = service.metadata.name, selector = {}, endpoints } = service.spec;
-    if (service.metadata.namespace !== namespace || from !== name) continue;
-    if (endpoints !== undefined) continue;
-    if (selects(selector, work.nodeLabels)) found.add(key);
-    else found.delete(key);
-  }
-  return [...found].sort(compare);
 }
 
 /** A host for each port of each Service; a request without a port means 80, or else the first. */
@@ -87,9 +31,11 @@ function outboundHosts(work: Work): HostSpec[] {
   );
   for (const service of services) {
     const hostnames = hostnamesOf(work, service);
-    service.spec.ports.forEach(({ port }, at) => {
+    service.spec.ports.forEach((one, at) => {
+      const { port } = one;
       const routes = serviceRoutes(work, service, port);
       hosts.push({ hostnames, port, routes });
+      if (isTunnelled(one)) return; // nobody asks for these without their port
       const plain = at === 0 && !service.spec.ports.some((other) => other.port === 80);
       if (plain) hosts.push({ hostnames, port: 80, routes });
     });
@@ -109,6 +55,7 @@ function hostnamesOf(work: Work, service: Service): string[] {
  * own (producer) and are never mixed with them; any route takes the place of the implicit one.
  */
 function serviceRoutes(work: Work, service: Service, port: number): RouteSpec[] {
+  if (isTunnelled(portOf(service, port))) return [implicitRoute(work, service, port)];
   const attached = work.mesh.routesOf("Service", fullName(service)).filter((route) =>
     route.spec.parentRefs.some((ref) =>
       isServiceParent(ref) && parentName(route, ref) === fullName(service) &&

@@ -5,7 +5,7 @@ import type { Gateway } from "../schema/gateway.ts";
 import type { HttpRoute, ParentRef } from "../schema/http_route.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
 import type { ReferenceGrant } from "../schema/reference_grant.ts";
-import type { Service } from "../schema/service.ts";
+import { isTunnelled, type Service, type ServicePort } from "../schema/service.ts";
 import type { TrafficPolicy, TrafficSettings } from "../schema/traffic_policy.ts";
 
 export type TargetKind = "Service" | "HTTPRoute" | "Gateway";
@@ -88,6 +88,20 @@ export function backendPort(service: Service, port: number | undefined): number 
   const { ports } = service.spec;
   if (port === undefined) return ports.length === 1 ? ports[0]!.port : null;
   return ports.some((one) => one.port === port) ? port : null;
+}
+
+export function portOf(service: Service, port: number): ServicePort {
+  return service.spec.ports.find((one) => one.port === port)!;
+}
+
+/** What backends and inbound routes of a Service's port are called. */
+export function backendName(service: Service, port: number): string {
+  return `${fullName(service)}:${port}`;
+}
+
+/** Whether a port leads to where a sidecar sends all HTTP that says nothing else. */
+export function isMainPort(one: ServicePort): boolean {
+  return one.targetPort === undefined && !isTunnelled(one);
 }
 
 /** Age, then name: the Gateway API's order between equals. */

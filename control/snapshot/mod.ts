@@ -14,6 +14,6 @@ export {
 } from "./build.ts";
 export { checkReferences, type KnownModule, type ReferenceProblem } from "./check.ts";
 export { canonicalJson, contentHash } from "./hash.ts";
-export { APP_BACKEND } from "./listeners.ts";
+export { APP_BACKEND } from "./inbound.ts";
 export { type AdmittedModule, compareVersions, findModule } from "./modules.ts";
 export type { Workload } from "./work.ts";

@@ -1,13 +1,14 @@
 /** HTTPRoute rules as a proxy runs them: matches, chain and weighted backends. */
+import { PORT_FIELD } from "../../core/message.ts";
 import { fullName } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { TypedFilterSpec } from "../schema/filter_config.ts";
 import type { BackendRef, HttpRoute, HttpRouteMatch, HttpRouteRule } from "../schema/http_route.ts";
-import type { Service } from "../schema/service.ts";
+import { isTunnelled, type Service } from "../schema/service.ts";
 import type { MatchSpec, RouteSpec, ValueMatchSpec, WeightedBackend } from "../schema/snapshot.ts";
 import { attemptSpecs, chainOf, timeoutSpec } from "./filters.ts";
 import { canonicalJson } from "./hash.ts";
-import { backendPort } from "./mesh.ts";
+import { backendName, backendPort, isMainPort, portOf } from "./mesh.ts";
 import { type Level, meshLevel, ruleLevel, serviceLevels, targetLevels } from "./settings.ts";
 import type { Work } from "./work.ts";
 
@@ -33,11 +34,12 @@ export function implicitRoute(work: Work, service: Service, port: number): Route
   return {
     name: fullName(service),
     matches: [],
+    ...(isTunnelled(portOf(service, port)) ? { tunnel: true } : {}),
     filters: timeout === null ? [] : [timeout],
     backends: [{
       backend: work.backend(service, port),
       weight: 1,
-      filters: attemptSpecs(levels),
+      filters: [...portSpecs(service, port), ...attemptSpecs(levels)],
     }],
   };
 }
@@ -116,9 +118,17 @@ function choiceOf(work: Work, ref: BackendRef, at: {
   return {
     backend: work.backend(service, port),
     weight,
-    filters: [...chain.filters, ...attemptSpecs(levels)],
+    filters: [...chain.filters, ...portSpecs(service, port), ...attemptSpecs(levels)],
     timeout,
   };
+}
+
+/** Tells a sidecar which of its workload's ports is meant, where that is not the main one for HTTP. */
+function portSpecs(service: Service, port: number): TypedFilterSpec[] {
+  if (service.spec.endpoints !== undefined || isMainPort(portOf(service, port))) return [];
+  const value = backendName(service, port);
+  const set = [{ name: PORT_FIELD, value }];
+  return [{ kind: "request-headers", name: `${value}:port`, config: { set, add: [], remove: [] } }];
 }
 
 /** One timeout in front of everything where all backends agree; else each backend brings its own. */

@@ -1,5 +1,5 @@
 /** What one run of the builder reads and collects: the mesh, the workloads, and what routes turned out to need. */
-import type { Service } from "../schema/service.ts";
+import { isTunnelled, type Service } from "../schema/service.ts";
 import type {
   BackendSpec,
   EndpointSpec,
@@ -10,7 +10,7 @@ import type {
 } from "../schema/snapshot.ts";
 import type { Resource } from "../schema/kinds.ts";
 import { canonicalJson, type KnownTexts } from "./hash.ts";
-import { compare, Mesh } from "./mesh.ts";
+import { backendName, compare, Mesh, portOf } from "./mesh.ts";
 import { type AdmittedModule, findModule, type ModuleQuery } from "./modules.ts";
 import { backendSettings, meshLevel, serviceLevels } from "./settings.ts";
 
@@ -116,13 +116,14 @@ export class Work {
 
   /** The backend of a Service's port, put into the snapshot when it is asked for; its name. */
   backend(service: Service, port: number): string {
-    const { namespace, name } = service.metadata;
-    const backend = `${namespace}/${name}:${port}`;
-    if (!this.#backends.has(backend)) {
+    const name = backendName(service, port);
+    if (!this.#backends.has(name)) {
       const levels = [...serviceLevels(this.mesh, service), meshLevel(this.mesh)];
-      this.add({ name: backend, endpoints: this.#endpoints(service), ...backendSettings(levels) });
+      const endpoints = this.#endpoints(service);
+      const protocol = isTunnelled(portOf(service, port)) ? { protocol: "tcp" as const } : {};
+      this.add({ name, endpoints, ...protocol, ...backendSettings(levels) });
     }
-    return backend;
+    return name;
   }
 
   add(backend: BackendSpec): void {

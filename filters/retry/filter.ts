@@ -190,9 +190,10 @@ function isStale(outcome: Outcome): boolean {
   return outcome.fault !== null && outcome.fault.code === "upstream.stale";
 }
 
-/** RFC 9110 9.2.2. */
+/** RFC 9110 9.2.2; and nothing has gone through a tunnel that was not opened. */
 function isIdempotent(method: string): boolean {
   switch (method) {
+    case "CONNECT":
     case "GET":
     case "HEAD":
     case "PUT":

@@ -145,6 +145,8 @@ class Compilation {
       badPath: own("(bad path)", FAULTS["route.bad_path"]),
       unknownHost: own("(unknown host)", FAULTS["route.unknown_host"]),
       unmatched: own("(unmatched)", FAULTS["route.none"]),
+      noTunnel: own("(no tunnel)", FAULTS["route.no_tunnel"]),
+      tunnelOnly: own("(tunnel only)", FAULTS["route.tunnel_only"]),
       random: this.#deps.random,
     });
   }
@@ -220,8 +222,9 @@ class Compilation {
   }
 
   #endpoint(spec: EndpointSpec, backend: BackendSpec, stats: StatsTable): PooledEndpoint {
-    const limits = `${JSON.stringify(backend.pool)}/${backend.connectTimeoutMs}`;
-    const key = `${backend.name} ${spec.address} ${spec.identity ?? ""} ${limits}`;
+    const { pool: limits, connectTimeoutMs, protocol } = backend;
+    const way = JSON.stringify([limits, connectTimeoutMs, protocol]);
+    const key = `${backend.name} ${spec.address} ${spec.identity ?? ""} ${way}`;
     this.endpointKeys.add(key);
     let endpoint = this.#endpoints.get(key);
     if (endpoint === undefined) {

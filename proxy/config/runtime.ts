@@ -67,6 +67,9 @@ export interface Fallbacks {
   readonly badPath: Route;
   readonly unknownHost: Route;
   readonly unmatched: Route;
+  /** A request for a tunnel where there is HTTP, and the reverse. */
+  readonly noTunnel: Route;
+  readonly tunnelOnly: Route;
   readonly random: Random;
 }
 
@@ -88,12 +91,17 @@ export class CompiledListener implements ListenerRuntime {
     this.#snapshot = snapshot;
     this.#fallbacks = fallbacks;
     this.#escapedSlashes = spec.escapedSlashes ?? "reject";
-    this.#matcher = compileRoutes(spec.hosts, (route) => new Choice(routes.get(route)!));
+    this.#matcher = compileRoutes(
+      spec.hosts,
+      (route) => new Choice(routes.get(route)!, route.tunnel === true),
+    );
     this.routes = [
       ...[...routes.values()].flatMap((choices) => choices.map((choice) => choice.route)),
       fallbacks.badPath,
       fallbacks.unknownHost,
       fallbacks.unmatched,
+      fallbacks.noTunnel,
+      fallbacks.tunnelOnly,
     ];
   }
 
@@ -102,7 +110,12 @@ export class CompiledListener implements ListenerRuntime {
     if (path === null) return this.#fallbacks.badPath;
     head.path = path; // the string that is matched is the string that is forwarded
     const choice = this.#matcher.match(head);
-    if (choice !== null) return choice.pick(this.#fallbacks.random);
+    if (choice !== null) {
+      if (choice.tunnel === (head.upgrade === "connect")) {
+        return choice.pick(this.#fallbacks.random);
+      }
+      return choice.tunnel ? this.#fallbacks.tunnelOnly : this.#fallbacks.noTunnel;
+    }
     return this.#matcher.knowsHost(head) ? this.#fallbacks.unmatched : this.#fallbacks.unknownHost;
   }
 
@@ -119,8 +132,10 @@ class Choice {
   readonly #routes: readonly Route[];
   readonly #upTo: readonly number[];
   readonly #total: number;
+  readonly tunnel: boolean;
 
-  constructor(weighted: readonly WeightedRoute[]) {
+  constructor(weighted: readonly WeightedRoute[], tunnel: boolean) {
+    this.tunnel = tunnel;
     const upTo: number[] = [];
     let total = 0;
     for (const { weight } of weighted) upTo.push(total += weight);

@@ -1,10 +1,10 @@
 /** Filters every chain begins with: what a hop must say of itself and must not let through. */
 import { CONTINUE, type Filter, type FilterContext, type Verdict } from "../../core/filter.ts";
-import type { RequestHead } from "../../core/message.ts";
+import { PORT_FIELD, type RequestHead } from "../../core/message.ts";
 import type { Random } from "../../core/clock.ts";
 
 /** Fields only a proxy may set; whoever else sends them is not believed. */
-const CLAIMED = ["x-denim-peer", "x-forwarded-client-cert"] as const;
+const CLAIMED = ["x-denim-peer", PORT_FIELD, "x-forwarded-client-cert"] as const;
 /** Fields an edge takes from nobody outside the mesh. */
 const EDGE_CLAIMED = [
   ...CLAIMED,

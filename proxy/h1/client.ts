@@ -23,13 +23,13 @@ import {
   type Wire,
 } from "../../core/stream.ts";
 import { asResponseFault } from "./faults.ts";
-import { FedStream } from "./fed_stream.ts";
+import { FedStream } from "../fed_stream.ts";
 import { BodyReader, NONE, UNTIL_CLOSE } from "./framing.ts";
 import { Intake } from "./intake.ts";
 import { type H1Limits, withLimits } from "./limits.ts";
 import { DONE, FAILED, HeadParser, RESPONSE } from "./parser.ts";
 import { ResponseReader } from "./response.ts";
-import { Tunnel } from "./tunnel.ts";
+import { Tunnel } from "../tunnel.ts";
 import { ACCEPT_FIELD, acceptOf, KEY_FIELD, newKey, VERSION_FIELD } from "./websocket.ts";
 import { MessageWriter } from "./writer.ts";
 

@@ -31,7 +31,7 @@ import { DONE, FAILED, HeadParser, REQUEST } from "./parser.ts";
 import { refusal } from "./refusal.ts";
 import { RequestReader } from "./request.ts";
 import { ServerStream } from "./server_stream.ts";
-import { Tunnel } from "./tunnel.ts";
+import { Tunnel } from "../tunnel.ts";
 import { ACCEPT_FIELD, acceptOf } from "./websocket.ts";
 import { MessageWriter } from "./writer.ts";
 

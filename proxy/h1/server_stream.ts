@@ -3,7 +3,7 @@ import type { Fault } from "../../core/fault.ts";
 import type { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { Stream, StreamSink } from "../../core/stream.ts";
-import { FedStream } from "./fed_stream.ts";
+import { FedStream } from "../fed_stream.ts";
 import type { H1Server } from "./server.ts";
 
 /** Until accept() has said where a request goes. */

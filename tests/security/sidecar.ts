@@ -5,6 +5,8 @@ import type {
   HostSpec,
   Snapshot,
 } from "../../control/schema/snapshot.ts";
+import { parseDocuments } from "../../control/schema/parse.ts";
+import { buildSnapshot } from "../../control/snapshot/mod.ts";
 import type { LeafOptions, TestDomain } from "../support/ca.ts";
 import { FakeControl } from "../support/fake_control.ts";
 
@@ -33,6 +35,10 @@ export interface SidecarOptions {
   readonly leaf?: () => LeafOptions;
   /** Names of mesh listeners beside each other in one process; then it runs as a gateway. */
   readonly listeners?: readonly string[];
+  /** Resources by which the control plane would configure it, in place of "everything goes to the app". */
+  readonly resources?: string;
+  /** More flags of the proxy. */
+  readonly flags?: readonly string[];
   /** Other workloads its own may call, by host name. */
   readonly upstreams?: Readonly<Record<string, EndpointSpec>>;
 }
@@ -77,7 +83,9 @@ export class Sidecar implements AsyncDisposable {
     const appAddress = `127.0.0.1:${app.addr.port}`;
     const control = await FakeControl.start(domain, {
       identity: domain.id(service),
-      snapshot: snapshotFor(appAddress, options),
+      snapshot: options.resources === undefined
+        ? snapshotFor(appAddress, options)
+        : builtFrom(options.resources, service),
       ...(options.leaf === undefined ? {} : { leaf: options.leaf }),
     });
     await Deno.writeTextFile(`${dir}/bundle.pem`, domain.rootPem);
@@ -90,7 +98,7 @@ export class Sidecar implements AsyncDisposable {
       args: [
         ...["run", "-A", MAIN, "proxy", "--control", control.address, "--state", `${dir}/state`],
         ...["--trust-bundle", `${dir}/bundle.pem`, "--join-token-file", `${dir}/token`],
-        ...["--admin", "127.0.0.1:0", ...mode],
+        ...["--admin", "127.0.0.1:0", ...mode, ...options.flags ?? []],
       ],
       stdout: "piped",
       stderr: "piped",
@@ -197,6 +205,19 @@ export class Sidecar implements AsyncDisposable {
       clearTimeout(timer);
     }
   }
+}
+
+/** What the control plane would tell this sidecar. */
+function builtFrom(yaml: string, name: string): Omit<Snapshot, "version" | "trust"> {
+  const { resources, errors } = parseDocuments(yaml);
+  if (errors.length > 0) throw new Error(JSON.stringify(errors));
+  return buildSnapshot({
+    resources,
+    workloads: [],
+    modules: [],
+    trust: { domain: "", bundle: [] },
+    node: { kind: "sidecar", namespace: "default", name },
+  });
 }
 
 /** Everything that comes in goes to the app; what goes out goes to the upstream of its host name. */

@@ -28,11 +28,13 @@ export interface TestService {
   readonly app?: App;
   /** `host:port` of an app that runs already. */
   readonly address?: string;
+  /** More flags of its sidecar. */
+  readonly flags?: readonly string[];
 }
 
 export interface TestMeshOptions {
   readonly services: readonly TestService[];
-  /** Resources beside the defaults (a Gateway `edge`, one Service per name), as objects or YAML. */
+  /** Resources beside the defaults (a Gateway `edge`, one Service per name that is not among them), as objects or YAML. */
   readonly resources?: readonly unknown[] | string;
   /** False: no edge gateway. */
   readonly gateway?: boolean;
@@ -77,6 +79,16 @@ export class TestMesh implements AsyncDisposable {
   /** `host:port` where other sidecars reach this one. */
   inbound(key: string): string {
     return String(this.process(key).line?.["inbound"]);
+  }
+
+  /** `host:port` of the local port that stands for `name:port` at a sidecar, or of a Gateway's listener. */
+  listener(key: string, name: string): string {
+    const listeners = this.process(key).line?.["listeners"] as Record<string, string>;
+    const address = listeners[name] ?? listeners[`upstream ${name}`];
+    if (address === undefined) {
+      throw new Error(`${key} has no listener "${name}", but ${Object.keys(listeners).join(", ")}`);
+    }
+    return address;
   }
 
   admin(key: string): string {
@@ -142,7 +154,8 @@ export async function startMesh(options: TestMeshOptions): Promise<TestMesh> {
     const key = keyOf(service);
     const appAddress = service.address ??
       serveApp(servers, service.app ?? (() => new Response(key)));
-    return { key, service: service.name, labels: service.labels ?? {}, app: null, appAddress };
+    const { labels = {}, flags = [] } = service;
+    return { key, service: service.name, labels, app: null, appAddress, flags };
   });
   const plan: MeshPlan = { workloads, gateway: options.gateway === false ? null : "edge" };
   await Promise.all(
@@ -179,7 +192,10 @@ function serveApp(servers: Deno.HttpServer[], app: App): string {
 }
 
 function defaults(options: TestMeshOptions): unknown[] {
-  const names = [...new Set(options.services.map((one) => one.name))];
+  const given = typeof options.resources === "string" ? [] : options.resources ?? [];
+  const own = new Set(given.map(idOf));
+  const names = [...new Set(options.services.map((one) => one.name))]
+    .filter((name) => !own.has(`Service ${name}`));
   const edge = options.gateway === false ? [] : [{
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "Gateway",
@@ -187,6 +203,11 @@ function defaults(options: TestMeshOptions): unknown[] {
     spec: { listeners: [{ name: "http", port: 0, protocol: "HTTP" }] },
   }];
   return [...edge, ...names.map((name) => meshService(name))];
+}
+
+function idOf(resource: unknown): string {
+  const { kind, metadata } = resource as { kind?: string; metadata?: { name?: string } };
+  return `${kind} ${metadata?.name}`;
 }
 
 /** A Service for the workloads registered under `name`; `over` adds `from`, `selector` and the like. */

@@ -3,7 +3,7 @@
  * The first change of a guest call keeps a copy, so that a trap takes every change of that call back.
  */
 import type { Fields } from "../../core/fields.ts";
-import type { RequestHead, ResponseHead } from "../../core/message.ts";
+import { PORT_FIELD, type RequestHead, type ResponseHead } from "../../core/message.ts";
 import { WASM_LIMITS } from "../limits.ts";
 
 /** Framing belongs to the codec: what a filter says of these is ignored. */
@@ -18,7 +18,11 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ]);
 
 /** Who the peer is was proven to the proxy; no filter may say otherwise. */
-const PROVEN: ReadonlySet<string> = new Set(["x-denim-peer", "x-forwarded-client-cert"]);
+const PROVEN: ReadonlySet<string> = new Set([
+  "x-denim-peer",
+  PORT_FIELD,
+  "x-forwarded-client-cert",
+]);
 
 /** Where a change is noted, so that the end of the call can keep it or take it back. */
 export interface Undo {

@@ -1,5 +1,11 @@
 /** The two directions of a connection that has become a tunnel: bytes as they come, each end by itself. */
-import type { Wire } from "../../core/stream.ts";
+import type { Wire } from "../core/stream.ts";
+
+/** A wire that can also end so that the peer sees that something is missing. */
+export interface ResettableWire extends Wire {
+  /** Closes at once, with a TCP reset. */
+  reset(): void;
+}
 
 export class Tunnel {
   readonly #wire: Wire;

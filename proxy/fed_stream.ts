@@ -1,5 +1,5 @@
 /** The half of a stream that both codecs share: who feeds it, and how the wire's pressure reaches that source. */
-import type { Source } from "../../core/stream.ts";
+import type { Source } from "../core/stream.ts";
 
 export abstract class FedStream {
   readonly id: number;
