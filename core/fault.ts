@@ -103,6 +103,14 @@ const TABLE = {
     502,
     "The upstream's 101 does not complete the WebSocket handshake",
   ),
+  // TLS that passes through: what its client may not begin with
+  "tls.not_tls": fault("downstream", 400, "The client's first bytes are no TLS handshake"),
+  "tls.bad_hello": fault("downstream", 400, "The client's TLS ClientHello is malformed"),
+  "tls.hello_too_large": fault(
+    "downstream",
+    400,
+    "The client's TLS ClientHello is larger than the limit",
+  ),
   // HTTP/2
   "h2.no_websocket": fault(
     "upstream",

@@ -62,6 +62,8 @@ export interface Codec {
   readonly awaitsBody?: boolean;
   /** The connection stands and the codec is in place: for protocols in which nobody need say a word first. */
   connected?(): void;
+  /** A server codec's: why it ended before there was an exchange, for the log; null: it did not. */
+  readonly refusal?: Fault | null;
   /** Feeds bytes as they came off the socket; any split of the same input gives the same events. */
   receive(bytes: Uint8Array): void;
   /**

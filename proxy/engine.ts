@@ -270,7 +270,7 @@ export class Engine {
           spec.name,
           spec.tls === "mesh",
           runtime.listeners.get(spec.name)!,
-          spec.protocol === "tcp",
+          spec.protocol,
         );
         const host = spec.address ?? this.#options.listenAddress;
         const bound = await listener.listen(...this.#place(spec.name, host, spec.port));
@@ -312,9 +312,15 @@ export class Engine {
     return runtime?.listeners.get(this.#upstreams.has(name) ? "outbound" : name);
   }
 
-  #listener(name: string, mesh: boolean, runtime: ListenerRuntime, tcp = false): Listener {
+  #listener(
+    name: string,
+    mesh: boolean,
+    runtime: ListenerRuntime,
+    protocol: ListenerSpec["protocol"] = undefined,
+  ): Listener {
     const { clock, log, metrics, limits } = this.#options;
-    const bare = tcp || this.#upstreams.has(name);
+    const bare = protocol !== undefined || this.#upstreams.has(name);
+    const tls = protocol === "tls";
     const authority = (): string => this.#upstreams.get(name) ?? this.#addresses.get(name) ?? "";
     return new Listener(name, runtime, {
       clock,
@@ -324,7 +330,7 @@ export class Engine {
       bare,
       codec: (wire, accept, how) =>
         bare
-          ? new RawServer(wire, accept, authority())
+          ? new RawServer(wire, accept, { authority: authority(), tls })
           : how.h2
           ? new H2Server(wire, accept, { nowMs: () => clock.monotonicMs() })
           : new H1Server(wire, accept, { scheme: how.tls ? "https" : "http", date: this.#date }),

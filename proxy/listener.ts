@@ -163,6 +163,11 @@ export class Listener implements ConnectionOwner {
   }
 
   gone(connection: Connection): void {
+    const refusal = connection.codec.refusal ?? null;
+    if (refusal !== null) {
+      const { remote } = this.#inlets.get(connection)!;
+      this.#refuse(remote, { reason: refusal.code, detail: refusal.detail });
+    }
     this.#inlets.delete(connection);
     this.#open.set(this.#inlets.size);
   }

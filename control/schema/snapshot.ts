@@ -37,8 +37,11 @@ export interface ListenerSpec {
   readonly port?: number;
   readonly address?: string;
   readonly tls: ListenerTls;
-  /** What its connections carry; absent: HTTP. `tcp`: each is one tunnel. */
-  readonly protocol?: "tcp";
+  /**
+   * What its connections carry; absent: HTTP. `tcp`: each is one tunnel. `tls`: the same, to the host that
+   * the client names in its TLS hello.
+   */
+  readonly protocol?: "tcp" | "tls";
   /** `keep`: paths with an escaped slash or backslash are routed and forwarded. Absent: they get 400. */
   readonly escapedSlashes?: "keep";
   /** Names the metrics and pages use for the traffic of this listener. */

@@ -23,7 +23,7 @@ export abstract class Pipe<In, Out> extends FedStream implements Codec, Stream<O
   protected sink!: StreamSink<In>; // set before the state leaves WAITING
   readonly #tunnel: Tunnel;
   #state: typeof WAITING | typeof OPEN | typeof OVER = WAITING;
-  /** Came while nobody took it: at most what the socket had read when it was paused. */
+  /** Came while nobody took it: what was sniffed at, and what the socket had read when it was paused. */
   #early: Uint8Array[] = [];
   #pauses = 0;
   #wirePaused = false;
@@ -50,6 +50,10 @@ export abstract class Pipe<In, Out> extends FedStream implements Codec, Stream<O
   }
   protected get over(): boolean {
     return this.#state === OVER;
+  }
+  /** Whether the socket is read though nobody takes its bytes yet. */
+  protected get sniffing(): boolean {
+    return false;
   }
 
   // ── The socket's side ─────────────────────────────────────────────────────
@@ -125,7 +129,8 @@ export abstract class Pipe<In, Out> extends FedStream implements Codec, Stream<O
 
   /** Holds the socket back while nobody takes its bytes. */
   protected press(): void {
-    const hold = this.#state !== OVER && (this.#state === WAITING || this.#pauses > 0);
+    const waits = this.#state === WAITING && !this.sniffing;
+    const hold = this.#state !== OVER && (waits || this.#pauses > 0);
     if (hold === this.#wirePaused) return;
     this.#wirePaused = hold;
     if (hold) this.wire.pause();

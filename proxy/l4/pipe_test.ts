@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
-import type { Stream } from "../../core/stream.ts";
-import { bytesOf, CountingSource, MemoryWire, Recorder } from "../h1/rig.ts";
+import { BUSY, HEAD, type Stream } from "../../core/stream.ts";
+import { bytesOf, CountingSource, MemoryWire, Recorder, textOf } from "../h1/rig.ts";
 import { request } from "../testing.ts";
 import { RawClient } from "./client.ts";
 import { RawServer } from "./server.ts";
@@ -17,6 +17,11 @@ class RawWire extends MemoryWire {
 }
 
 const OK: ResponseHead = { status: 200, fields: new Fields() };
+/** A ClientHello for a.example. */
+const HELLO = new Uint8Array([
+  ...[22, 3, 1, 0, 65, 1, 0, 0, 61, 3, 3, ...new Array(32).fill(7), 0, 0, 2, 0x13, 1, 1, 0, 0, 18],
+  ...[0, 0, 0, 14, 0, 12, 0, 0, 9, ...bytesOf("a.example")],
+]);
 const EMPTY = new Uint8Array(0);
 
 function asking(): RequestHead {
@@ -37,7 +42,7 @@ function serverRig() {
   const wire = new RawWire();
   const sink = new Recorder<RequestHead>();
   let stream!: Stream<ResponseHead>;
-  const server = new RawServer(wire, (given) => (stream = given, sink), "db:5432");
+  const server = new RawServer(wire, (given) => (stream = given, sink), { authority: "db:5432" });
   server.connected();
   return { wire, server, sink, stream };
 }
@@ -62,6 +67,69 @@ Deno.test("RawServer resets a client that gets no tunnel, whatever the answer is
     stream.data(bytesOf("an explanation that is not the server's"), true);
     assert.deepEqual(sink.events().slice(1), ["abort tunnel.refused", "closed"]);
     assert.deepEqual([wire.written, wire.wasReset], ["", true]);
+  }
+});
+
+Deno.test("RawServer of TLS asks for the host its client names, and passes on all it has read", () => {
+  const wire = new RawWire();
+  const sink = new Recorder<RequestHead>();
+  let stream!: Stream<ResponseHead>;
+  const server = new RawServer(wire, (given) => (stream = given, sink), {
+    authority: "127.0.0.1:8443",
+    tls: true,
+  });
+  server.connected();
+  assert.deepEqual([sink.events().length, wire.paused, server.phase], [0, false, HEAD]);
+  const hello = textOf(HELLO);
+  server.receive(HELLO.subarray(0, 20));
+  assert.deepEqual([sink.events().length, wire.paused], [0, false]);
+  server.receive(HELLO.subarray(20));
+  assert.deepEqual(sink.events(), ["head CONNECT http a.example:8443 / "]);
+  assert.deepEqual([wire.paused, server.phase], [true, BUSY]);
+  stream.head(OK, false);
+  assert.deepEqual(sink.events().slice(1), [`data ${hello}`]);
+});
+
+Deno.test("RawServer of TLS tells a client by an alert why it gets no tunnel", () => {
+  for (const [status, alert] of [[404, 112], [503, 80]] as const) {
+    const wire = new RawWire();
+    const sink = new Recorder<RequestHead>();
+    let stream!: Stream<ResponseHead>;
+    const server = new RawServer(wire, (given) => (stream = given, sink), {
+      authority: "127.0.0.1:8443",
+      tls: true,
+    });
+    server.receive(HELLO);
+    stream.head({ status, fields: new Fields() }, false);
+    assert.deepEqual(sink.events().slice(1), ["abort tunnel.refused", "closed"]);
+    assert.equal(wire.written, textOf(new Uint8Array([21, 3, 3, 0, 2, 2, alert])));
+    assert.deepEqual([wire.ended, wire.wasReset], [true, false]);
+  }
+});
+
+Deno.test("RawServer of TLS asks for nothing when it is sent something else", () => {
+  for (
+    const [bytes, code, written] of [
+      [bytesOf("GET / HTTP/1.1"), "tls.not_tls", ""],
+      [
+        new Uint8Array([22, 3, 1, 0, 0]),
+        "tls.bad_hello",
+        textOf(new Uint8Array([21, 3, 3, 0, 2, 2, 50])),
+      ],
+    ] as const
+  ) {
+    const wire = new RawWire();
+    const server = new RawServer(
+      wire,
+      () => assert.fail("an exchange"),
+      { authority: "127.0.0.1:8443", tls: true },
+    );
+    server.receive(bytes);
+    server.receive(bytes);
+    server.eof();
+    server.close(null);
+    assert.equal(server.refusal?.code, code);
+    assert.equal(wire.written, written);
   }
 });
 
