@@ -6,12 +6,15 @@ import { type Gateway, gateway } from "./gateway.ts";
 import { type HttpRoute, httpRoute } from "./http_route.ts";
 import { type MeshConfig, meshConfig } from "./mesh_config.ts";
 import { type ReferenceGrant, referenceGrant } from "./reference_grant.ts";
+import { type TcpRoute, tcpRoute, type TlsRoute, tlsRoute } from "./tunnel_routes.ts";
 import { type Service, service } from "./service.ts";
 import { type TrafficPolicy, trafficPolicy } from "./traffic_policy.ts";
 
 export type Resource =
   | Gateway
   | HttpRoute
+  | TcpRoute
+  | TlsRoute
   | ReferenceGrant
   | Service
   | TrafficPolicy
@@ -54,6 +57,26 @@ export const KINDS: readonly KindRow[] = [
     scope: "namespace",
     schema: httpRoute,
     description: "Where requests to a Gateway or a Service go, by path, method, header and query",
+  },
+  {
+    apiVersion: GATEWAY_API,
+    formerVersions: [`${GATEWAY_GROUP}/v1alpha2`],
+    kind: "TCPRoute",
+    plural: "tcproutes",
+    aliases: ["tcproute"],
+    scope: "namespace",
+    schema: tcpRoute,
+    description: "Where connections to a TCP listener or a Service's TCP port go, by weight",
+  },
+  {
+    apiVersion: GATEWAY_API,
+    formerVersions: [`${GATEWAY_GROUP}/v1alpha3`, `${GATEWAY_GROUP}/v1alpha2`],
+    kind: "TLSRoute",
+    plural: "tlsroutes",
+    aliases: ["tlsroute"],
+    scope: "namespace",
+    schema: tlsRoute,
+    description: "Where TLS connections go that pass through, by the host their client names",
   },
   {
     apiVersion: GATEWAY_API,

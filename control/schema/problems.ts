@@ -21,7 +21,6 @@ const NOT_YET = new Set([
   "addresses",
   "infrastructure",
   "allowedListeners",
-  "tls",
   "backendTLS",
   "defaultScope",
   "selector",

@@ -1,12 +1,15 @@
 /** Whether everything a resource names is there: refused at apply, before anything is stored. */
 import { fullName, show } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
-import type { BackendRef, HttpRoute, ParentRef } from "../schema/http_route.ts";
+import { ROUTES_OF } from "../schema/gateway.ts";
+import type { BackendRef, HttpRouteRule } from "../schema/http_route.ts";
 import type { RouteFilter } from "../schema/http_route_filters.ts";
 import { ofKind, type Resource, resourceId } from "../schema/kinds.ts";
 import { nearest } from "../schema/problems.ts";
-import { allows, sharedHostnames } from "./listeners.ts";
-import { backendPort, isServiceParent, Mesh, parentName } from "./mesh.ts";
+import type { ParentRef } from "../schema/route_refs.ts";
+import { isTunnelled, type ServicePort } from "../schema/service.ts";
+import { allows, hostnamesOfRoute, sharedHostnames, takes } from "./listeners.ts";
+import { type AnyRoute, backendPort, isServiceParent, Mesh, parentName, portOf } from "./mesh.ts";
 import { findModule } from "./modules.ts";
 
 export interface ReferenceProblem {
@@ -39,7 +42,12 @@ export function checkReferences(
   const problems: ReferenceProblem[] = [];
   const reporter = (resource: Resource): Report => (path, message) =>
     void problems.push({ resource: resourceId(resource), path, message });
-  for (const route of ofKind(all, "HTTPRoute")) checkRoute(mesh, route, reporter(route));
+  const routes = [
+    ...ofKind(all, "HTTPRoute"),
+    ...ofKind(all, "TCPRoute"),
+    ...ofKind(all, "TLSRoute"),
+  ];
+  for (const route of routes) checkRoute(mesh, route, reporter(route));
   for (const one of [...ofKind(all, "TrafficPolicy"), ...ofKind(all, "FilterBinding")]) {
     const report = reporter(one);
     one.spec.targetRefs?.forEach((ref, at) => {
@@ -62,14 +70,15 @@ export function checkReferences(
   return problems;
 }
 
-function checkRoute(mesh: Mesh, route: HttpRoute, report: Report): void {
+function checkRoute(mesh: Mesh, route: AnyRoute, report: Report): void {
   route.spec.parentRefs.forEach((ref, at) => {
     const path = `spec.parentRefs[${at}]`;
     if (isServiceParent(ref)) checkServiceParent(mesh, route, ref, path, report);
     else checkGatewayParent(mesh, route, ref, path, report);
   });
   const needsGrant = route.spec.parentRefs.some((ref) => !isServiceParent(ref));
-  route.spec.rules?.forEach((rule, i) => {
+  const rules: HttpRouteRule[] = route.spec.rules ?? [];
+  rules.forEach((rule, i) => {
     const path = `spec.rules[${i}]`;
     checkExtensions(mesh, route, rule.filters, `${path}.filters`, report);
     rule.backendRefs?.forEach((ref, j) => {
@@ -82,7 +91,7 @@ function checkRoute(mesh: Mesh, route: HttpRoute, report: Report): void {
 
 function checkServiceParent(
   mesh: Mesh,
-  route: HttpRoute,
+  route: AnyRoute,
   ref: ParentRef,
   path: string,
   report: Report,
@@ -93,13 +102,42 @@ function checkServiceParent(
     return report(`${path}.name`, missing("Service", name, mesh.services.keys()));
   }
   if (ref.port !== undefined && backendPort(service, ref.port) === null) {
-    report(`${path}.port`, noPort(name, ref.port, service.spec.ports.map((one) => one.port)));
+    return report(
+      `${path}.port`,
+      noPort(name, ref.port, service.spec.ports.map((one) => one.port)),
+    );
   }
+  if (route.kind === "TLSRoute") {
+    return report(
+      path,
+      `names Service "${name}"; a TLSRoute belongs to a Gateway, and a TCPRoute splits the TLS ports of a Service`,
+    );
+  }
+  const meant = service.spec.ports.filter((one) => ref.port === undefined || one.port === ref.port);
+  if (!meant.some((one) => carries(route, one))) {
+    report(path, `names Service "${name}", ${ports(meant)}; ${wantedPorts(route)}`);
+  }
+}
+
+/** Whether a route of this kind is for such a port. */
+function carries(route: AnyRoute, port: ServicePort): boolean {
+  return isTunnelled(port) === (route.kind !== "HTTPRoute");
+}
+
+function ports(of: readonly ServicePort[]): string {
+  const list = of.map((one) => `${one.port} of protocol ${one.protocol ?? "HTTP"}`).join(", ");
+  return `which has port ${list}`;
+}
+
+function wantedPorts({ kind }: AnyRoute): string {
+  return kind === "HTTPRoute"
+    ? "an HTTPRoute is for HTTP ports, a TCPRoute for this one"
+    : `a ${kind} is for ports of protocol TCP or TLS`;
 }
 
 function checkGatewayParent(
   mesh: Mesh,
-  route: HttpRoute,
+  route: AnyRoute,
   ref: ParentRef,
   path: string,
   report: Report,
@@ -118,7 +156,18 @@ function checkGatewayParent(
     const known = listeners.map((one) => `${one.name} (port ${one.port})`).join(", ");
     return report(path, `names no listener of Gateway "${name}", which has ${known}`);
   }
-  const open = named.filter((one) => allows(gateway, one, route.metadata.namespace));
+  const fitting = named.filter((one) => takes(one, route.kind));
+  if (fitting.length === 0) {
+    const known = named.map((one) => {
+      const kinds = one.allowedRoutes?.kinds?.map(({ kind }) => kind) ?? ROUTES_OF[one.protocol];
+      return `${one.name} (${one.protocol}, takes ${kinds.join(" and ")})`;
+    }).join(", ");
+    return report(
+      path,
+      `names Gateway "${name}", none of whose listeners takes a ${route.kind}: ${known}`,
+    );
+  }
+  const open = fitting.filter((one) => allows(gateway, one, route.metadata.namespace));
   if (open.length === 0) {
     return report(
       path,
@@ -126,7 +175,7 @@ function checkGatewayParent(
         `"${route.metadata.namespace}"; its allowedRoutes.namespaces.from has to be All`,
     );
   }
-  const { hostnames } = route.spec;
+  const hostnames = hostnamesOfRoute(route);
   if (open.every((one) => sharedHostnames(one.hostname, hostnames).length === 0)) {
     const own = open.map((one) => show(one.hostname)).join(", ");
     report(
@@ -138,7 +187,7 @@ function checkGatewayParent(
 
 function checkBackend(
   mesh: Mesh,
-  route: HttpRoute,
+  route: AnyRoute,
   ref: BackendRef,
   place: { readonly at: string; readonly needsGrant: boolean },
   report: Report,
@@ -149,19 +198,27 @@ function checkBackend(
   if (service === undefined) {
     return report(`${place.at}.name`, missing("Service", name, mesh.services.keys()));
   }
-  const ports = service.spec.ports.map((one) => one.port);
-  if (backendPort(service, ref.port) === null) {
+  const numbers = service.spec.ports.map((one) => one.port);
+  const port = backendPort(service, ref.port);
+  if (port === null) {
     report(
       `${place.at}.port`,
       ref.port === undefined
-        ? `is missing; Service "${name}" has several ports: ${ports.join(", ")}`
-        : noPort(name, ref.port, ports),
+        ? `is missing; Service "${name}" has several ports: ${numbers.join(", ")}`
+        : noPort(name, ref.port, numbers),
+    );
+  } else if (!carries(route, portOf(service, port))) {
+    report(
+      `${place.at}.port`,
+      `is of Service "${name}", ${ports([portOf(service, port)])}; ${wantedPorts(route)}`,
     );
   }
-  if (place.needsGrant && !mesh.granted(route.metadata.namespace, namespace, ref.name)) {
+  if (
+    place.needsGrant && !mesh.granted(route.kind, route.metadata.namespace, namespace, ref.name)
+  ) {
     report(
       `${place.at}.namespace`,
-      `is "${namespace}", which has no ReferenceGrant for HTTPRoutes of namespace ` +
+      `is "${namespace}", which has no ReferenceGrant for ${route.kind}s of namespace ` +
         `"${route.metadata.namespace}" to Service "${ref.name}"`,
     );
   }
@@ -169,7 +226,7 @@ function checkBackend(
 
 function checkExtensions(
   mesh: Mesh,
-  route: HttpRoute,
+  route: AnyRoute,
   filters: readonly RouteFilter[] | undefined,
   path: string,
   report: Report,

@@ -1,12 +1,12 @@
 /** The listeners of a node: a sidecar's inbound and outbound, or those of a Gateway. */
 import { fullName } from "../schema/common.ts";
-import type { Gateway, GatewayListener } from "../schema/gateway.ts";
-import type { HttpRoute, ParentRef } from "../schema/http_route.ts";
+import { type Gateway, type GatewayListener, ROUTES_OF } from "../schema/gateway.ts";
+import type { ParentRef } from "../schema/route_refs.ts";
 import { isTunnelled, type Service } from "../schema/service.ts";
 import type { HostSpec, ListenerSpec, RouteSpec } from "../schema/snapshot.ts";
 import { inboundListener } from "./inbound.ts";
-import { compare, isServiceParent, parentName, portOf } from "./mesh.ts";
-import { implicitRoute, routeSpecs } from "./routes.ts";
+import { type AnyRoute, compare, isServiceParent, parentName, portOf } from "./mesh.ts";
+import { implicitRoute, type RouteParent, routeSpecs, tunnelSpec } from "./routes.ts";
 import { type Level, serviceLevels, targetLevels } from "./settings.ts";
 import { Work } from "./work.ts";
 
@@ -55,13 +55,15 @@ function hostnamesOf(work: Work, service: Service): string[] {
  * own (producer) and are never mixed with them; any route takes the place of the implicit one.
  */
 function serviceRoutes(work: Work, service: Service, port: number): RouteSpec[] {
-  if (isTunnelled(portOf(service, port))) return [implicitRoute(work, service, port)];
-  const attached = work.mesh.routesOf("Service", fullName(service)).filter((route) =>
+  const name = fullName(service);
+  const attachedTo = (route: AnyRoute): boolean =>
     route.spec.parentRefs.some((ref) =>
-      isServiceParent(ref) && parentName(route, ref) === fullName(service) &&
+      isServiceParent(ref) && parentName(route, ref) === name &&
       (ref.port === undefined || ref.port === port)
-    )
-  );
+    );
+  const attached: readonly AnyRoute[] = isTunnelled(portOf(service, port))
+    ? work.mesh.tunnelRoutesOf("Service", name).filter(attachedTo)
+    : work.mesh.routesOf("Service", name).filter(attachedTo);
   const home = service.metadata.namespace;
   const producers = attached.filter((route) => route.metadata.namespace === home);
   const consumers = work.node.namespace === home
@@ -69,10 +71,14 @@ function serviceRoutes(work: Work, service: Service, port: number): RouteSpec[] 
     : attached.filter((route) => route.metadata.namespace === work.node.namespace);
   const chosen = consumers.length > 0 ? consumers : producers;
   if (chosen.length === 0) return [implicitRoute(work, service, port)];
-  const levels = serviceLevels(work.mesh, service);
-  return chosen.flatMap((route) =>
-    routeSpecs(work, route, { bindings: [], levels, needsGrant: false })
-  );
+  const parent = { bindings: [], levels: serviceLevels(work.mesh, service), needsGrant: false };
+  return chosen.flatMap((route) => specsOf(work, route, parent));
+}
+
+function specsOf(work: Work, route: AnyRoute, parent: RouteParent): RouteSpec[] {
+  return route.kind === "HTTPRoute"
+    ? routeSpecs(work, route, parent)
+    : [tunnelSpec(work, route, parent)];
 }
 
 export function gatewayListeners(work: Work, gateway: Gateway): ListenerSpec[] {
@@ -86,11 +92,18 @@ export function gatewayListeners(work: Work, gateway: Gateway): ListenerSpec[] {
     if (open !== undefined) open.hosts.push(...hosts);
     else {
       const { name, port } = listener;
-      byPort.set(key, { name, role: "gateway", port, tls: "none", hosts });
+      const protocol = BARE[listener.protocol];
+      byPort.set(key, { name, role: "gateway", port, tls: "none", ...protocol, hosts });
     }
   }
   return [...byPort.values()];
 }
+
+const BARE: Readonly<Record<GatewayListener["protocol"], Pick<ListenerSpec, "protocol">>> = {
+  HTTP: {},
+  TCP: { protocol: "tcp" },
+  TLS: { protocol: "tls" },
+};
 
 /** Hosts of one listener, all in its group; its own host name is there even without a route. */
 function listenerHosts(
@@ -105,10 +118,15 @@ function listenerHosts(
     needsGrant: true,
   };
   const byHost = new Map<string, RouteSpec[]>([[listener.hostname ?? "*", []]]);
-  for (const route of work.mesh.routesOf("Gateway", fullName(gateway))) {
+  const name = fullName(gateway);
+  const routes = [
+    ...work.mesh.routesOf("Gateway", name),
+    ...work.mesh.tunnelRoutesOf("Gateway", name),
+  ];
+  for (const route of routes) {
     if (!route.spec.parentRefs.some((ref) => attaches(route, ref, gateway, listener))) continue;
-    const specs = routeSpecs(work, route, parent);
-    for (const hostname of sharedHostnames(listener.hostname, route.spec.hostnames)) {
+    const specs = specsOf(work, route, parent);
+    for (const hostname of sharedHostnames(listener.hostname, hostnamesOfRoute(route))) {
       const list = byHost.get(hostname);
       if (list === undefined) byHost.set(hostname, [...specs]);
       else list.push(...specs);
@@ -131,7 +149,7 @@ function mergedHosts(byHost: ReadonlyMap<string, RouteSpec[]>): HostSpec[] {
 
 /** Whether a reference means this listener, and the listener takes routes from there. */
 export function attaches(
-  route: HttpRoute,
+  route: AnyRoute,
   ref: ParentRef,
   gateway: Gateway,
   listener: GatewayListener,
@@ -139,7 +157,19 @@ export function attaches(
   if (isServiceParent(ref) || parentName(route, ref) !== fullName(gateway)) return false;
   if (ref.sectionName !== undefined && ref.sectionName !== listener.name) return false;
   if (ref.port !== undefined && ref.port !== listener.port) return false;
-  return allows(gateway, listener, route.metadata.namespace);
+  return takes(listener, route.kind) && allows(gateway, listener, route.metadata.namespace);
+}
+
+/** Whether a listener's protocol and allowedRoutes.kinds are for routes of this kind. */
+export function takes(listener: GatewayListener, kind: AnyRoute["kind"]): boolean {
+  const kinds: readonly string[] = ROUTES_OF[listener.protocol];
+  const allowed = listener.allowedRoutes?.kinds;
+  return kinds.includes(kind) &&
+    (allowed === undefined || allowed.length === 0 || allowed.some((one) => one.kind === kind));
+}
+
+export function hostnamesOfRoute(route: AnyRoute): readonly string[] | undefined {
+  return route.kind === "TCPRoute" ? undefined : route.spec.hostnames;
 }
 
 export function allows(gateway: Gateway, listener: GatewayListener, namespace: string): boolean {

@@ -2,13 +2,20 @@
 import { fullName } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { Gateway } from "../schema/gateway.ts";
-import type { HttpRoute, ParentRef } from "../schema/http_route.ts";
+import type { HttpRoute } from "../schema/http_route.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
 import type { ReferenceGrant } from "../schema/reference_grant.ts";
+import type { ParentRef } from "../schema/route_refs.ts";
 import { isTunnelled, type Service, type ServicePort } from "../schema/service.ts";
 import type { TrafficPolicy, TrafficSettings } from "../schema/traffic_policy.ts";
+import type { TcpRoute, TlsRoute } from "../schema/tunnel_routes.ts";
 
 export type TargetKind = "Service" | "HTTPRoute" | "Gateway";
+
+/** A route of whatever kind. */
+export type AnyRoute = HttpRoute | TunnelRoute;
+/** A route for connections that are carried as they are. */
+export type TunnelRoute = TcpRoute | TlsRoute;
 
 export class Mesh {
   /** By `namespace/name`. */
@@ -23,6 +30,7 @@ export class Mesh {
   readonly #policies = new Map<string, TrafficPolicy[]>();
   readonly #bound = new Map<string, FilterBinding[]>();
   readonly #attached = new Map<string, HttpRoute[]>();
+  readonly #tunnels = new Map<string, TunnelRoute[]>();
 
   constructor(resources: readonly Resource[]) {
     this.services = byName(ofKind(resources, "Service"));
@@ -30,12 +38,9 @@ export class Mesh {
     const bindings = ofKind(resources, "FilterBinding").sort(older);
     this.bindings = byName(bindings);
     this.routes = ofKind(resources, "HTTPRoute").sort(older);
-    for (const route of this.routes) {
-      const parents = route.spec.parentRefs.map((ref) =>
-        `${isServiceParent(ref) ? "Service" : "Gateway"} ${parentName(route, ref)}`
-      );
-      for (const parent of new Set(parents)) push(this.#attached, parent, route);
-    }
+    for (const route of this.routes) attach(this.#attached, route);
+    const tunnels = [...ofKind(resources, "TCPRoute"), ...ofKind(resources, "TLSRoute")];
+    for (const route of tunnels.sort(older)) attach(this.#tunnels, route);
     this.grants = ofKind(resources, "ReferenceGrant");
     const config = ofKind(resources, "MeshConfig")[0]?.spec;
     this.defaults = config?.defaults ?? {};
@@ -64,18 +69,23 @@ export class Mesh {
     return this.#attached.get(`${kind} ${name}`) ?? [];
   }
 
-  /** Whether an HTTPRoute of `from` may name the Service `name` of `to`. */
-  granted(from: string, to: string, name: string): boolean {
+  /** The same for routes of connections that are carried as they are. */
+  tunnelRoutesOf(kind: "Service" | "Gateway", name: string): readonly TunnelRoute[] {
+    return this.#tunnels.get(`${kind} ${name}`) ?? [];
+  }
+
+  /** Whether a route of namespace `from` may name the Service `name` of `to`. */
+  granted(route: AnyRoute["kind"], from: string, to: string, name: string): boolean {
     return from === to || this.grants.some((grant) =>
       grant.metadata.namespace === to &&
-      grant.spec.from.some((source) => source.namespace === from) &&
+      grant.spec.from.some((source) => source.namespace === from && source.kind === route) &&
       grant.spec.to.some((entry) => entry.name === undefined || entry.name === name)
     );
   }
 }
 
 /** The Gateway or Service a parentRef names, as `namespace/name`. */
-export function parentName(route: HttpRoute, ref: ParentRef): string {
+export function parentName(route: AnyRoute, ref: ParentRef): string {
   return `${ref.namespace ?? route.metadata.namespace}/${ref.name}`;
 }
 
@@ -112,6 +122,13 @@ export function older(a: Resource, b: Resource): number {
 
 export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function attach<R extends AnyRoute>(to: Map<string, R[]>, route: R): void {
+  const parents = route.spec.parentRefs.map((ref) =>
+    `${isServiceParent(ref) ? "Service" : "Gateway"} ${parentName(route, ref)}`
+  );
+  for (const parent of new Set(parents)) push(to, parent, route);
 }
 
 function byName<R extends Resource>(resources: readonly R[]): Map<string, R> {

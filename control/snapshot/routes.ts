@@ -8,7 +8,14 @@ import { isTunnelled, type Service } from "../schema/service.ts";
 import type { MatchSpec, RouteSpec, ValueMatchSpec, WeightedBackend } from "../schema/snapshot.ts";
 import { attemptSpecs, chainOf, timeoutSpec } from "./filters.ts";
 import { canonicalJson } from "./hash.ts";
-import { backendName, backendPort, isMainPort, portOf } from "./mesh.ts";
+import {
+  type AnyRoute,
+  backendName,
+  backendPort,
+  isMainPort,
+  portOf,
+  type TunnelRoute,
+} from "./mesh.ts";
 import { type Level, meshLevel, ruleLevel, serviceLevels, targetLevels } from "./settings.ts";
 import type { Work } from "./work.ts";
 
@@ -44,18 +51,26 @@ export function implicitRoute(work: Work, service: Service, port: number): Route
   };
 }
 
+/** A route of connections that are carried as they are: its one rule, which takes them all. */
+export function tunnelSpec(work: Work, route: TunnelRoute, parent: RouteParent): RouteSpec {
+  const rule: HttpRouteRule = { backendRefs: route.spec.rules[0]!.backendRefs };
+  return { ...ruleSpec(work, route, rule, fullName(route), parent), tunnel: true };
+}
+
 function ruleSpec(
   work: Work,
-  route: HttpRoute,
+  route: AnyRoute,
   rule: HttpRouteRule,
   name: string,
   parent: RouteParent,
 ): RouteSpec {
-  const { namespace } = route.metadata;
+  const { kind, metadata: { namespace } } = route;
+  const bound = kind === "HTTPRoute" ? work.mesh.bindingsOf(kind, fullName(route)) : [];
+  const own = kind === "HTTPRoute" ? targetLevels(work.mesh, kind, fullName(route)) : [];
   const matches = (rule.matches ?? []).map(matchSpec);
   const prefix = prefixOf(rule);
   const filters = rule.filters ?? [];
-  const bindings = [...parent.bindings, ...work.mesh.bindingsOf("HTTPRoute", fullName(route))];
+  const bindings = [...parent.bindings, ...bound];
   const chain = chainOf(work, { name, namespace, filters, bindings, prefix });
   if (chain.missing !== null) {
     return { name, matches, filters: [], backends: [nowhere(`missing-filter:${chain.missing}`)] };
@@ -63,11 +78,12 @@ function ruleSpec(
   if (filters.some((filter) => filter.type === "RequestRedirect")) {
     return { name, matches, filters: chain.filters, backends: [] };
   }
-  const upper = [ruleLevel(name, rule), ...targetLevels(work.mesh, "HTTPRoute", fullName(route))];
+  const upper = [ruleLevel(name, rule), ...own];
   const lower = [...parent.levels, meshLevel(work.mesh)];
   const choices = (rule.backendRefs ?? []).map((ref, at) =>
     choiceOf(work, ref, {
       name: `${name}/backendRefs/${at}`,
+      route: kind,
       namespace,
       prefix,
       parent,
@@ -87,6 +103,7 @@ interface Choice extends WeightedBackend {
 
 function choiceOf(work: Work, ref: BackendRef, at: {
   readonly name: string;
+  readonly route: AnyRoute["kind"];
   readonly namespace: string;
   readonly prefix: string;
   readonly parent: RouteParent;
@@ -102,7 +119,10 @@ function choiceOf(work: Work, ref: BackendRef, at: {
   const timeout = timeoutSpec(levels);
   const named = `${namespace}/${ref.name}${ref.port === undefined ? "" : `:${ref.port}`}`;
   if (service === undefined || port === null) return { ...nowhere(named), weight, timeout };
-  if (at.parent.needsGrant && !work.mesh.granted(at.namespace, namespace, ref.name)) {
+  if (isTunnelled(portOf(service, port)) !== (at.route !== "HTTPRoute")) {
+    return { ...nowhere(`other-protocol:${named}`), weight, timeout };
+  }
+  if (at.parent.needsGrant && !work.mesh.granted(at.route, at.namespace, namespace, ref.name)) {
     return { ...nowhere(`not-granted:${named}`), weight, timeout };
   }
   const chain = chainOf(work, {

@@ -34,7 +34,7 @@ export interface TestService {
 
 export interface TestMeshOptions {
   readonly services: readonly TestService[];
-  /** Resources beside the defaults (a Gateway `edge`, one Service per name that is not among them), as objects or YAML. */
+  /** Resources beside the defaults (a Gateway `edge`, one Service per name; not those that are among them), as objects or YAML. */
   readonly resources?: readonly unknown[] | string;
   /** False: no edge gateway. */
   readonly gateway?: boolean;
@@ -196,7 +196,7 @@ function defaults(options: TestMeshOptions): unknown[] {
   const own = new Set(given.map(idOf));
   const names = [...new Set(options.services.map((one) => one.name))]
     .filter((name) => !own.has(`Service ${name}`));
-  const edge = options.gateway === false ? [] : [{
+  const edge = options.gateway === false || own.has("Gateway edge") ? [] : [{
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "Gateway",
     metadata: { name: "edge" },

@@ -11,6 +11,7 @@ const namespace = fc.constantFrom("default", "other");
 const metadata = fc.record({ name, namespace }, { requiredKeys: ["name"] });
 const duration = fc.constantFrom("0s", "1s", "250ms", "1m30s");
 const port = fc.constantFrom(80, 81);
+const protocol = fc.constantFrom("HTTP", "TCP", "TLS");
 
 const header = fc.record({ name: name.map((text) => `X-${text}`), value: name });
 const modifier = fc.record({
@@ -55,6 +56,9 @@ const backendRef = fc.record({
   weight: fc.constantFrom(0, 1, 90),
   filters: filters.map((list) => list.filter((one) => one.type !== "RequestRedirect")),
 }, { requiredKeys: ["name"] });
+const serviceRef = fc.record({ name, namespace, port, weight: fc.constantFrom(0, 1, 90) }, {
+  requiredKeys: ["name"],
+});
 const rule = fc.record({
   matches: fc.array(match, { maxLength: 3 }),
   filters,
@@ -103,16 +107,38 @@ const resources = fc.array(
         rules: fc.array(rule, { minLength: 1, maxLength: 3 }),
       }, { requiredKeys: ["parentRefs"] }),
     ),
+    ...["TCPRoute", "TLSRoute"].map((kind) =>
+      resource(
+        `${GATEWAY}/v1alpha2`,
+        kind,
+        fc.record({
+          parentRefs: fc.array(parentRef, { minLength: 1, maxLength: 2 }),
+          ...(kind === "TLSRoute" ? { hostnames: fc.array(hostname, { maxLength: 2 }) } : {}),
+          rules: fc.array(fc.record({ backendRefs: fc.array(serviceRef, { minLength: 1 }) }), {
+            minLength: 1,
+            maxLength: 1,
+          }),
+        }),
+      )
+    ),
     resource(
       `${GATEWAY}/v1`,
       "Gateway",
       fc.record({
         listeners: fc.uniqueArray(
-          fc.record(
-            { name, port: fc.constantFrom(0, 80), protocol: fc.constant("HTTP"), hostname },
-            {
-              requiredKeys: ["name", "port", "protocol"],
-            },
+          fc.oneof(
+            fc.record(
+              { name, port: fc.constantFrom(0, 80), protocol: fc.constant("HTTP"), hostname },
+              { requiredKeys: ["name", "port", "protocol"] },
+            ),
+            fc.record({
+              name,
+              port: fc.constantFrom(0, 443),
+              protocol: fc.constant("TLS"),
+              tls: fc.constant({ mode: "Passthrough" }),
+              hostname,
+            }, { requiredKeys: ["name", "port", "protocol", "tls"] }),
+            fc.record({ name, port: fc.constantFrom(0, 5432), protocol: fc.constant("TCP") }),
           ),
           { minLength: 1, maxLength: 3, selector: (one) => one.name },
         ),
@@ -122,7 +148,10 @@ const resources = fc.array(
       "denim.dev/v1",
       "Service",
       fc.record({
-        ports: fc.uniqueArray(fc.record({ port }), { minLength: 1, selector: (one) => one.port }),
+        ports: fc.uniqueArray(
+          fc.record({ port, protocol, targetPort: port }, { requiredKeys: ["port"] }),
+          { minLength: 1, selector: (one) => one.port },
+        ),
         from: name,
         selector: fc.record({ version: name }, { requiredKeys: [] }),
       }, { requiredKeys: ["ports"] }),
