@@ -46,7 +46,7 @@ export function createDialler(
     const pool = (limits: PoolLimits, codec: DiallerDeps["h1"] | DiallerDeps["raw"]): Pool =>
       new Pool(limits, (pool) => new Outlet(deps, target, pool, codec), deps.monotonicMs);
     const single = (): Pool => pool(backend.pool, deps.h1);
-    if (target.identity === null) {
+    if (target.identity === null && backend.protocol !== "h2") {
       // A connection that nobody has asked for is no use: it would be the first thing a server greets.
       return backend.protocol === "tcp" ? pool({ ...backend.pool, warmUp: 0 }, deps.raw) : single();
     }
@@ -193,7 +193,10 @@ class Outlet extends Dialling implements PooledConnection {
   }
 }
 
-/** One mTLS connection that carries many requests; what it speaks is known after the handshake. */
+/**
+ * One connection that carries many requests. What an mTLS peer speaks is known after the handshake; of a
+ * plaintext one it is known before (RFC 9113 3.3, prior knowledge).
+ */
 class MuxOutlet extends Dialling implements MuxConnection {
   readonly #pool: MuxPool;
   codec: MuxClient | null = null;
@@ -210,7 +213,7 @@ class MuxOutlet extends Dialling implements MuxConnection {
   }
 
   protected opened(alpn: string): void {
-    if (alpn !== "h2") {
+    if (alpn !== "h2" && this.target.identity !== null) {
       this.#pool.refused(this);
       return this.connection.end();
     }
@@ -231,7 +234,16 @@ class MuxOutlet extends Dialling implements MuxConnection {
     this.#pool.ready(this);
   }
   protected lost(): void {
-    this.#pool.gone(this, this.connection.fault ?? FAULTS["upstream.connect"]);
+    this.#pool.gone(this, this.connection.fault ?? this.#why());
+  }
+
+  /** Why it never took a request. */
+  #why(): Fault {
+    const { identity, address } = this.target;
+    if (this.#ready || this.codec === null || identity !== null) return FAULTS["upstream.connect"];
+    const { code, detail } = FAULTS["upstream.not_h2"];
+    this.deps.log.warn("outbound.refused", { endpoint: address, reason: code, detail });
+    return FAULTS["upstream.not_h2"];
   }
 }
 

@@ -11,6 +11,7 @@ import {
   wanted,
 } from "./common.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
+import type { BackendSpec } from "./snapshot.ts";
 
 /** `10.0.0.1:80`, `[::1]:80` or `db.example:80`. */
 export const address = z.string().max(261, wanted("at most 261 characters")).refine(
@@ -30,17 +31,48 @@ const servicePort = z.strictObject({
   name: label.optional(),
   port,
   /**
-   * HTTP (the default), or what is carried as it is: TCP, or TLS between the client and the workload. A
-   * Gateway's TLSRoute leads to TLS and TCP ports, a TCPRoute too, an HTTPRoute to HTTP ports.
+   * HTTP (the default): the workload speaks HTTP/1.1. HTTP2 and GRPC: HTTP/2 in plaintext with prior
+   * knowledge. Or what is carried as it is: TCP, or TLS between the client and the workload. A Gateway's
+   * TLSRoute leads to TLS and TCP ports, a TCPRoute too, an HTTPRoute or GRPCRoute to all others.
    */
-  protocol: z.enum(["HTTP", "TCP", "TLS"], wanted('"HTTP", "TCP" or "TLS"')).optional(),
+  protocol: z.enum(
+    ["HTTP", "HTTP2", "GRPC", "TCP", "TLS"],
+    wanted('"HTTP", "HTTP2", "GRPC", "TCP" or "TLS"'),
+  ).optional(),
+  /** The same as Kubernetes manifests say it, where `protocol` is TCP for all of them. */
+  appProtocol: z.enum(
+    ["kubernetes.io/h2c", "grpc"],
+    wanted('"kubernetes.io/h2c" or "grpc"; others are said with protocol'),
+  ).optional(),
   /** Where the workload listens for this port; absent: at the main port its sidecar was told of. */
   targetPort: port.optional(),
+}).check((ctx) => {
+  const { protocol, appProtocol } = ctx.value;
+  if (appProtocol === undefined || protocol === undefined || protocol === "TCP") return;
+  if (protocol === APP_PROTOCOLS[appProtocol]) return;
+  problem(
+    ctx,
+    ["appProtocol"],
+    `is ${show(appProtocol)} beside protocol ${show(protocol)}; say it in one of the two`,
+  );
 });
+
+const APP_PROTOCOLS = { "kubernetes.io/h2c": "HTTP2", "grpc": "GRPC" } as const;
+
+function protocolOf({ protocol, appProtocol }: ServicePort): NonNullable<ServicePort["protocol"]> {
+  return appProtocol === undefined ? protocol ?? "HTTP" : APP_PROTOCOLS[appProtocol];
+}
 
 /** Whether connections to a port are carried as they are, in tunnels. */
 export function isTunnelled(one: ServicePort): boolean {
-  return one.protocol === "TCP" || one.protocol === "TLS";
+  return wireProtocol(one) === "tcp";
+}
+
+/** What the workload speaks at a port, as backends name it; absent: HTTP/1.1. */
+export function wireProtocol(one: ServicePort): BackendSpec["protocol"] {
+  const protocol = protocolOf(one);
+  if (protocol === "HTTP") return undefined;
+  return protocol === "TCP" || protocol === "TLS" ? "tcp" : "h2";
 }
 
 export type ServicePort = z.infer<typeof servicePort>;

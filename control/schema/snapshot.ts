@@ -11,8 +11,8 @@ export interface Snapshot {
   readonly listeners: readonly ListenerSpec[];
   /**
    * By backend name: `namespace/service:port`. Backends of an inbound listener are the workload's own
-   * ports: `app`, `app:PORT` where a Service names one; with `/tcp` at the end, for tunnels. The sidecar
-   * knows their addresses.
+   * ports: `app`, `app:PORT` where a Service names one; `/h2` at the end: for HTTP/2, `/tcp`: for tunnels. The
+   * sidecar knows their addresses.
    */
   readonly backends: Readonly<Record<string, BackendSpec>>;
   readonly modules: readonly ModuleRef[];
@@ -113,8 +113,11 @@ export interface FilterSpec {
 export interface BackendSpec {
   readonly name: string;
   readonly endpoints: readonly EndpointSpec[];
-  /** What endpoints without an identity speak; absent: HTTP/1.1. `tcp`: whatever comes through a tunnel. */
-  readonly protocol?: "tcp";
+  /**
+   * What endpoints without an identity speak; absent: HTTP/1.1. `h2`: HTTP/2 with prior knowledge. `tcp`:
+   * whatever comes through a tunnel.
+   */
+  readonly protocol?: "h2" | "tcp";
   readonly balancer: BalancerSpec;
   readonly connectTimeoutMs: number;
   readonly pool: PoolSpec;

@@ -625,3 +625,46 @@ Deno.test("buildSnapshot opens a sidecar to the ports of its own Services and re
   same(listener(other, "inbound").hosts[0]!.routes.map((one) => one.name), ["default/web"]);
   same(Object.keys(other.backends).filter((name) => name.startsWith("app")), ["app"]);
 });
+
+Deno.test("buildSnapshot reaches HTTP2 and GRPC ports over HTTP/2, with the rules of gRPC for their time", () => {
+  const yaml = `
+apiVersion: denim.dev/v1
+kind: Service
+metadata: {name: reviews}
+spec:
+  ports:
+    - {port: 80}
+    - {port: 50051, protocol: GRPC}
+    - {port: 8082, protocol: TCP, appProtocol: kubernetes.io/h2c, targetPort: 9082}
+---
+apiVersion: denim.dev/v1
+kind: TrafficPolicy
+metadata: {name: reviews}
+spec:
+  targetRefs: [{kind: Service, name: reviews}]
+  timeouts: {request: 0s, backendRequest: 2s}
+`;
+  const snapshot = build(yaml);
+  const backend = (port: number) => snapshot.backends[`default/reviews:${port}`]!.protocol;
+  same([80, 50051, 8082].map(backend), [undefined, "h2", "h2"]);
+  const timeouts = (port: number) => {
+    const { filters, backends } = host(snapshot, "reviews", "outbound", port).routes[0]!;
+    return [...filters, ...backends[0]!.filters].filter((one) => one.kind === "timeout")
+      .map((one) => one.config);
+  };
+  same(timeouts(80), [{ requestMs: 0, backendRequestMs: 2000 }]);
+  const grpc = [
+    { requestMs: 0, backendRequestMs: 0, grpc: true },
+    { requestMs: 0, backendRequestMs: 2000, grpc: true },
+  ];
+  same([50051, 8082].map(timeouts), [grpc, grpc]);
+
+  const own = build(yaml, sidecar("reviews"));
+  same(listener(own, "inbound").hosts[0]!.routes.map((one) => one.backends[0]!.backend), [
+    "app/h2",
+    "app:9082/h2",
+    "unknown-port",
+    "app",
+  ]);
+  same(own.backends["app/h2"]!.protocol, "h2");
+});

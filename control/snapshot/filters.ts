@@ -71,15 +71,18 @@ export function chainOf(work: Work, input: ChainInput): Chain {
   };
 }
 
-/** The limit of the whole exchange; null when it is off. */
-export function timeoutSpec(levels: readonly Level[]): TypedFilterSpec | null {
+/** The limit of the whole exchange; null when it is off. `grpc`: calls may bring one of their own. */
+export function timeoutSpec(levels: readonly Level[], grpc: boolean): TypedFilterSpec | null {
   const config = timeoutOf(levels);
-  if (config.requestMs === 0) return null;
-  return { ...timeoutNamed(levels), config: { ...config, backendRequestMs: 0 } };
+  if (config.requestMs === 0 && !grpc) return null;
+  return {
+    ...timeoutNamed(levels),
+    config: { ...config, backendRequestMs: 0, ...(grpc ? { grpc } : {}) },
+  };
 }
 
 /** Breaker, retry and the limit of one attempt, which end every chain to a backend. */
-export function attemptSpecs(levels: readonly Level[]): TypedFilterSpec[] {
+export function attemptSpecs(levels: readonly Level[], grpc: boolean): TypedFilterSpec[] {
   const specs: TypedFilterSpec[] = [];
   const breaker = breakerOf(levels);
   if (breaker !== null) {
@@ -91,7 +94,8 @@ export function attemptSpecs(levels: readonly Level[]): TypedFilterSpec[] {
   specs.push({ kind: "retry", name: `${sourceOf(levels, "retry")}:retry`, config });
   const { backendRequestMs } = timeoutOf(levels);
   if (backendRequestMs > 0) {
-    specs.push({ ...timeoutNamed(levels), config: { requestMs: 0, backendRequestMs } });
+    const config = { requestMs: 0, backendRequestMs, ...(grpc ? { grpc } : {}) };
+    specs.push({ ...timeoutNamed(levels), config });
   }
   return specs;
 }

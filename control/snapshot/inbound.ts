@@ -3,6 +3,7 @@
  *
  *   HTTP without a port field  ──▶ app          the workload's main port, whatever the host
  *   x-denim-port: a/db:9090    ──▶ app:9091     a Service port with targetPort 9091
+ *   x-denim-port: a/db:50051   ──▶ app/h2       one of protocol HTTP2 or GRPC
  *   CONNECT, with that field   ──▶ app:5432/tcp a Service port of protocol TCP or TLS
  *
  * Only ports of Services that the workload stands behind have a route: a CONNECT is no way to the rest of
@@ -16,8 +17,8 @@ import {
   POOL_DEFAULTS,
 } from "../schema/defaults.ts";
 import type { TypedFilterSpec } from "../schema/filter_config.ts";
-import { isTunnelled, type Service, type ServicePort } from "../schema/service.ts";
-import type { ListenerSpec, MatchSpec, RouteSpec } from "../schema/snapshot.ts";
+import { isTunnelled, type Service, type ServicePort, wireProtocol } from "../schema/service.ts";
+import type { BackendSpec, ListenerSpec, MatchSpec, RouteSpec } from "../schema/snapshot.ts";
 import { type Chain, chainOf } from "./filters.ts";
 import { backendName, compare, isMainPort } from "./mesh.ts";
 import { selects, type Work } from "./work.ts";
@@ -49,7 +50,7 @@ function portRoutes(work: Work, service: Service | undefined, chain: Chain): Rou
   return ports.map((one): RouteSpec => {
     const name = backendName(service!, one.port);
     const backend = appBackend(one);
-    addApp(work, backend, isTunnelled(one));
+    addApp(work, backend, wireProtocol(one));
     const headers = [{ name: PORT_FIELD, type: "Exact" as const, value: name }];
     const route = routeTo(name, [{ headers }], backend, chain);
     return isTunnelled(one) ? { ...route, tunnel: true } : route;
@@ -89,14 +90,15 @@ function routeTo(
 function appBackend(one: ServicePort): string {
   const { targetPort } = one;
   const port = targetPort === undefined ? APP_BACKEND : `${APP_BACKEND}:${targetPort}`;
-  return isTunnelled(one) ? `${port}/tcp` : port;
+  const protocol = wireProtocol(one);
+  return protocol === undefined ? port : `${port}/${protocol}`;
 }
 
-function addApp(work: Work, name: string, tunnelled = false): void {
+function addApp(work: Work, name: string, protocol?: BackendSpec["protocol"]): void {
   work.add({
     name,
     endpoints: [],
-    ...(tunnelled ? { protocol: "tcp" } : {}),
+    ...(protocol === undefined ? {} : { protocol }),
     balancer: { algorithm: BALANCER_DEFAULT },
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     pool: POOL_DEFAULTS,

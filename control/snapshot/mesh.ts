@@ -6,7 +6,7 @@ import type { HttpRoute } from "../schema/http_route.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
 import type { ReferenceGrant } from "../schema/reference_grant.ts";
 import type { ParentRef } from "../schema/route_refs.ts";
-import { isTunnelled, type Service, type ServicePort } from "../schema/service.ts";
+import { type Service, type ServicePort, wireProtocol } from "../schema/service.ts";
 import type { TrafficPolicy, TrafficSettings } from "../schema/traffic_policy.ts";
 import type { TcpRoute, TlsRoute } from "../schema/tunnel_routes.ts";
 
@@ -109,9 +109,9 @@ export function backendName(service: Service, port: number): string {
   return `${fullName(service)}:${port}`;
 }
 
-/** Whether a port leads to where a sidecar sends all HTTP that says nothing else. */
+/** Whether a port leads to where a sidecar sends all requests that say nothing else, over HTTP/1.1. */
 export function isMainPort(one: ServicePort): boolean {
-  return one.targetPort === undefined && !isTunnelled(one);
+  return one.targetPort === undefined && wireProtocol(one) === undefined;
 }
 
 /** Age, then name: the Gateway API's order between equals. */

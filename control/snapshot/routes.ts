@@ -4,7 +4,7 @@ import { fullName } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { TypedFilterSpec } from "../schema/filter_config.ts";
 import type { BackendRef, HttpRoute, HttpRouteMatch, HttpRouteRule } from "../schema/http_route.ts";
-import { isTunnelled, type Service } from "../schema/service.ts";
+import { isTunnelled, type Service, wireProtocol } from "../schema/service.ts";
 import type { MatchSpec, RouteSpec, ValueMatchSpec, WeightedBackend } from "../schema/snapshot.ts";
 import { attemptSpecs, chainOf, timeoutSpec } from "./filters.ts";
 import { canonicalJson } from "./hash.ts";
@@ -37,7 +37,8 @@ export function routeSpecs(work: Work, route: HttpRoute, parent: RouteParent): R
 /** What a Service does without a route: everything goes to it. */
 export function implicitRoute(work: Work, service: Service, port: number): RouteSpec {
   const levels = [...serviceLevels(work.mesh, service), meshLevel(work.mesh)];
-  const timeout = timeoutSpec(levels);
+  const grpc = takesGrpc(service, port);
+  const timeout = timeoutSpec(levels, grpc);
   return {
     name: fullName(service),
     matches: [],
@@ -46,7 +47,7 @@ export function implicitRoute(work: Work, service: Service, port: number): Route
     backends: [{
       backend: work.backend(service, port),
       weight: 1,
-      filters: [...portSpecs(service, port), ...attemptSpecs(levels)],
+      filters: [...portSpecs(service, port), ...attemptSpecs(levels, grpc)],
     }],
   };
 }
@@ -116,7 +117,8 @@ function choiceOf(work: Work, ref: BackendRef, at: {
   const port = service === undefined ? null : backendPort(service, ref.port);
   const own = service === undefined ? [] : serviceLevels(work.mesh, service);
   const levels = [...at.upper, ...own, ...at.lower];
-  const timeout = timeoutSpec(levels);
+  const grpc = service !== undefined && port !== null && takesGrpc(service, port);
+  const timeout = timeoutSpec(levels, grpc);
   const named = `${namespace}/${ref.name}${ref.port === undefined ? "" : `:${ref.port}`}`;
   if (service === undefined || port === null) return { ...nowhere(named), weight, timeout };
   if (isTunnelled(portOf(service, port)) !== (at.route !== "HTTPRoute")) {
@@ -138,9 +140,14 @@ function choiceOf(work: Work, ref: BackendRef, at: {
   return {
     backend: work.backend(service, port),
     weight,
-    filters: [...chain.filters, ...portSpecs(service, port), ...attemptSpecs(levels)],
+    filters: [...chain.filters, ...portSpecs(service, port), ...attemptSpecs(levels, grpc)],
     timeout,
   };
+}
+
+/** Whether gRPC can come through to a port: it takes HTTP/2. */
+function takesGrpc(service: Service, port: number): boolean {
+  return wireProtocol(portOf(service, port)) === "h2";
 }
 
 /** Tells a sidecar which of its workload's ports is meant, where that is not the main one for HTTP. */

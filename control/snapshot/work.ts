@@ -1,5 +1,5 @@
 /** What one run of the builder reads and collects: the mesh, the workloads, and what routes turned out to need. */
-import { isTunnelled, type Service } from "../schema/service.ts";
+import { type Service, wireProtocol } from "../schema/service.ts";
 import type {
   BackendSpec,
   EndpointSpec,
@@ -120,8 +120,9 @@ export class Work {
     if (!this.#backends.has(name)) {
       const levels = [...serviceLevels(this.mesh, service), meshLevel(this.mesh)];
       const endpoints = this.#endpoints(service);
-      const protocol = isTunnelled(portOf(service, port)) ? { protocol: "tcp" as const } : {};
-      this.add({ name, endpoints, ...protocol, ...backendSettings(levels) });
+      const protocol = wireProtocol(portOf(service, port));
+      const spoken = protocol === undefined ? {} : { protocol };
+      this.add({ name, endpoints, ...spoken, ...backendSettings(levels) });
     }
     return name;
   }

@@ -6,8 +6,8 @@ export interface Place {
   readonly port: number;
 }
 
-/** `app` is the workload's main port, `app:PORT` one that a Service names; `/tcp`: for tunnels. */
-const APP = /^app(?::(\d{1,5}))?(?:\/tcp)?$/;
+/** `app` is the workload's main port, `app:PORT` one that a Service names; after the slash: for what. */
+const APP = /^app(?::(\d{1,5}))?(?:\/(?:h2|tcp))?$/;
 
 /** The same snapshot, with addresses for the backends of the inbound listener. */
 export function withApp(

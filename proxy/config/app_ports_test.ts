@@ -14,7 +14,7 @@ function backend(name: string, address?: string): BackendSpec {
 }
 
 Deno.test("withApp gives every port of the workload its address and leaves other backends alone", () => {
-  const names = ["app", "app/tcp", "app:5432/tcp", "app:9090"];
+  const names = ["app", "app/tcp", "app:5432/tcp", "app:9090", "app/h2"];
   const snapshot: Snapshot = {
     version: "v",
     node: { kind: "sidecar", namespace: "default", name: "db" },
@@ -35,6 +35,7 @@ Deno.test("withApp gives every port of the workload its address and leaves other
     ["app/tcp", "[::1]:8080"],
     ["app:5432/tcp", "127.0.0.1:15432"],
     ["app:9090", "[::1]:9090"],
+    ["app/h2", "[::1]:8080"],
     ["default/app:80", "10.0.0.1:15006"],
   ]);
 });

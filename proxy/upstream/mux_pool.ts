@@ -19,7 +19,10 @@ export interface MuxConnection {
 
 export type MuxDial = (pool: MuxPool) => MuxConnection;
 
-/** Connections to one peer: one does, more share the load of a peer that is slow to read. */
+/**
+ * Connections to one peer: one does, more share the load of a peer that is slow to read. Only where all of
+ * them are full of streams that last are there more, up to the pool's own limit.
+ */
 export const MUX_CONNECTIONS = 2;
 /** Requests under way on every connection before another is dialled. */
 export const MUX_SPREAD_AT = 128;
@@ -75,7 +78,7 @@ export class MuxPool implements RequestPool {
       return queued;
     }
     this.#waiting.push(queued);
-    if (this.#dialling.size === 0) this.#dialOne();
+    if (this.size === 0) this.#dialOne();
     return queued;
   }
 
@@ -165,8 +168,10 @@ export class MuxPool implements RequestPool {
       if (connection.codec!.slots === 0) continue;
       if (best === null || connection.active < best.active) best = connection;
     }
-    const busy = best === null || best.active >= MUX_SPREAD_AT;
-    if (busy && this.#open.length > 0 && this.size < MUX_CONNECTIONS) this.#dialOne();
+    if (this.#open.length === 0) return null;
+    if (best === null) {
+      if (this.#dialling.size === 0 && this.size < this.limits.maxConnections) this.#dialOne();
+    } else if (best.active >= MUX_SPREAD_AT && this.size < MUX_CONNECTIONS) this.#dialOne();
     return best;
   }
 

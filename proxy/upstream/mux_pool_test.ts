@@ -125,6 +125,25 @@ Deno.test("MuxPool spreads over another connection when one is busy, up to its l
   assert.ok(Math.abs(one!.active - two!.active) <= 1, "the less busy one is taken");
 });
 
+Deno.test("MuxPool dials on to the pool's own limit, one at a time, while all connections are full", () => {
+  const { pool, dialled, ask } = rig();
+  const take = (at: number): void => {
+    dialled[at]!.slots = 2;
+    pool.ready(dialled[at]!.speak());
+  };
+  ask("/1");
+  take(0);
+  ask("/2");
+  for (let n = 1; n < LIMITS.maxConnections; n++) {
+    for (let i = 0; i < 2; i++) ask("/more");
+    assert.equal(dialled.length, n + 1);
+    take(n);
+  }
+  ask("/waits");
+  assert.equal(dialled.length, LIMITS.maxConnections);
+  assert.equal(pool.waiting, 1);
+});
+
 Deno.test("MuxPool tells all who wait when the peer cannot be reached, and tries again for the next", () => {
   const { pool, dialled, ask } = rig();
   const waiting = [ask("/1"), ask("/2")];
