@@ -7,6 +7,7 @@ import { type ControlAccess, PushError } from "../filters/push.ts";
 const KINDS: Readonly<Record<string, string>> = {
   service: "Service",
   httproute: "HTTPRoute",
+  grpcroute: "GRPCRoute",
   gateway: "Gateway",
 };
 
@@ -62,7 +63,7 @@ function readTarget(
     throw new UsageError(
       `--to is ${
         to === undefined ? "missing" : `"${to}"`
-      }; wanted Service/NAME, HTTPRoute/NAME or ` +
+      }; wanted Service/NAME, HTTPRoute/NAME, GRPCRoute/NAME or ` +
         "Gateway/NAME",
     );
   }

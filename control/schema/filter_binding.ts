@@ -37,12 +37,15 @@ export const filterBinding = z.strictObject({
   metadata,
   spec: z.strictObject({
     /**
-     * Service: the inbound chain of its sidecars. HTTPRoute: every rule, wherever the route runs.
-     * Gateway: every route of its listeners. None: only where an HTTPRoute names it by ExtensionRef.
+     * Service: the inbound chain of its sidecars. HTTPRoute, GRPCRoute: every rule, wherever the route
+     * runs. Gateway: every route of its listeners. None: only where a route names it by ExtensionRef.
      */
-    targetRefs: z.array(targetRefOf(["Service", "HTTPRoute", "Gateway"])).max(LIMITS.targetRefs, {
-      error: `holds more than ${LIMITS.targetRefs} targets`,
-    }).optional(),
+    targetRefs: z.array(targetRefOf(["Service", "HTTPRoute", "GRPCRoute", "Gateway"])).max(
+      LIMITS.targetRefs,
+      {
+        error: `holds more than ${LIMITS.targetRefs} targets`,
+      },
+    ).optional(),
     module: moduleRef,
     /** Where in the chain; absent: TRANSFORM. */
     phase: z.enum(["AUTHN", "AUTHZ", "TRANSFORM", "STATS"]).optional(),

@@ -14,7 +14,7 @@ import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 
 /** Kinds of routes a listener takes, by its protocol. */
 export const ROUTES_OF = {
-  HTTP: ["HTTPRoute"],
+  HTTP: ["HTTPRoute", "GRPCRoute"],
   TCP: ["TCPRoute"],
   TLS: ["TLSRoute"],
 } as const;
@@ -36,7 +36,7 @@ const listener = z.strictObject({
     }).optional(),
     kinds: z.array(z.strictObject({
       group: z.literal(GATEWAY_GROUP).optional(),
-      kind: z.enum(["HTTPRoute", "TCPRoute", "TLSRoute"]),
+      kind: z.enum(["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"]),
     })).max(8).optional(),
   }).optional(),
 }).check((ctx) => {

@@ -1,11 +1,9 @@
 /** HTTPRoute of the Gateway API v1, with the rules its CRD writes in CEL. */
 import { z } from "zod";
-import { compileRegex, Regex } from "../../core/regex.ts";
 import {
   duration,
   durationMs,
   GATEWAY_API,
-  headerName,
   hostname,
   metadata,
   name,
@@ -15,6 +13,7 @@ import {
 } from "./common.ts";
 import { backendFilter, checkFilters, routeFilter } from "./http_route_filters.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
+import { checkRules, regexProblem, twice, valueMatch } from "./route_matches.ts";
 import { checkParents, parentRefs, serviceRef } from "./route_refs.ts";
 
 const pathMatch = z.strictObject({
@@ -47,25 +46,6 @@ function pathProblem(value: string): string | null {
   return null;
 }
 
-function regexProblem(pattern: string): string | null {
-  const regex = compileRegex(pattern);
-  if (regex instanceof Regex) return null;
-  return `is ${show(pattern)}, which ${regex.message} (at character ${regex.at})`;
-}
-
-function valueMatch(maxChars: number) {
-  return z.strictObject({
-    type: z.enum(["Exact", "RegularExpression"]).optional(),
-    name: headerName,
-    value: z.string().min(1, wanted("a text of at least one character"))
-      .max(maxChars, wanted(`at most ${maxChars} characters`)),
-  }).check((ctx) => {
-    if (ctx.value.type !== "RegularExpression") return;
-    const wrong = regexProblem(ctx.value.value);
-    if (wrong !== null) problem(ctx, ["value"], wrong);
-  });
-}
-
 const METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
 
 const match = z.strictObject({
@@ -78,14 +58,6 @@ const match = z.strictObject({
   twice(ctx, "headers", headers.map((one) => one.name.toLowerCase())); // RFC 9110 5.1
   twice(ctx, "queryParams", queryParams.map((one) => one.name));
 });
-
-function twice(ctx: z.core.ParsePayload<unknown>, list: string, names: readonly string[]): void {
-  names.forEach((text, at) => {
-    if (names.indexOf(text) < at) {
-      problem(ctx, [list, at, "name"], `is ${show(text)}, which this match already names`);
-    }
-  });
-}
 
 const backendRef = z.strictObject({
   ...serviceRef,
@@ -151,17 +123,7 @@ export const httpRoute = z.strictObject({
       .max(LIMITS.rules, { error: `holds more than ${LIMITS.rules} rules` }).optional(),
   }).check((ctx) => {
     checkParents(ctx, ctx.value.parentRefs);
-    const { rules = [] } = ctx.value;
-    const names = rules.map((one) => one.name);
-    names.forEach((text, at) => {
-      if (text !== undefined && names.indexOf(text) < at) {
-        problem(ctx, ["rules", at, "name"], `is ${show(text)}, which another rule already has`);
-      }
-    });
-    const total = rules.reduce((sum, one) => sum + Math.max(1, one.matches?.length ?? 0), 0);
-    if (total > LIMITS.matchesPerRoute) {
-      problem(ctx, ["rules"], `hold ${total} matches, wanted at most ${LIMITS.matchesPerRoute}`);
-    }
+    checkRules(ctx, ctx.value.rules ?? []);
   }),
 });
 

@@ -134,6 +134,13 @@ export const backendFilter = z.discriminatedUnion("type", [
   extensionRef,
 ]);
 
+/** A filter of a GRPCRoute's rule, or of one of its backendRefs. */
+export const grpcFilter = z.discriminatedUnion("type", [
+  requestHeaderModifier,
+  responseHeaderModifier,
+  extensionRef,
+]);
+
 export type RouteFilter = z.infer<typeof routeFilter>;
 export type BackendFilter = z.infer<typeof backendFilter>;
 export type PathModifier = z.infer<typeof pathModifier>;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { DENIM_API, GATEWAY_API, GATEWAY_GROUP } from "./common.ts";
 import { type FilterBinding, filterBinding } from "./filter_binding.ts";
 import { type Gateway, gateway } from "./gateway.ts";
+import { type GrpcRoute, grpcRoute } from "./grpc_route.ts";
 import { type HttpRoute, httpRoute } from "./http_route.ts";
 import { type MeshConfig, meshConfig } from "./mesh_config.ts";
 import { type ReferenceGrant, referenceGrant } from "./reference_grant.ts";
@@ -13,6 +14,7 @@ import { type TrafficPolicy, trafficPolicy } from "./traffic_policy.ts";
 export type Resource =
   | Gateway
   | HttpRoute
+  | GrpcRoute
   | TcpRoute
   | TlsRoute
   | ReferenceGrant
@@ -57,6 +59,16 @@ export const KINDS: readonly KindRow[] = [
     scope: "namespace",
     schema: httpRoute,
     description: "Where requests to a Gateway or a Service go, by path, method, header and query",
+  },
+  {
+    apiVersion: GATEWAY_API,
+    formerVersions: [`${GATEWAY_GROUP}/v1alpha2`],
+    kind: "GRPCRoute",
+    plural: "grpcroutes",
+    aliases: ["grpcroute"],
+    scope: "namespace",
+    schema: grpcRoute,
+    description: "Where gRPC calls to a Gateway or a Service go, by service, method and header",
   },
   {
     apiVersion: GATEWAY_API,
@@ -116,7 +128,7 @@ export const KINDS: readonly KindRow[] = [
     aliases: ["filterbinding", "binding", "bindings", "fb"],
     scope: "namespace",
     schema: filterBinding,
-    description: "Puts a Wasm filter into the chains of a Service, an HTTPRoute or a Gateway",
+    description: "Puts a Wasm filter into the chains of a Service, a route or a Gateway",
   },
   {
     apiVersion: DENIM_API,

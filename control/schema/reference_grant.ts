@@ -10,7 +10,7 @@ export const referenceGrant = z.strictObject({
   spec: z.strictObject({
     from: z.array(z.strictObject({
       group: z.literal(GATEWAY_GROUP),
-      kind: z.enum(["HTTPRoute", "TCPRoute", "TLSRoute"]),
+      kind: z.enum(["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"]),
       namespace: label,
     })).min(1, { error: "is empty, wanted at least one source" }).max(LIMITS.grantEntries),
     to: z.array(z.strictObject({

@@ -65,7 +65,7 @@ export interface HostSpec {
   readonly routes: readonly RouteSpec[];
 }
 
-/** One rule of an HTTPRoute with all its matches, or an implicit route. */
+/** One rule of a route with all its matches, or an implicit route. */
 export interface RouteSpec {
   /** `namespace/route/rule-index`, or `namespace/service` for the implicit route of a Service. */
   readonly name: string;
@@ -94,6 +94,15 @@ export interface MatchSpec {
   readonly method?: string;
   readonly headers?: readonly ValueMatchSpec[];
   readonly query?: readonly ValueMatchSpec[];
+  /**
+   * Instead of path, method and query: a gRPC service, a method, both or neither. All routes of a host
+   * have it in each of their matches, or none has.
+   */
+  readonly grpc?: {
+    readonly type: "Exact" | "RegularExpression";
+    readonly service?: string;
+    readonly method?: string;
+  };
 }
 
 export interface ValueMatchSpec {

@@ -120,7 +120,7 @@ export const trafficPolicy = z.strictObject({
   kind: z.literal("TrafficPolicy"),
   metadata,
   spec: z.strictObject({
-    targetRefs: z.array(targetRefOf(["Service", "HTTPRoute", "Gateway"]))
+    targetRefs: z.array(targetRefOf(["Service", "HTTPRoute", "GRPCRoute", "Gateway"]))
       .min(1, { error: "is empty, wanted at least one target" })
       .max(LIMITS.targetRefs, { error: `holds more than ${LIMITS.targetRefs} targets` }),
     ...trafficSettings,

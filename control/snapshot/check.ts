@@ -1,15 +1,23 @@
 /** Whether everything a resource names is there: refused at apply, before anything is stored. */
 import { fullName, show } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
-import { ROUTES_OF } from "../schema/gateway.ts";
+import { type Gateway, type GatewayListener, ROUTES_OF } from "../schema/gateway.ts";
 import type { BackendRef, HttpRouteRule } from "../schema/http_route.ts";
 import type { RouteFilter } from "../schema/http_route_filters.ts";
 import { ofKind, type Resource, resourceId } from "../schema/kinds.ts";
 import { nearest } from "../schema/problems.ts";
 import type { ParentRef } from "../schema/route_refs.ts";
-import { isTunnelled, type ServicePort } from "../schema/service.ts";
-import { allows, hostnamesOfRoute, sharedHostnames, takes } from "./listeners.ts";
-import { type AnyRoute, backendPort, isServiceParent, Mesh, parentName, portOf } from "./mesh.ts";
+import type { ServicePort } from "../schema/service.ts";
+import { allows, attachedRoutes, hostnamesOfRoute, sharedHostnames, takes } from "./listeners.ts";
+import {
+  type AnyRoute,
+  backendPort,
+  carries,
+  isServiceParent,
+  Mesh,
+  parentName,
+  portOf,
+} from "./mesh.ts";
 import { findModule } from "./modules.ts";
 
 export interface ReferenceProblem {
@@ -44,6 +52,7 @@ export function checkReferences(
     void problems.push({ resource: resourceId(resource), path, message });
   const routes = [
     ...ofKind(all, "HTTPRoute"),
+    ...ofKind(all, "GRPCRoute"),
     ...ofKind(all, "TCPRoute"),
     ...ofKind(all, "TLSRoute"),
   ];
@@ -77,7 +86,7 @@ function checkRoute(mesh: Mesh, route: AnyRoute, report: Report): void {
     else checkGatewayParent(mesh, route, ref, path, report);
   });
   const needsGrant = route.spec.parentRefs.some((ref) => !isServiceParent(ref));
-  const rules: HttpRouteRule[] = route.spec.rules ?? [];
+  const rules: Omit<HttpRouteRule, "matches">[] = route.spec.rules ?? [];
   rules.forEach((rule, i) => {
     const path = `spec.rules[${i}]`;
     checkExtensions(mesh, route, rule.filters, `${path}.filters`, report);
@@ -114,14 +123,9 @@ function checkServiceParent(
     );
   }
   const meant = service.spec.ports.filter((one) => ref.port === undefined || one.port === ref.port);
-  if (!meant.some((one) => carries(route, one))) {
+  if (!meant.some((one) => carries(route.kind, one))) {
     report(path, `names Service "${name}", ${ports(meant)}; ${wantedPorts(route)}`);
   }
-}
-
-/** Whether a route of this kind is for such a port. */
-function carries(route: AnyRoute, port: ServicePort): boolean {
-  return isTunnelled(port) === (route.kind !== "HTTPRoute");
 }
 
 function ports(of: readonly ServicePort[]): string {
@@ -130,9 +134,10 @@ function ports(of: readonly ServicePort[]): string {
 }
 
 function wantedPorts({ kind }: AnyRoute): string {
-  return kind === "HTTPRoute"
-    ? "an HTTPRoute is for HTTP ports, a TCPRoute for this one"
-    : `a ${kind} is for ports of protocol TCP or TLS`;
+  if (kind === "HTTPRoute") return "an HTTPRoute is for HTTP ports, a TCPRoute for this one";
+  return `a ${kind} is for ports of protocol ${
+    kind === "GRPCRoute" ? "GRPC or HTTP2" : "TCP or TLS"
+  }`;
 }
 
 function checkGatewayParent(
@@ -183,6 +188,29 @@ function checkGatewayParent(
       `have nothing in common with the host names of Gateway "${name}": ${own}`,
     );
   }
+  for (const one of open) checkRivals(mesh, route, gateway, one, report);
+}
+
+/** HTTPRoutes and GRPCRoutes do not share a host name of a listener. */
+function checkRivals(
+  mesh: Mesh,
+  route: AnyRoute,
+  gateway: Gateway,
+  listener: GatewayListener,
+  report: Report,
+): void {
+  const attached = attachedRoutes(mesh, gateway, listener);
+  const rival = attached.find((one) => one.route === route)?.rival ?? null;
+  if (rival === null) return;
+  const hostnames = hostnamesOfRoute(route) ?? [];
+  report(
+    "spec.hostnames",
+    `${hostnames.length === 0 ? "are not given and so meet" : "meet"} those of ` +
+      `${rival.kind} "${fullName(rival)}" at listener ${
+        show(listener.name)
+      }, which was there first; ` +
+      "a host name belongs to HTTPRoutes or to GRPCRoutes, so give one of the two its own",
+  );
 }
 
 function checkBackend(
@@ -207,7 +235,7 @@ function checkBackend(
         ? `is missing; Service "${name}" has several ports: ${numbers.join(", ")}`
         : noPort(name, ref.port, numbers),
     );
-  } else if (!carries(route, portOf(service, port))) {
+  } else if (!carries(route.kind, portOf(service, port))) {
     report(
       `${place.at}.port`,
       `is of Service "${name}", ${ports([portOf(service, port)])}; ${wantedPorts(route)}`,
@@ -297,7 +325,7 @@ function exists(mesh: Mesh, kind: string, name: string): boolean {
 function namesOf(mesh: Mesh, kind: string): Iterable<string> {
   if (kind === "Service") return mesh.services.keys();
   if (kind === "Gateway") return mesh.gateways.keys();
-  return mesh.routes.map(fullName);
+  return mesh.routes.filter((route) => route.kind === kind).map(fullName);
 }
 
 function missing(kind: string, name: string, known: Iterable<string>): string {

@@ -5,7 +5,16 @@ import type { ParentRef } from "../schema/route_refs.ts";
 import { isTunnelled, type Service } from "../schema/service.ts";
 import type { HostSpec, ListenerSpec, RouteSpec } from "../schema/snapshot.ts";
 import { inboundListener } from "./inbound.ts";
-import { type AnyRoute, compare, isServiceParent, parentName, portOf } from "./mesh.ts";
+import {
+  type AnyRoute,
+  carries,
+  compare,
+  isServiceParent,
+  isTunnelRoute,
+  type Mesh,
+  parentName,
+  portOf,
+} from "./mesh.ts";
 import { implicitRoute, type RouteParent, routeSpecs, tunnelSpec } from "./routes.ts";
 import { type Level, serviceLevels, targetLevels } from "./settings.ts";
 import { Work } from "./work.ts";
@@ -52,16 +61,19 @@ function hostnamesOf(work: Work, service: Service): string[] {
 
 /**
  * Gateway API for mesh: routes of the caller's namespace (consumer) stand before routes of the Service's
- * own (producer) and are never mixed with them; any route takes the place of the implicit one.
+ * own (producer) and are never mixed with them; any route takes the place of the implicit one, and
+ * GRPCRoutes that of HTTPRoutes.
  */
 function serviceRoutes(work: Work, service: Service, port: number): RouteSpec[] {
   const name = fullName(service);
+  const meant = portOf(service, port);
   const attachedTo = (route: AnyRoute): boolean =>
+    carries(route.kind, meant) &&
     route.spec.parentRefs.some((ref) =>
       isServiceParent(ref) && parentName(route, ref) === name &&
       (ref.port === undefined || ref.port === port)
     );
-  const attached: readonly AnyRoute[] = isTunnelled(portOf(service, port))
+  const attached: readonly AnyRoute[] = isTunnelled(meant)
     ? work.mesh.tunnelRoutesOf("Service", name).filter(attachedTo)
     : work.mesh.routesOf("Service", name).filter(attachedTo);
   const home = service.metadata.namespace;
@@ -72,13 +84,13 @@ function serviceRoutes(work: Work, service: Service, port: number): RouteSpec[] 
   const chosen = consumers.length > 0 ? consumers : producers;
   if (chosen.length === 0) return [implicitRoute(work, service, port)];
   const parent = { bindings: [], levels: serviceLevels(work.mesh, service), needsGrant: false };
-  return chosen.flatMap((route) => specsOf(work, route, parent));
+  // GRPCRoutes say more of gRPC than HTTPRoutes can: where both are there, they alone hold.
+  const grpc = chosen.filter((route) => route.kind === "GRPCRoute");
+  return (grpc.length > 0 ? grpc : chosen).flatMap((route) => specsOf(work, route, parent));
 }
 
 function specsOf(work: Work, route: AnyRoute, parent: RouteParent): RouteSpec[] {
-  return route.kind === "HTTPRoute"
-    ? routeSpecs(work, route, parent)
-    : [tunnelSpec(work, route, parent)];
+  return isTunnelRoute(route) ? [tunnelSpec(work, route, parent)] : routeSpecs(work, route, parent);
 }
 
 export function gatewayListeners(work: Work, gateway: Gateway): ListenerSpec[] {
@@ -118,15 +130,10 @@ function listenerHosts(
     needsGrant: true,
   };
   const byHost = new Map<string, RouteSpec[]>([[listener.hostname ?? "*", []]]);
-  const name = fullName(gateway);
-  const routes = [
-    ...work.mesh.routesOf("Gateway", name),
-    ...work.mesh.tunnelRoutesOf("Gateway", name),
-  ];
-  for (const route of routes) {
-    if (!route.spec.parentRefs.some((ref) => attaches(route, ref, gateway, listener))) continue;
+  for (const { route, hostnames, rival } of attachedRoutes(work.mesh, gateway, listener)) {
+    if (rival !== null) continue;
     const specs = specsOf(work, route, parent);
-    for (const hostname of sharedHostnames(listener.hostname, hostnamesOfRoute(route))) {
+    for (const hostname of hostnames) {
       const list = byHost.get(hostname);
       if (list === undefined) byHost.set(hostname, [...specs]);
       else list.push(...specs);
@@ -135,11 +142,50 @@ function listenerHosts(
   return mergedHosts(byHost).map((host) => ({ ...host, group: listener.name }));
 }
 
+export interface Attached {
+  readonly route: AnyRoute;
+  /** Those it has on the listener. */
+  readonly hostnames: readonly string[];
+  /** A route of another kind that has such a host name already: this one is not accepted. */
+  readonly rival: AnyRoute | null;
+}
+
+/**
+ * The routes of a listener, the oldest first. Gateway API, GRPCRoute hostnames: a host name belongs to
+ * HTTPRoutes or to GRPCRoutes, whichever was there first.
+ */
+export function attachedRoutes(
+  mesh: Mesh,
+  gateway: Gateway,
+  listener: GatewayListener,
+): Attached[] {
+  const name = fullName(gateway);
+  const attached: Attached[] = [];
+  for (
+    const route of [...mesh.routesOf("Gateway", name), ...mesh.tunnelRoutesOf("Gateway", name)]
+  ) {
+    if (!route.spec.parentRefs.some((ref) => attaches(route, ref, gateway, listener))) continue;
+    const hostnames = sharedHostnames(listener.hostname, hostnamesOfRoute(route));
+    const earlier = attached.find((one) =>
+      one.rival === null && one.route.kind !== route.kind &&
+      one.hostnames.some((a) => hostnames.some((b) => covers(a, b) || covers(b, a)))
+    );
+    attached.push({ route, hostnames, rival: earlier?.route ?? null });
+  }
+  return attached;
+}
+
 /** Host names with the same routes share one entry, so that a proxy compiles these once. */
 function mergedHosts(byHost: ReadonlyMap<string, RouteSpec[]>): HostSpec[] {
   const merged = new Map<string, { hostnames: string[]; routes: RouteSpec[] }>();
+  // By what they are, not by name: routes of two kinds may have one.
+  const numbers = new Map<RouteSpec, number>();
+  const numberOf = (route: RouteSpec): number => {
+    if (!numbers.has(route)) numbers.set(route, numbers.size);
+    return numbers.get(route)!;
+  };
   for (const [hostname, routes] of [...byHost].sort(([a], [b]) => compare(a, b))) {
-    const key = routes.map((route) => route.name).join(" ");
+    const key = routes.map((route) => numberOf(route)).join(" ");
     const same = merged.get(key);
     if (same === undefined) merged.set(key, { hostnames: [hostname], routes });
     else same.hostnames.push(hostname);
@@ -188,9 +234,9 @@ export function sharedHostnames(
   return [...new Set(shared.filter((name) => name !== null))];
 }
 
-/** `*.a.b` covers `x.a.b`, `y.x.a.b` and `*.x.a.b`; every name covers itself. */
+/** `*.a.b` covers `x.a.b`, `y.x.a.b` and `*.x.a.b`; `*` all names, and every name itself. */
 function covers(wide: string, narrow: string): boolean {
-  if (wide === narrow) return true;
+  if (wide === narrow || wide === "*") return true;
   return wide.startsWith("*.") && narrow.replace(/^\*/, "").endsWith(wide.slice(1)) &&
     narrow.replace(/^\*/, "").length > wide.length - 1;
 }

@@ -2,6 +2,7 @@
 import { fullName } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { Gateway } from "../schema/gateway.ts";
+import type { GrpcRoute } from "../schema/grpc_route.ts";
 import type { HttpRoute } from "../schema/http_route.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
 import type { ReferenceGrant } from "../schema/reference_grant.ts";
@@ -10,10 +11,12 @@ import { type Service, type ServicePort, wireProtocol } from "../schema/service.
 import type { TrafficPolicy, TrafficSettings } from "../schema/traffic_policy.ts";
 import type { TcpRoute, TlsRoute } from "../schema/tunnel_routes.ts";
 
-export type TargetKind = "Service" | "HTTPRoute" | "Gateway";
+export type TargetKind = "Service" | RequestRoute["kind"] | "Gateway";
 
 /** A route of whatever kind. */
-export type AnyRoute = HttpRoute | TunnelRoute;
+export type AnyRoute = RequestRoute | TunnelRoute;
+/** A route for requests. */
+export type RequestRoute = HttpRoute | GrpcRoute;
 /** A route for connections that are carried as they are. */
 export type TunnelRoute = TcpRoute | TlsRoute;
 
@@ -23,13 +26,13 @@ export class Mesh {
   readonly gateways: ReadonlyMap<string, Gateway>;
   readonly bindings: ReadonlyMap<string, FilterBinding>;
   /** Oldest first, then by `namespace/name`. */
-  readonly routes: readonly HttpRoute[];
+  readonly routes: readonly RequestRoute[];
   readonly grants: readonly ReferenceGrant[];
   readonly defaults: TrafficSettings;
   readonly keepsEscapedSlashes: boolean;
   readonly #policies = new Map<string, TrafficPolicy[]>();
   readonly #bound = new Map<string, FilterBinding[]>();
-  readonly #attached = new Map<string, HttpRoute[]>();
+  readonly #attached = new Map<string, RequestRoute[]>();
   readonly #tunnels = new Map<string, TunnelRoute[]>();
 
   constructor(resources: readonly Resource[]) {
@@ -37,7 +40,8 @@ export class Mesh {
     this.gateways = byName(ofKind(resources, "Gateway"));
     const bindings = ofKind(resources, "FilterBinding").sort(older);
     this.bindings = byName(bindings);
-    this.routes = ofKind(resources, "HTTPRoute").sort(older);
+    this.routes = [...ofKind(resources, "HTTPRoute"), ...ofKind(resources, "GRPCRoute")]
+      .sort(older);
     for (const route of this.routes) attach(this.#attached, route);
     const tunnels = [...ofKind(resources, "TCPRoute"), ...ofKind(resources, "TLSRoute")];
     for (const route of tunnels.sort(older)) attach(this.#tunnels, route);
@@ -65,7 +69,7 @@ export class Mesh {
   }
 
   /** Routes with a parentRef to it, the oldest first; ports, sections and permissions are not looked at. */
-  routesOf(kind: "Service" | "Gateway", name: string): readonly HttpRoute[] {
+  routesOf(kind: "Service" | "Gateway", name: string): readonly RequestRoute[] {
     return this.#attached.get(`${kind} ${name}`) ?? [];
   }
 
@@ -82,6 +86,17 @@ export class Mesh {
       grant.spec.to.some((entry) => entry.name === undefined || entry.name === name)
     );
   }
+}
+
+export function isTunnelRoute(route: AnyRoute): route is TunnelRoute {
+  return route.kind === "TCPRoute" || route.kind === "TLSRoute";
+}
+
+/** Whether a route of this kind is for such a port. */
+export function carries(kind: AnyRoute["kind"], port: ServicePort): boolean {
+  const protocol = wireProtocol(port);
+  if (kind === "HTTPRoute") return protocol !== "tcp";
+  return protocol === (kind === "GRPCRoute" ? "h2" : "tcp");
 }
 
 /** The Gateway or Service a parentRef names, as `namespace/name`. */

@@ -1,9 +1,10 @@
-/** HTTPRoute rules as a proxy runs them: matches, chain and weighted backends. */
+/** Rules of routes as a proxy runs them: matches, chain and weighted backends. */
 import { PORT_FIELD } from "../../core/message.ts";
 import { fullName } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { TypedFilterSpec } from "../schema/filter_config.ts";
-import type { BackendRef, HttpRoute, HttpRouteMatch, HttpRouteRule } from "../schema/http_route.ts";
+import type { GrpcRouteMatch } from "../schema/grpc_route.ts";
+import type { BackendRef, HttpRouteMatch, HttpRouteRule } from "../schema/http_route.ts";
 import { isTunnelled, type Service, wireProtocol } from "../schema/service.ts";
 import type { MatchSpec, RouteSpec, ValueMatchSpec, WeightedBackend } from "../schema/snapshot.ts";
 import { attemptSpecs, chainOf, timeoutSpec } from "./filters.ts";
@@ -12,8 +13,11 @@ import {
   type AnyRoute,
   backendName,
   backendPort,
+  carries,
   isMainPort,
+  isTunnelRoute,
   portOf,
+  type RequestRoute,
   type TunnelRoute,
 } from "./mesh.ts";
 import { type Level, meshLevel, ruleLevel, serviceLevels, targetLevels } from "./settings.ts";
@@ -29,9 +33,19 @@ export interface RouteParent {
 }
 
 /** One RouteSpec for each rule, in the order of the rules. */
-export function routeSpecs(work: Work, route: HttpRoute, parent: RouteParent): RouteSpec[] {
-  const rules = route.spec.rules ?? [{}];
-  return rules.map((rule, at) => ruleSpec(work, route, rule, `${fullName(route)}/${at}`, parent));
+export function routeSpecs(work: Work, route: RequestRoute, parent: RouteParent): RouteSpec[] {
+  const spec = (rule: HttpRouteRule, matches: MatchSpec[], at: number): RouteSpec => {
+    const name = `${fullName(route)}/${at}`;
+    return { name, matches, ...actionOf(work, route, rule, name, parent) };
+  };
+  if (route.kind === "HTTPRoute") {
+    const rules = route.spec.rules ?? [{}];
+    return rules.map((rule, at) => spec(rule, (rule.matches ?? []).map(matchSpec), at));
+  }
+  // A GRPCRoute without rules has none. Its rules are those of HTTP but for what they match.
+  return (route.spec.rules ?? []).map(({ matches = [], ...rule }, at) =>
+    spec(rule, (matches.length === 0 ? [{}] : matches).map(grpcMatchSpec), at)
+  );
 }
 
 /** What a Service does without a route: everything goes to it. */
@@ -55,29 +69,31 @@ export function implicitRoute(work: Work, service: Service, port: number): Route
 /** A route of connections that are carried as they are: its one rule, which takes them all. */
 export function tunnelSpec(work: Work, route: TunnelRoute, parent: RouteParent): RouteSpec {
   const rule: HttpRouteRule = { backendRefs: route.spec.rules[0]!.backendRefs };
-  return { ...ruleSpec(work, route, rule, fullName(route), parent), tunnel: true };
+  const name = fullName(route);
+  return { name, matches: [], ...actionOf(work, route, rule, name, parent), tunnel: true };
 }
 
-function ruleSpec(
+/** What a rule does with the requests it is for. */
+function actionOf(
   work: Work,
   route: AnyRoute,
   rule: HttpRouteRule,
   name: string,
   parent: RouteParent,
-): RouteSpec {
+): Pick<RouteSpec, "filters" | "backends"> {
   const { kind, metadata: { namespace } } = route;
-  const bound = kind === "HTTPRoute" ? work.mesh.bindingsOf(kind, fullName(route)) : [];
-  const own = kind === "HTTPRoute" ? targetLevels(work.mesh, kind, fullName(route)) : [];
-  const matches = (rule.matches ?? []).map(matchSpec);
+  const target = isTunnelRoute(route) ? null : route.kind;
+  const bound = target === null ? [] : work.mesh.bindingsOf(target, fullName(route));
+  const own = target === null ? [] : targetLevels(work.mesh, target, fullName(route));
   const prefix = prefixOf(rule);
   const filters = rule.filters ?? [];
   const bindings = [...parent.bindings, ...bound];
   const chain = chainOf(work, { name, namespace, filters, bindings, prefix });
   if (chain.missing !== null) {
-    return { name, matches, filters: [], backends: [nowhere(`missing-filter:${chain.missing}`)] };
+    return { filters: [], backends: [nowhere(`missing-filter:${chain.missing}`)] };
   }
   if (filters.some((filter) => filter.type === "RequestRedirect")) {
-    return { name, matches, filters: chain.filters, backends: [] };
+    return { filters: chain.filters, backends: [] };
   }
   const upper = [ruleLevel(name, rule), ...own];
   const lower = [...parent.levels, meshLevel(work.mesh)];
@@ -93,9 +109,9 @@ function ruleSpec(
     })
   ).filter((one) => one.weight > 0);
   if (choices.length === 0) {
-    return { name, matches, filters: chain.filters, backends: [nowhere("no-backend")] };
+    return { filters: chain.filters, backends: [nowhere("no-backend")] };
   }
-  return { name, matches, ...withTimeouts(chain.filters, choices) };
+  return withTimeouts(chain.filters, choices);
 }
 
 interface Choice extends WeightedBackend {
@@ -121,7 +137,7 @@ function choiceOf(work: Work, ref: BackendRef, at: {
   const timeout = timeoutSpec(levels, grpc);
   const named = `${namespace}/${ref.name}${ref.port === undefined ? "" : `:${ref.port}`}`;
   if (service === undefined || port === null) return { ...nowhere(named), weight, timeout };
-  if (isTunnelled(portOf(service, port)) !== (at.route !== "HTTPRoute")) {
+  if (!carries(at.route, portOf(service, port))) {
     return { ...nowhere(`other-protocol:${named}`), weight, timeout };
   }
   if (at.parent.needsGrant && !work.mesh.granted(at.route, at.namespace, namespace, ref.name)) {
@@ -189,6 +205,18 @@ function matchSpec(match: HttpRouteMatch): MatchSpec {
     ...(method === undefined ? {} : { method }),
     ...(headers === undefined ? {} : { headers: headers.map(valueSpec) }),
     ...(queryParams === undefined ? {} : { query: queryParams.map(valueSpec) }),
+  };
+}
+
+function grpcMatchSpec({ method, headers }: GrpcRouteMatch): MatchSpec {
+  const { type = "Exact", service = "", method: name = "" } = method ?? {};
+  return {
+    grpc: {
+      type,
+      ...(service === "" ? {} : { service }),
+      ...(name === "" ? {} : { method: name }),
+    },
+    ...(headers === undefined ? {} : { headers: headers.map(valueSpec) }),
   };
 }
 

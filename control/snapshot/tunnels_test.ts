@@ -91,7 +91,7 @@ const REFUSED: [what: string, text: string, problem: RegExp][] = [
   [
     "a TCPRoute at an HTTP listener",
     route("TCPRoute", "name: edge, sectionName: http", PG),
-    /^spec\.parentRefs\[0\] names Gateway "default\/edge", none of whose listeners takes a TCPRoute: http \(HTTP, takes HTTPRoute\)/,
+    /^spec\.parentRefs\[0\] names Gateway "default\/edge", none of whose listeners takes a TCPRoute: http \(HTTP, takes HTTPRoute and GRPCRoute\)/,
   ],
   [
     "an HTTPRoute at a TCP listener",

@@ -1,14 +1,20 @@
 /** Which rule a request is for: hosts first, then paths, then the rest; compiled once per snapshot. */
 import type { HostSpec, RouteSpec } from "../../control/schema/snapshot.ts";
 import type { RequestHead } from "../../core/message.ts";
+import { GrpcTable } from "./grpc_table.ts";
 import { HostTable } from "./host_table.ts";
 import { PathTable } from "./path_table.ts";
 
+/** The routes of one host. */
+interface RouteTable<R> {
+  match(head: RequestHead): R | null;
+}
+
 /** Finds rules. Synchronous, never throws, and allocates nothing for a request without a query. */
 export class Matcher<R> {
-  readonly #hosts: HostTable<PathTable<R>>;
+  readonly #hosts: HostTable<RouteTable<R>>;
 
-  constructor(hosts: HostTable<PathTable<R>>) {
+  constructor(hosts: HostTable<RouteTable<R>>) {
     this.#hosts = hosts;
   }
 
@@ -36,7 +42,7 @@ export function compileRoutes<R>(
   makeRoute: (route: RouteSpec, host: HostSpec) => R,
 ): Matcher<R> {
   const made = new Map<RouteSpec, R>();
-  const table = new HostTable<PathTable<R>>();
+  const table = new HostTable<RouteTable<R>>();
   for (const host of hosts) {
     const rules = host.routes.map((route) => {
       const known = made.get(route);
@@ -44,10 +50,11 @@ export function compileRoutes<R>(
       if (known === undefined) made.set(route, rule);
       return { matches: route.matches, rule };
     });
-    const paths = new PathTable(rules);
+    const isGrpc = host.routes.some((route) => route.matches.some((one) => one.grpc));
+    const routes = isGrpc ? new GrpcTable(rules) : new PathTable(rules);
     for (const hostname of host.hostnames) {
       table.add(hostname.toLowerCase(), {
-        table: paths,
+        table: routes,
         group: host.group,
         port: host.port,
         next: null,

@@ -1,5 +1,6 @@
 import { deepStrictEqual as same, ok, strictEqual as equal } from "node:assert/strict";
 import { parseDocuments } from "../../../control/schema/parse.ts";
+import { GRPC_ROUTE_CASES } from "./grpc_cases.ts";
 import {
   GATEWAY_CASES,
   HTTP_ROUTE_CASES,
@@ -9,6 +10,7 @@ import {
 
 const KINDS: Record<string, readonly ValidationCase[]> = {
   HTTPRoute: HTTP_ROUTE_CASES,
+  GRPCRoute: GRPC_ROUTE_CASES,
   Gateway: GATEWAY_CASES,
   ReferenceGrant: REFERENCE_GRANT_CASES,
 };

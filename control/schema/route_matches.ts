@@ -1,0 +1,59 @@
+/** What matches of routes of several kinds are made of: patterns, and names with values. */
+import { z } from "zod";
+import { compileRegex, Regex } from "../../core/regex.ts";
+import { headerName, problem, show, wanted } from "./common.ts";
+import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
+
+/** Why a pattern cannot be used; null when it can. */
+export function regexProblem(pattern: string): string | null {
+  const regex = compileRegex(pattern);
+  if (regex instanceof Regex) return null;
+  return `is ${show(pattern)}, which ${regex.message} (at character ${regex.at})`;
+}
+
+/** A header or query parameter, compared as it is or with a pattern. */
+export function valueMatch(maxChars: number) {
+  return z.strictObject({
+    type: z.enum(["Exact", "RegularExpression"]).optional(),
+    name: headerName,
+    value: z.string().min(1, wanted("a text of at least one character"))
+      .max(maxChars, wanted(`at most ${maxChars} characters`)),
+  }).check((ctx) => {
+    if (ctx.value.type !== "RegularExpression") return;
+    const wrong = regexProblem(ctx.value.value);
+    if (wrong !== null) problem(ctx, ["value"], wrong);
+  });
+}
+
+/** A match may name a thing once. */
+export function twice(
+  ctx: z.core.ParsePayload<unknown>,
+  list: string,
+  names: readonly string[],
+): void {
+  names.forEach((text, at) => {
+    if (names.indexOf(text) < at) {
+      problem(ctx, [list, at, "name"], `is ${show(text)}, which this match already names`);
+    }
+  });
+}
+
+/** Names of rules are unique within a route, and all its matches together are bounded. */
+export function checkRules(
+  ctx: z.core.ParsePayload<unknown>,
+  rules: readonly {
+    readonly name?: string | undefined;
+    readonly matches?: readonly unknown[] | undefined;
+  }[],
+): void {
+  const names = rules.map((one) => one.name);
+  names.forEach((text, at) => {
+    if (text !== undefined && names.indexOf(text) < at) {
+      problem(ctx, ["rules", at, "name"], `is ${show(text)}, which another rule already has`);
+    }
+  });
+  const total = rules.reduce((sum, one) => sum + Math.max(1, one.matches?.length ?? 0), 0);
+  if (total > LIMITS.matchesPerRoute) {
+    problem(ctx, ["rules"], `hold ${total} matches, wanted at most ${LIMITS.matchesPerRoute}`);
+  }
+}
