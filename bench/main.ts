@@ -1,14 +1,17 @@
-/** `deno task bench hop|memory|start`: one measurement, printed as JSON and kept in bench/history. */
+/** `deno task bench NAME`: one measurement, printed as JSON and kept in bench/history. */
 import { parseArgs } from "node:util";
 import { record } from "./history.ts";
 import { hop } from "./hop.ts";
 import { mtlsPair } from "./mtls_pair.ts";
+import { profile } from "./profile.ts";
+import { isProfile, profileTable } from "./profile_table.ts";
 import { memory, start } from "./proxy_limits.ts";
 
 const USAGE = `deno task bench hop    [--rounds 5] [--seconds 4]   one HTTP hop beside haproxy
 deno task bench mtls-pair [--rounds 5] [--seconds 4] two sidecars and mTLS beside haproxy's pair
 deno task bench memory [--requests 200000]          resident memory after that many requests
 deno task bench start  [--starts 10]                process start to ready line
+deno task bench profile [--seconds 4]               where the time goes on two sidecars (needs perf)
 Options: --no-record leaves bench/history alone`;
 
 const { values, positionals } = parseArgs({
@@ -27,6 +30,7 @@ async function measure(name: string): Promise<object | null> {
   const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
   if (name === "hop") return await hop(options);
   if (name === "mtls-pair") return await mtlsPair(options);
+  if (name === "profile") return await profile(options.seconds);
   if (name === "memory") return await memory(Number(values.requests));
   if (name === "start") return await start(Number(values.starts));
   return null;
@@ -39,5 +43,5 @@ if (result === null) {
   Deno.exit(2);
 }
 const line = values["no-record"] ? result : await record(name, result);
-console.log(JSON.stringify(line, null, 2));
+console.log(isProfile(result) ? profileTable(result) : JSON.stringify(line, null, 2));
 if ("withinLimit" in result && result.withinLimit === false) Deno.exit(1);

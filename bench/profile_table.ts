@@ -1,0 +1,33 @@
+/** A profile as Markdown, for people. */
+import type { ProfileResult, SidecarProfile } from "./profile.ts";
+
+export function isProfile(result: object): result is ProfileResult {
+  return "bench" in result && result.bench === "profile";
+}
+
+export function profileTable({ at }: ProfileResult): string {
+  return Object.entries(at).flatMap(([connections, sidecars]) =>
+    Object.entries(sidecars).map(([which, one]) => sidecarTable(connections, which, one))
+  ).join("\n");
+}
+
+function sidecarTable(connections: string, which: string, one: SidecarProfile): string {
+  const { kinds, collector: { scavenges, markCompacts, markingMs } } = one;
+  const shares = Object.entries(kinds).map(([kind, percent]) => `${kind} ${percent} %`).join(", ");
+  const rows = one.functions.map(({ name, percent, self, kernel, native }) =>
+    `| ${percent} | ${self} | ${native} | ${kernel} | ${name} |`
+  );
+  return `## ${connections} connections, sidecar of the ${which}
+
+${one.cpuUsPerRequest} µs CPU a request under the profiler; ${one.samples} samples: ${shares}.
+Main thread stood still for ${scavenges.count} scavenges ${scavenges.ms} ms, for ${markCompacts.count} mark-compacts ${markCompacts.ms} ms, marked ${markingMs} ms.
+
+| all % | own code | native | kernel | function |
+| ----: | -------: | -----: | -----: | :------- |
+${rows.join("\n")}
+
+By file: ${Object.entries(one.files).map(([file, percent]) => `${file} ${percent}`).join(", ")}
+
+Kernel: ${Object.entries(one.kernel).map(([name, percent]) => `${name} ${percent}`).join(", ")}
+`;
+}
