@@ -1,5 +1,5 @@
 /** `--limit NAME=VALUE`: the limits of a proxy's connections and of the whole process, by the names people type. */
-import type { ListenerLimits } from "../proxy/listener.ts";
+import type { ListenerLimits } from "../proxy/listener_limits.ts";
 import type { OverloadLimits } from "../proxy/overload.ts";
 import { nearest, parseDuration, UsageError } from "./args.ts";
 

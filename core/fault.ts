@@ -29,6 +29,7 @@ function fault(
 const TABLE = {
   // HTTP/1.1 as a server: what a client may not send (RFC 9112; the attack names are in the conformance table)
   "h1.bad_request_line": fault("downstream", 400, "The request line is malformed"),
+  "h1.not_http": fault("downstream", 400, "What was sent is not HTTP"),
   "h1.bad_target": fault("downstream", 400, "The request target is malformed"),
   "h1.bad_method": fault("downstream", 400, "The method is not a token"),
   "h1.bad_version": fault("downstream", 505, "Only HTTP/1.0 and HTTP/1.1 are spoken here"),

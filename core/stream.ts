@@ -71,6 +71,8 @@ export interface Codec {
    * answer can still be read as one; false: nothing can be said, close the connection.
    */
   expire?(fault: Fault): boolean;
+  /** Called each second with the monotonic time: ends streams whose peer lets them wait too long. */
+  sweep?(nowMs: number): void;
   /** The peer will send no more; it may still read. */
   eof(): void;
   /** What was queued has been sent: feeders may go on. */

@@ -66,7 +66,7 @@ export class Connection implements ResettableWire {
   /** Bytes that came in, ever. */
   received = 0;
   readonly #owner: ConnectionOwner;
-  readonly #flusher: FlushQueue;
+  #flusher: FlushQueue;
   #pieces: Piece[] = [];
   #queued = 0;
   #scheduled = false;
@@ -106,6 +106,11 @@ export class Connection implements ResettableWire {
   }
   get gone(): boolean {
     return this.#gone;
+  }
+
+  /** Many exchanges share it from now on. */
+  batch(): void {
+    this.#flusher = AFTER_READS;
   }
 
   /** The peer is known: what was queued may leave. */

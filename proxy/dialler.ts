@@ -23,7 +23,7 @@ export interface DiallerDeps {
   /** Null while we have none: endpoints that want mTLS cannot be reached yet. */
   readonly identity: () => MeshIdentity | null;
   readonly h1: (wire: Wire) => Client;
-  readonly h2: (wire: Wire) => MuxClient;
+  readonly h2: (wire: Wire, target: { address: string; identity: string | null }) => MuxClient;
   readonly raw: (wire: ResettableWire) => Client;
   readonly wheel: Wheel;
   readonly log: Log;
@@ -217,7 +217,7 @@ class MuxOutlet extends Dialling implements MuxConnection {
       this.#pool.refused(this);
       return this.connection.end();
     }
-    this.codec = this.deps.h2(this.connection);
+    this.codec = this.deps.h2(this.connection, this.target);
     this.connection.codec = this.codec;
     // A handshake that looks done may still be refused by the peer; its settings show that it was not.
     this.deps.wheel.arm(this, this.target.connectTimeoutMs);

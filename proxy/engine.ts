@@ -16,12 +16,15 @@ import type { RuntimeSnapshot } from "./config/runtime.ts";
 import { dateField } from "./date.ts";
 import { createDialler } from "./dialler.ts";
 import type { Exchange } from "./exchange.ts";
-import { H1Client, H1Server } from "./h1/mod.ts";
+import { H1Client } from "./h1/mod.ts";
 import { H2Client } from "./h2/client.ts";
-import { H2Server } from "./h2/server.ts";
+import type { H2Limits } from "./h2/limits.ts";
+import { H2Report } from "./h2_report.ts";
 import { RawClient } from "./l4/client.ts";
-import { RawServer } from "./l4/server.ts";
-import { type BindOptions, Listener, type ListenerLimits } from "./listener.ts";
+import type { BindOptions } from "./bind.ts";
+import { buildListener, type ListenerPlace } from "./build_listener.ts";
+import type { Listener } from "./listener.ts";
+import type { ListenerLimits } from "./listener_limits.ts";
 import { upstreamListener } from "./options.ts";
 import { Overload, type OverloadLimits } from "./overload.ts";
 import { RouteStats } from "./route_stats.ts";
@@ -40,6 +43,8 @@ export interface EngineOptions {
   /** Address that listeners named by the snapshot bind to when they name none. */
   readonly listenAddress: string;
   readonly limits?: Partial<ListenerLimits>;
+  /** Instead of what is the default for a listener's role. */
+  readonly h2?: Partial<H2Limits>;
   readonly overload?: Partial<OverloadLimits>;
   readonly accessLog: AccessLog | null;
   /** Listeners share their ports with other processes that do so too. */
@@ -55,6 +60,8 @@ export interface InheritedSocket {
   readonly host: string;
   readonly port: number;
 }
+
+type OpenSpec = Pick<ListenerSpec, "name" | "role" | "tls" | "protocol">;
 
 const SWEEP_MS = 1000;
 
@@ -86,10 +93,15 @@ export class Engine {
     const { clock, random, log, metrics, factories } = options;
     this.#wheel = new Wheel(clock);
     this.#date = dateField(() => clock.nowMs());
+    const upstreams = new H2Report("(upstream)", options);
     const dial = createDialler({
       identity: () => this.#identity,
       h1: (wire) => new H1Client(wire),
-      h2: (wire) => new H2Client(wire, { nowMs: () => clock.monotonicMs() }),
+      h2: (wire, { address, identity }) =>
+        new H2Client(wire, {
+          nowMs: () => clock.monotonicMs(),
+          events: upstreams.of(address, identity ?? ""),
+        }),
       raw: (wire) => new RawClient(wire),
       monotonicMs: () => clock.monotonicMs(),
       wheel: this.#wheel,
@@ -147,10 +159,18 @@ export class Engine {
   }
 
   /** Opens a listener of the sidecar's own; it answers 503 until a snapshot names it. */
-  async open(name: string, host: string, port: number, mesh: boolean): Promise<string> {
+  async open(role: "inbound" | "outbound", host: string, port: number): Promise<string> {
+    return await this.#openOwn(role, role, host, port);
+  }
+
+  async #openOwn(
+    name: string,
+    role: "inbound" | "outbound",
+    host: string,
+    port: number,
+  ): Promise<string> {
     const listener = this.#listener(
-      name,
-      mesh,
+      { name, role, tls: role === "inbound" ? "mesh" : "none" },
       this.#routesOf(name, this.#runtime) ?? this.#notReady,
     );
     const bound = await listener.listen(...this.#place(name, host, port));
@@ -164,7 +184,7 @@ export class Engine {
   async openUpstream(authority: string, host: string, port: number): Promise<string> {
     const name = upstreamListener(authority);
     this.#upstreams.set(name, authority);
-    return await this.open(name, host, port, false);
+    return await this.#openOwn(name, "outbound", host, port);
   }
 
   /** Puts a snapshot in force, whole or not at all; rejects with the reason. */
@@ -266,12 +286,7 @@ export class Engine {
     try {
       for (const spec of snapshot.listeners) {
         if (spec.port === undefined || this.#stays(spec)) continue;
-        const listener = this.#listener(
-          spec.name,
-          spec.tls === "mesh",
-          runtime.listeners.get(spec.name)!,
-          spec.protocol,
-        );
+        const listener = this.#listener(spec, runtime.listeners.get(spec.name)!);
         const host = spec.address ?? this.#options.listenAddress;
         const bound = await listener.listen(...this.#place(spec.name, host, spec.port));
         opened.set(spec.name, listener);
@@ -312,31 +327,22 @@ export class Engine {
     return runtime?.listeners.get(this.#upstreams.has(name) ? "outbound" : name);
   }
 
-  #listener(
-    name: string,
-    mesh: boolean,
-    runtime: ListenerRuntime,
-    protocol: ListenerSpec["protocol"] = undefined,
-  ): Listener {
-    const { clock, log, metrics, limits } = this.#options;
-    const bare = protocol !== undefined || this.#upstreams.has(name);
-    const tls = protocol === "tls";
+  #listener(spec: OpenSpec, runtime: ListenerRuntime): Listener {
+    const { name, role, tls, protocol } = spec;
     const authority = (): string => this.#upstreams.get(name) ?? this.#addresses.get(name) ?? "";
-    return new Listener(name, runtime, {
-      clock,
-      log,
-      metrics,
-      identity: mesh ? this.#identity : null,
-      bare,
-      codec: (wire, accept, how) =>
-        bare
-          ? new RawServer(wire, accept, { authority: authority(), tls })
-          : how.h2
-          ? new H2Server(wire, accept, { nowMs: () => clock.monotonicMs() })
-          : new H1Server(wire, accept, { scheme: how.tls ? "https" : "http", date: this.#date }),
-      ...(limits === undefined ? {} : { limits }),
+    const bare = protocol !== undefined || this.#upstreams.has(name);
+    const place: ListenerPlace = {
+      name,
+      role,
+      tls,
+      ...(bare ? { tunnel: { authority, tls: protocol === "tls" } } : {}),
+    };
+    return buildListener(place, runtime, {
+      ...this.#options,
+      identity: this.#identity,
       overload: this.#overload,
       shed: this.#shed,
+      date: this.#date,
       ended: (x, listener) => this.#ended(x, listener),
     });
   }

@@ -48,7 +48,7 @@ Deno.test("Listener drains a revoked peer's connection and cuts it when the grac
       codecs.push(codec);
       return codec;
     },
-    identity,
+    security: { kind: "mesh", identity },
     limits: { distrustGraceMs: 5000 },
     overload: new Overload({}, new Buffered(), new Metrics(), silentLog),
     shed: RUNTIME,

@@ -159,8 +159,8 @@ function nodeOf(options: SidecarOptions | GatewayOptions): NodeRef {
 /** Opens the sidecar's listeners; returns where other sidecars reach it. */
 async function openSidecar(engine: Engine, options: SidecarOptions): Promise<string> {
   const { inbound, outbound, advertise } = options;
-  const address = await engine.open("inbound", inbound.host, inbound.port, true);
-  await engine.open("outbound", outbound.host, outbound.port, false);
+  const address = await engine.open("inbound", inbound.host, inbound.port);
+  await engine.open("outbound", outbound.host, outbound.port);
   for (const { authority, bind } of options.upstreams) {
     await engine.openUpstream(authority, bind.host, bind.port);
   }

@@ -1,6 +1,6 @@
 /** What `denim proxy` was asked to do, as the command line says it: plain data, checked by its parser. */
 import type { LogLevel } from "../core/log.ts";
-import type { ListenerLimits } from "./listener.ts";
+import type { ListenerLimits } from "./listener_limits.ts";
 import type { OverloadLimits } from "./overload.ts";
 
 /** A place to bind; port 0 takes a free one. */

@@ -1,4 +1,4 @@
-/** Logs refused connections, a bounded number a second: whoever is turned away must not fill the disk. */
+/** Logs connections that were turned away, a bounded number a second: whoever causes it must not fill the disk. */
 import type { Clock } from "../core/clock.ts";
 import type { Log, LogFields } from "../core/log.ts";
 
@@ -8,11 +8,13 @@ export const MAX_REFUSALS_LOGGED_PER_SECOND = 50;
 export class RefusalLog {
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #message: string;
   #second = -1;
   #logged = 0;
   #suppressed = 0;
 
-  constructor(log: Log, clock: Clock) {
+  constructor(log: Log, clock: Clock, message = "inbound.refused") {
+    this.#message = message;
     this.#log = log;
     this.#clock = clock;
   }
@@ -27,6 +29,6 @@ export class RefusalLog {
     this.#logged++;
     const suppressed = this.#suppressed === 0 ? undefined : this.#suppressed;
     this.#suppressed = 0;
-    this.#log.warn("inbound.refused", { ...fields, suppressed });
+    this.#log.warn(this.#message, { ...fields, suppressed });
   }
 }

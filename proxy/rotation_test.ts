@@ -73,11 +73,11 @@ Deno.test("Two proxies change identity 20 times under traffic without a failed r
   const web = new MeshIdentity(domain.material("web"));
   const catalog = new MeshIdentity(domain.material("catalog"));
   const server = engine(catalog), client = engine(web);
-  const inbound = await server.open("inbound", "127.0.0.1", 0, true);
+  const inbound = await server.open("inbound", "127.0.0.1", 0);
   await server.apply(
     snapshot({ name: "inbound", role: "inbound", tls: "mesh" }, `127.0.0.1:${app.addr.port}`),
   );
-  const outbound = await client.open("outbound", "127.0.0.1", 0, false);
+  const outbound = await client.open("outbound", "127.0.0.1", 0);
   await client.apply(
     snapshot({ name: "outbound", role: "outbound", tls: "none" }, inbound, catalog.id),
   );

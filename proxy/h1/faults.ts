@@ -4,6 +4,7 @@ import { type Fault, type FaultCode, FAULTS } from "../../core/fault.ts";
 /** A malformed response is the upstream's fault, whatever rule it broke; the detail keeps the rule. */
 const AS_RESPONSE: Readonly<Record<string, FaultCode>> = {
   "h1.bad_request_line": "h1.bad_status_line",
+  "h1.not_http": "h1.bad_status_line",
   "h1.bad_target": "h1.bad_status_line",
   "h1.bad_method": "h1.bad_status_line",
   "h1.bad_version": "h1.bad_status_line",

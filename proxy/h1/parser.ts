@@ -19,7 +19,9 @@ import {
   PATH,
   QUERY,
   QUESTION,
+  SLASH,
   SP,
+  STAR,
   TOKEN,
   VALUE,
 } from "./chars.ts";
@@ -237,7 +239,8 @@ export class HeadParser {
     at++;
     if (at + 10 > end || !this.#version(at) || bytes[at + 8] !== CR || bytes[at + 9] !== LF) {
       const known = at + 9 > end || !isVersion(bytes, at) || bytes[at + 8] !== CR;
-      return this.#refuse(this.from, FAULTS[known ? "h1.bad_request_line" : "h1.bad_version"]);
+      const bad = isForeign(bytes, target, at) ? "h1.not_http" : "h1.bad_request_line";
+      return this.#refuse(this.from, FAULTS[known ? bad : "h1.bad_version"]);
     }
     if (at + 8 - this.from > this.#limits.startLineBytes) {
       return this.#refuse(this.from, FAULTS["h1.target_too_long"]);
@@ -353,6 +356,17 @@ export class HeadParser {
     store.set(this.#store.subarray(0, this.#kept));
     this.#store = store;
   }
+}
+
+/**
+ * Three words, of which the second is no request target of any form (RFC 9112 3.2) and the third, at
+ * `version`, names no HTTP: another protocol, such as a client that greets in HTTP/2 of its own make.
+ */
+function isForeign(bytes: Uint8Array, target: number, version: number): boolean {
+  if (bytes[target] === SLASH || bytes[target] === STAR) return false;
+  for (let i = target; i < version; i++) if (bytes[i] === COLON) return false;
+  return !(bytes[version] === 0x48 && bytes[version + 1] === 0x54 && bytes[version + 2] === 0x54 &&
+    bytes[version + 3] === 0x50);
 }
 
 /** Any `HTTP/digit.digit`. */

@@ -46,6 +46,7 @@ export interface H1ServerOptions {
 const READ_HEAD = 0, READ_BODY = 1, ANSWER = 2, SKIP = 3, AWAIT_SWITCH = 4, TUNNEL = 5;
 const LINGER = 6, GONE = 7;
 const EMPTY = new Uint8Array(0);
+const NOT_HTTP = FAULTS["h1.not_http"];
 
 export class H1Server implements Codec {
   readonly protocol = "h1";
@@ -384,6 +385,8 @@ export class H1Server implements Codec {
 
   /** No exchange: answers with the fault's status and ends. */
   #refuse(fault: Fault): void {
+    // RFC 9113 3.4: who begins in another protocol cannot read an answer in this one.
+    if (fault === NOT_HTTP && this.#streams === 0) return this.#finish();
     this.#wire.text(refusal(fault, this.#parser.asksHead, this.#date));
     this.#finish();
   }

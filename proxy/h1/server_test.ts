@@ -402,3 +402,18 @@ Deno.test("H1Server says 408 when a head or a body takes too long, and nothing w
   answering.exchanges[0]!.stream.head({ status: 200, fields: new Fields() }, false);
   assert.equal(answering.server.expire(timeout), false);
 });
+
+Deno.test("H1Server does not answer in HTTP who begins in another protocol", () => {
+  const { wire, send, exchanges } = serverRig(OK);
+  send("INVALID CONNECTION PREFACE\r\n\r\n");
+  assert.equal(exchanges.length, 0);
+  assert.equal(wire.written, "");
+  assert.equal(wire.ended, true);
+});
+
+Deno.test("H1Server answers the same line after a request as the broken request it is", () => {
+  const { wire, send } = serverRig(OK);
+  send(GET);
+  send("INVALID CONNECTION PREFACE\r\n\r\n");
+  assert.match(wire.written.slice(OK_TEXT.length), /^HTTP\/1\.1 400 [^]*denim-fault: h1\.not_http/);
+});

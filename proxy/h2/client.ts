@@ -62,6 +62,7 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
   isIdle(id: number): boolean {
     return (id & 1) === 0 || id >= this.#nextId;
   }
+  protected late(): void {} // how long an answer may take is for the timeouts of its route to say
   protected broken(what: "stream" | "connection"): Fault {
     return BROKEN_BY.upstream[what];
   }

@@ -19,24 +19,33 @@ import { ControlReader } from "./control_reader.ts";
 import { DataReader } from "./data_reader.ts";
 import * as f from "./frame.ts";
 import type { FrameHost } from "./frame_host.ts";
-import { Glitches } from "./glitches.ts";
+import { type Glitch, Glitches } from "./glitches.ts";
 import { HeadReader } from "./head_reader.ts";
 import { H2_LIMITS, type H2Limits } from "./limits.ts";
 import { FrameReader, type FrameSink } from "./reader.ts";
 import { Sender } from "./sender.ts";
 import { ownSettings, PeerSettings } from "./settings.ts";
 import type { AnyHead, H2Stream, StreamHost } from "./stream.ts";
+import { StreamWatch } from "./stream_watch.ts";
 
 export interface H2Options {
   readonly limits?: Partial<H2Limits>;
   /** For the bucket of glitches only. */
   readonly nowMs: () => number;
-  /** Told of every glitch. */
-  readonly onGlitch?: () => void;
+  readonly events?: H2Events;
 }
 
-/** What a DATA frame explains of the peer's control frames, and what a stream does; see limits.ts. */
-const FRAMES_PER_DATA = 10, FRAMES_PER_STREAM = 2;
+/** Who is told what a peer does wrong. */
+export interface H2Events {
+  glitch(what: Glitch): void;
+  /** We end the connection for an error (RFC 9113 5.4.1): its code, why, and all glitches it ever had. */
+  failed(code: number, about: string, glitches: ReadonlyMap<Glitch, number>): void;
+}
+
+const NOBODY: H2Events = { glitch() {}, failed() {} };
+
+/** What a DATA frame explains of the peer's control frames; see limits.ts. */
+const FRAMES_PER_DATA = 10;
 
 export abstract class H2Connection implements Codec, FrameSink, StreamHost, FrameHost {
   readonly protocol = "h2";
@@ -55,15 +64,21 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
   readonly #heads: HeadReader;
   readonly #body: DataReader;
   readonly #controls: ControlReader;
+  readonly #events: H2Events;
   readonly #resets = new Set<number>();
   #settled = false;
   #controlQueued = 0;
+  /** Since when our SETTINGS, or the rest of a header block, have been waited for; 0: not seen waiting. */
+  #settingsSinceMs = 0;
+  #blockSinceMs = 0;
+  #blockSeen = 0;
 
   constructor(wire: Wire, role: "server" | "client", options: H2Options) {
     this.wire = wire;
     this.role = role;
     this.limits = { ...H2_LIMITS, ...options.limits };
-    this.glitches = new Glitches(this.limits, options.nowMs, options.onGlitch ?? (() => {}));
+    this.#events = options.events ?? NOBODY;
+    this.glitches = new Glitches(this.limits, options.nowMs, (what) => this.#events.glitch(what));
     this.sender = new Sender(
       wire,
       this.peer,
@@ -85,6 +100,8 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
   abstract drain(): void;
   pingAcked(): void {}
   peerSettings(): void {}
+  /** The body of a stream comes too slowly. */
+  protected abstract late(stream: H2Stream): void;
   /** Why a stream ends when the connection does. */
   protected abstract lost(stream: H2Stream): Fault;
   /** Whom a broken rule is held against. */
@@ -117,18 +134,33 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
       stream.reset(f.CANCEL, fault ?? this.lost(stream), true);
     }
   }
-  /** Ends streams whose peer keeps its window shut; called every second with the monotonic time. */
   sweep(nowMs: number): void {
+    if (this.failed || !this.#answersInTime(nowMs)) return;
+    const wanted = this.role === "server" && !this.#body.full;
     for (const stream of [...this.streams.values()]) {
-      if (stream.moved || stream.queue.length === 0) {
-        stream.moved = false;
-        stream.stalledSinceMs = 0;
-      } else if (stream.stalledSinceMs === 0) stream.stalledSinceMs = nowMs;
-      else if (nowMs - stream.stalledSinceMs > this.limits.windowStallMs) {
-        stream.reset(f.CANCEL, this.broken("stream"));
-        this.glitch();
-      }
+      const watch = stream.watch ??= new StreamWatch(stream, nowMs);
+      const patience = watch.look(stream, this.limits, nowMs, wanted);
+      if (patience === "stalled") stream.reset(f.CANCEL, this.broken("stream"));
+      else if (patience === "late") this.late(stream);
+      if (patience !== "stay" && !this.glitch("stalled")) return;
     }
+  }
+
+  #answersInTime(nowMs: number): boolean {
+    const { settingsTimeoutMs, headTimeoutMs } = this.limits;
+    if (this.#controls.settingsUnacked === 0) this.#settingsSinceMs = 0;
+    else if (this.#settingsSinceMs === 0) this.#settingsSinceMs = nowMs;
+    else if (nowMs - this.#settingsSinceMs > settingsTimeoutMs) {
+      return this.error(f.SETTINGS_TIMEOUT, "SETTINGS are not acknowledged"); // RFC 9113 6.5.3
+    }
+    const { open, begun } = this.#heads;
+    if (open === 0 || begun !== this.#blockSeen) {
+      this.#blockSeen = begun;
+      this.#blockSinceMs = nowMs;
+    } else if (nowMs - this.#blockSinceMs > headTimeoutMs) {
+      return this.error(f.ENHANCE_YOUR_CALM, "a header block takes too long");
+    }
+    return true;
   }
 
   /** Sends what a connection begins with. */
@@ -163,7 +195,7 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
       case f.WINDOW_UPDATE:
         return this.#controls.windowUpdate(id, payload);
       default: // 4.1: unknown types are ignored
-        return this.spend();
+        return this.spend("unknown_frame");
     }
   }
   tooLong(type: number, id: number): void {
@@ -214,7 +246,7 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
   }
   protected opened(stream: H2Stream): void {
     this.streams.set(stream.id, stream);
-    this.glitches.earn(FRAMES_PER_STREAM);
+    this.glitches.opened();
   }
 
   // ── Errors and limits (FrameHost) ─────────────────────────────────────────
@@ -224,6 +256,7 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
     this.failed = true;
     this.#reader.stop();
     this.wire.write(f.goawayFrame(this.role === "server" ? this.lastId : 0, code, about));
+    this.#events.failed(code, about, this.glitches.counts);
     const fault = {
       ...this.broken("connection"),
       detail: `HTTP/2 connection error ${code}: ${about}`,
@@ -240,18 +273,18 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
       this.reset(id, code);
     }
     // CVE-2025-8671: a peer that makes us reset is counted as one that resets.
-    return this.glitch();
+    return this.glitch("stream_error");
   }
   /** A frame on a stream that is over: ours to forgive if we reset it, an error otherwise (5.1). */
   onClosed(id: number): boolean {
     if (this.#resets.has(id)) return true;
     return this.error(f.STREAM_CLOSED, `frame on closed stream ${id}`);
   }
-  glitch(): boolean {
-    return this.glitches.add() ? !this.failed : this.#tooMany();
+  glitch(what: Glitch): boolean {
+    return this.glitches.add(what) ? !this.failed : this.#tooMany(what);
   }
-  spend(): boolean {
-    return this.glitches.spend() ? !this.failed : this.#tooMany();
+  spend(what: Glitch): boolean {
+    return this.glitches.spend(what) ? !this.failed : this.#tooMany(what);
   }
   control(bytes: Uint8Array): boolean {
     if (this.wire.write(bytes)) return true;
@@ -272,8 +305,8 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
     this.control(f.resetFrame(id, code));
   }
 
-  #tooMany(): false {
-    return this.error(f.ENHANCE_YOUR_CALM, "too many glitches");
+  #tooMany(last: Glitch): false {
+    return this.error(f.ENHANCE_YOUR_CALM, `too many glitches, the last one ${last}`);
   }
 }
 

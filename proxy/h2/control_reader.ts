@@ -7,7 +7,8 @@ import { resetFault } from "./stream.ts";
 
 export class ControlReader {
   readonly #host: FrameHost;
-  #settingsUnacked = 1;
+  /** SETTINGS of ours without an answer. */
+  settingsUnacked = 1;
   /** PINGs of ours without an answer. */
   pingsUnacked = 0;
 
@@ -21,7 +22,7 @@ export class ControlReader {
     if (id === 0) return host.error(f.PROTOCOL_ERROR, "PRIORITY on stream 0");
     if (payload.length !== 5) return host.streamError(id, f.FRAME_SIZE_ERROR);
     if ((f.u32(payload, 0) & 0x7fffffff) === id) return host.streamError(id, f.PROTOCOL_ERROR);
-    return host.spend();
+    return host.spend("priority");
   }
 
   reset(id: number, payload: Uint8Array): boolean {
@@ -31,11 +32,11 @@ export class ControlReader {
       return host.error(f.PROTOCOL_ERROR, "RST_STREAM on an idle stream");
     }
     const stream = host.streams.get(id);
-    if (stream === undefined) return host.glitch();
+    if (stream === undefined) return host.glitch("closed_stream");
     const code = f.u32(payload, 0);
     // CVE-2023-44487: opening and resetting costs the peer nothing and us a request each.
     if (host.role === "server") {
-      if (!host.glitch()) return false;
+      if (!host.glitch("reset")) return false;
       stream.peerReset(code, FAULTS["downstream.gone"]);
     } else stream.peerReset(code, resetFault(code));
     return !host.failed;
@@ -46,8 +47,8 @@ export class ControlReader {
     if (id !== 0) return host.error(f.PROTOCOL_ERROR, "SETTINGS on a stream");
     if (flags & f.FLAG_ACK) {
       if (payload.length !== 0) return host.error(f.FRAME_SIZE_ERROR, "SETTINGS ack");
-      if (this.#settingsUnacked === 0) return host.glitch();
-      this.#settingsUnacked--;
+      if (this.settingsUnacked === 0) return host.glitch("ack");
+      this.settingsUnacked--;
       return true;
     }
     const before = host.peer.initialWindow;
@@ -59,7 +60,7 @@ export class ControlReader {
       stream.sendWindow += delta; // 6.9.2: may go below zero
       if (stream.sendWindow > f.MAX_WINDOW) return host.error(f.FLOW_CONTROL_ERROR, "SETTINGS");
     }
-    if (!host.control(SETTINGS_ACK) || !host.glitch()) return false;
+    if (!host.control(SETTINGS_ACK) || !host.glitch("settings")) return false;
     host.sender.pumpAll(host.streams.values());
     host.peerSettings();
     return !host.failed;
@@ -69,8 +70,10 @@ export class ControlReader {
     const host = this.#host;
     if (id !== 0) return host.error(f.PROTOCOL_ERROR, "PING on a stream");
     if (payload.length !== 8) return host.error(f.FRAME_SIZE_ERROR, "PING");
-    if ((flags & f.FLAG_ACK) === 0) return host.control(f.pingAckFrame(payload)) && host.spend();
-    if (this.pingsUnacked === 0) return host.glitch();
+    if ((flags & f.FLAG_ACK) === 0) {
+      return host.control(f.pingAckFrame(payload)) && host.spend("ping");
+    }
+    if (this.pingsUnacked === 0) return host.glitch("ack");
     this.pingsUnacked--;
     host.pingAcked();
     return !host.failed;
@@ -80,7 +83,7 @@ export class ControlReader {
     const host = this.#host;
     if (id !== 0) return host.error(f.PROTOCOL_ERROR, "GOAWAY on a stream");
     if (payload.length < 8) return host.error(f.FRAME_SIZE_ERROR, "GOAWAY too short");
-    return host.goaway(f.u32(payload, 0) & 0x7fffffff, f.u32(payload, 4)) && host.spend();
+    return host.goaway(f.u32(payload, 0) & 0x7fffffff, f.u32(payload, 4)) && host.spend("goaway");
   }
 
   windowUpdate(id: number, payload: Uint8Array): boolean {
@@ -92,17 +95,17 @@ export class ControlReader {
       if (!host.sender.widen(increment)) {
         return host.error(f.FLOW_CONTROL_ERROR, "connection window");
       }
-      return !host.failed && host.spend();
+      return !host.failed && host.spend("window_update");
     }
     if (host.isIdle(id)) return host.error(f.PROTOCOL_ERROR, "WINDOW_UPDATE on an idle stream");
     const stream = host.streams.get(id);
-    if (stream === undefined) return host.spend(); // 5.1: may arrive after the stream has closed
+    if (stream === undefined) return host.spend("window_update"); // 5.1: may arrive after the stream has closed
     if (increment === 0) return host.streamError(id, f.PROTOCOL_ERROR);
     if (stream.sendWindow + increment > f.MAX_WINDOW) {
       return host.streamError(id, f.FLOW_CONTROL_ERROR);
     }
     stream.sendWindow += increment;
     host.sender.pump(stream);
-    return !host.failed && host.spend();
+    return !host.failed && host.spend("window_update");
   }
 }

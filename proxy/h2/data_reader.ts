@@ -24,6 +24,11 @@ export class DataReader {
     if (this.#owed > 0) this.#giveBack();
   }
 
+  /** So much waits for slow readers that the peer may have to wait with whatever it sends. */
+  get full(): boolean {
+    return this.#held > this.#host.limits.heldBytes;
+  }
+
   /** `cost` counts against the windows, `length` of it is body. */
   head(flags: number, id: number, cost: number, length: number): boolean {
     const host = this.#host;
@@ -32,7 +37,7 @@ export class DataReader {
     if (id === 0 || host.isIdle(id)) return host.error(f.PROTOCOL_ERROR, "DATA on an idle stream");
     this.#window -= cost;
     if (this.#window < 0) return host.error(f.FLOW_CONTROL_ERROR, "connection window");
-    if (length === 0 && !this.#ends && !host.glitch()) return false;
+    if (length === 0 && !this.#ends && !host.glitch("empty_frame")) return false;
     const stream = host.streams.get(id);
     if (stream === undefined) return host.onClosed(id);
     if (stream.in !== OPEN) {
@@ -40,6 +45,7 @@ export class DataReader {
       return host.streamError(id, stream.in === 0 ? f.PROTOCOL_ERROR : f.STREAM_CLOSED);
     }
     stream.receiveWindow -= cost;
+    stream.came += length;
     if (stream.receiveWindow < 0) return host.streamError(id, f.FLOW_CONTROL_ERROR);
     if (stream.expected >= 0) {
       stream.expected -= length;

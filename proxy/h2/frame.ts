@@ -15,6 +15,24 @@ export const SETTINGS_TIMEOUT = 0x4,
 export const CANCEL = 0x8, COMPRESSION_ERROR = 0x9, CONNECT_ERROR = 0xa, ENHANCE_YOUR_CALM = 0xb;
 export const INADEQUATE_SECURITY = 0xc, HTTP_1_1_REQUIRED = 0xd;
 
+/** As the log says them. */
+export const ERROR_NAMES: readonly string[] = [
+  "NO_ERROR",
+  "PROTOCOL_ERROR",
+  "INTERNAL_ERROR",
+  "FLOW_CONTROL_ERROR",
+  "SETTINGS_TIMEOUT",
+  "STREAM_CLOSED",
+  "FRAME_SIZE_ERROR",
+  "REFUSED_STREAM",
+  "CANCEL",
+  "COMPRESSION_ERROR",
+  "CONNECT_ERROR",
+  "ENHANCE_YOUR_CALM",
+  "INADEQUATE_SECURITY",
+  "HTTP_1_1_REQUIRED",
+];
+
 export const FRAME_HEADER_BYTES = 9;
 /** RFC 9113 4.2: what every peer must take, and what may be allowed at most. */
 export const MIN_MAX_FRAME_BYTES = 16_384, MAX_MAX_FRAME_BYTES = 16_777_215;

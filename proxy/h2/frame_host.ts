@@ -1,5 +1,5 @@
 /** What the readers of frames need of the connection they read for. */
-import type { Glitches } from "./glitches.ts";
+import type { Glitch, Glitches } from "./glitches.ts";
 import type { H2Limits } from "./limits.ts";
 import type { Sender } from "./sender.ts";
 import type { PeerSettings } from "./settings.ts";
@@ -26,8 +26,8 @@ export interface FrameHost {
   /** A frame on a stream that is over; true when it can be forgiven. */
   onClosed(id: number): boolean;
   /** False when the connection ended of it. */
-  glitch(): boolean;
-  spend(): boolean;
+  glitch(what: Glitch): boolean;
+  spend(what: Glitch): boolean;
   /** A complete header list on a stream that has none yet, or interim ones. */
   gotHead(id: number, lines: string[], end: boolean): void;
   /** A header block was over the limits; the table is right. */

@@ -10,6 +10,7 @@ export class HeadReader {
   readonly #host: FrameHost;
   readonly #decoder: HpackDecoder;
   readonly #block: HeaderBlock;
+  #begun = 0;
 
   constructor(host: FrameHost) {
     const { limits } = host;
@@ -19,6 +20,11 @@ export class HeadReader {
       fields: limits.headerFields,
     });
     this.#block = new HeaderBlock(limits);
+  }
+
+  /** Incomplete blocks so far, the one under way included: tells one from the next. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** The stream whose block is incomplete; 0: none. */
@@ -44,6 +50,7 @@ export class HeadReader {
     const ends = (flags & f.FLAG_END_STREAM) !== 0;
     const fragment = payload.subarray(from, to);
     if (flags & f.FLAG_END_HEADERS) return this.#decode(id, ends, fragment, selfDependent);
+    this.#begun++;
     this.#block.begin(id, ends);
     return this.#add(fragment);
   }
@@ -54,7 +61,7 @@ export class HeadReader {
       return host.error(f.PROTOCOL_ERROR, "CONTINUATION of nothing");
     }
     if (!this.#add(payload)) return false;
-    if ((flags & f.FLAG_END_HEADERS) === 0) return payload.length > 0 || host.glitch();
+    if ((flags & f.FLAG_END_HEADERS) === 0) return payload.length > 0 || host.glitch("empty_frame");
     const { ends } = this.#block;
     return this.#decode(id, ends, this.#block.finish(), false);
   }
@@ -71,7 +78,9 @@ export class HeadReader {
     const result = this.#decoder.decode(block, lines);
     if (result === BAD_BLOCK) return host.error(f.COMPRESSION_ERROR, "header block");
     const stream = host.streams.get(id);
-    if (stream === undefined && !host.isIdle(id)) return host.onClosed(id);
+    if (stream === undefined && !host.isIdle(id)) {
+      return host.onClosed(id) && host.spend("closed_stream");
+    }
     if (selfDependent) return host.streamError(id, f.PROTOCOL_ERROR); // RFC 7540 5.3.1
     if (result === TOO_LARGE) {
       host.headTooLarge(id, end);

@@ -24,12 +24,21 @@ export interface H2Limits {
    * given back at once, so that slow streams do not hold up the others; above it, as streams are read.
    */
   readonly heldBytes: number;
-  /** A stream with something to send whose window (or the connection's) has been shut this long ends. */
+  /** A stream with something to send, of which fewer than `windowStallBytes` left within this time, ends. */
   readonly windowStallMs: number;
+  readonly windowStallBytes: number;
+  /** A request body of declared length brings `bodyMinRate` bytes a second, judged over windows this long. */
+  readonly bodyTimeoutMs: number;
+  readonly bodyMinRate: number;
+  /** From HEADERS without END_HEADERS to the last CONTINUATION. */
+  readonly headTimeoutMs: number;
+  /** RFC 9113 6.5.3: how long our SETTINGS may go unanswered. */
+  readonly settingsTimeoutMs: number;
   /**
    * Glitches: frames that are legal alone and an attack in numbers (resets, settings, empty DATA,
    * frames on streams that are gone, control frames without traffic). The bucket leaks
-   * `glitchesPerSecond`; over `glitches` the connection ends with ENHANCE_YOUR_CALM.
+   * `glitchesPerSecond`, and every stream opened excuses half a one; over `glitches` the connection
+   * ends with ENHANCE_YOUR_CALM.
    */
   readonly glitches: number;
   readonly glitchesPerSecond: number;
@@ -44,6 +53,7 @@ export interface H2Limits {
   readonly rememberedResets: number;
 }
 
+/** Between sidecars: peers have proved who they are, and a connection carries the requests of thousands. */
 export const H2_LIMITS: H2Limits = {
   concurrentStreams: 1024,
   tableBytes: 16 * 1024,
@@ -56,10 +66,28 @@ export const H2_LIMITS: H2Limits = {
   frameBytes: 16 * 1024,
   sendBufferBytes: 64 * 1024,
   heldBytes: 16 * 1024 * 1024,
-  windowStallMs: 60_000,
-  glitches: 1000,
-  glitchesPerSecond: 100,
+  windowStallMs: 300_000,
+  windowStallBytes: 1024,
+  bodyTimeoutMs: 30_000,
+  bodyMinRate: 100,
+  headTimeoutMs: 10_000,
+  settingsTimeoutMs: 10_000,
+  glitches: 10_000,
+  glitchesPerSecond: 1000,
   freeFrames: 100,
   queuedControlBytes: 64 * 1024,
   rememberedResets: 1024,
+};
+
+/** Facing the world: one client a connection, and anybody may be one. */
+export const H2_EDGE_LIMITS: H2Limits = {
+  ...H2_LIMITS,
+  concurrentStreams: 100,
+  tableBytes: 4096,
+  streamWindowBytes: 64 * 1024,
+  connectionWindowBytes: 1024 * 1024,
+  heldBytes: 2 * 1024 * 1024,
+  glitches: 500,
+  glitchesPerSecond: 20,
+  rememberedResets: 256,
 };

@@ -190,7 +190,7 @@ export class Sender {
   #frame(stream: H2Stream, bytes: Uint8Array, end: boolean): void {
     const { length } = bytes;
     stream.sendWindow -= length;
-    stream.moved = true;
+    stream.moved += length;
     this.#window -= length;
     this.#framed();
     const flags = end ? f.FLAG_END_STREAM : 0;

@@ -63,6 +63,12 @@ export class H2Server extends H2Connection {
   isIdle(id: number): boolean {
     return id > this.lastId;
   }
+  /** RFC 9110 15.5.9; the glitch is counted by the caller. */
+  protected late(stream: H2Stream): void {
+    const fault = FAULTS["downstream.timeout"];
+    this.#refuse(stream.id, fault, true);
+    stream.reset(f.NO_ERROR, fault);
+  }
   protected broken(what: "stream" | "connection"): Fault {
     return BROKEN_BY.client[what];
   }
@@ -80,7 +86,7 @@ export class H2Server extends H2Connection {
     if (this.#announced) return this.reset(id, f.REFUSED_STREAM);
     if (this.streams.size >= this.limits.concurrentStreams) {
       this.reset(id, f.REFUSED_STREAM);
-      return void this.glitch();
+      return void this.glitch("refused_stream");
     }
     const head = requestHead(lines);
     const length = head === null ? -2 : expectBody(head.fields, end, false);
@@ -108,7 +114,7 @@ export class H2Server extends H2Connection {
     if (!this.isIdle(id)) return void this.streamError(id, f.PROTOCOL_ERROR); // trailers
     this.lastId = id;
     this.#refuse(id, FAULTS["h2.head_too_large"], end);
-    this.glitch();
+    this.glitch("head_too_large");
   }
 
   /** Answers a request that becomes no exchange. */

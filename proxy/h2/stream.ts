@@ -12,6 +12,7 @@ import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { Source, Stream, StreamSink } from "../../core/stream.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import { CANCEL, NO_ERROR, REFUSED_STREAM } from "./frame.ts";
+import type { StreamWatch } from "./stream_watch.ts";
 
 export const IDLE = 0 as const, OPEN = 1 as const, ENDED = 2 as const;
 export type Half = typeof IDLE | typeof OPEN | typeof ENDED;
@@ -58,10 +59,11 @@ export class H2Stream implements Stream<AnyHead> {
   uncredited = 0;
   /** Interim responses so far. */
   interim = 0;
-  /** Since when, on the sweep's clock, nothing of the queue has left; 0: something has, or nothing waits. */
-  stalledSinceMs = 0;
-  /** A frame of body has left since the last sweep. */
-  moved = false;
+  /** Bytes of body that have left, and that have come. */
+  moved = 0;
+  came = 0;
+  /** Set at the first look at how long it waits. */
+  watch: StreamWatch | null = null;
   /** Arrived while paused; null: what arrives is passed on at once. */
   #held: ByteQueue | null = null;
   #heldEnd = false;
@@ -81,6 +83,10 @@ export class H2Stream implements Stream<AnyHead> {
     this.receiveWindow = receiveWindow;
   }
 
+  /** We hold the peer's message back. */
+  get paused(): boolean {
+    return this.#pauses > 0 || this.#held !== null;
+  }
   get over(): boolean {
     return this.#over;
   }

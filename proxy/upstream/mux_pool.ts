@@ -133,7 +133,8 @@ export class MuxPool implements RequestPool {
     const oldest = now - this.limits.idleTimeoutMs;
     const warm = !this.#draining && (this.limits.warmUp ?? 0) > 0;
     let wanted = warm && this.#plain === null && this.size === 0;
-    for (const connection of this.#open) {
+    for (const connection of [...this.#open]) {
+      connection.codec!.sweep?.(now);
       const idle = connection.codec!.phase === 0 && connection.usedMs < oldest;
       if (idle && !warm) connection.drain();
       // The next one first: until it is there the old one serves.

@@ -43,8 +43,10 @@ async function lacks(need: Need): Promise<string | null> {
   return `no "${need.name}" on the PATH: ${need.get}`;
 }
 
+/** On the PATH, or where `go install` puts it. */
 async function onPath(command: string): Promise<boolean> {
-  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) {
+  const go = `${Deno.env.get("GOPATH") ?? `${Deno.env.get("HOME")}/go`}/bin`;
+  for (const folder of [...(Deno.env.get("PATH") ?? "").split(":"), go]) {
     if (await exists(`${folder}/${command}`)) return true;
   }
   return false;

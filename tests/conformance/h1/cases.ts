@@ -12,6 +12,8 @@ export interface RequestCase {
   readonly refused?: { readonly status: number; readonly fault: string };
   /** Accepted: `METHOD path` of each request that must reach the backend, in order, and nothing else. */
   readonly accepted?: readonly string[];
+  /** A listener takes it for something else than HTTP/1.1: for the codec alone. */
+  readonly codecOnly?: true;
   /** What the one accepted request must look like behind the codec. */
   readonly body?: string;
   readonly authority?: string;
@@ -481,7 +483,11 @@ const VERSIONS: readonly RequestCase[] = [
   refused("HTTP/2.0", `GET / HTTP/2.0\r\n${HOST}\r\n`, "bad_version", 505),
   refused("HTTP/1.2", `GET / HTTP/1.2\r\n${HOST}\r\n`, "bad_version", 505),
   refused("HTTP/0.9 by name", `GET / HTTP/0.9\r\n${HOST}\r\n`, "bad_version", 505),
-  refused("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "bad_version", 505),
+  {
+    ...refused("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "bad_version", 505),
+    codecOnly: true,
+  },
+  refused("the beginning of it", "PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n", "bad_version", 505),
   refused("HTTP/1.32", `GET / HTTP/1.32\r\n${HOST}\r\n`, "bad_request_line"),
   refused("HTTP/1", `GET / HTTP/1\r\n${HOST}\r\n`, "bad_request_line"),
   refused("HTTP/01.1", `GET / HTTP/01.1\r\n${HOST}\r\n`, "bad_request_line"),

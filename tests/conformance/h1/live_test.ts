@@ -50,6 +50,7 @@ Deno.test("A proxy refuses on the wire what the table refuses, and forwards the 
   let refused = 0, forwarded = 0;
   for (const row of REQUESTS) {
     const before = requests.length;
+    if (row.codecOnly) continue;
     if (row.refused !== undefined) {
       const text = await send(proxy.url(), row.raw);
       const last = text.slice(text.search(/HTTP\/1\.1 [45]/));
