@@ -1,6 +1,9 @@
 /** The two message heads every codec reads and writes. */
 import type { Fields } from "./fields.ts";
 
+/** The version a message came by, as Via says it (RFC 9110 7.6.3). */
+export type HttpVersion = "1.0" | "1.1" | "2";
+
 /**
  * A request as routes and filters see it, the same for every HTTP version.
  *
@@ -15,6 +18,8 @@ export interface RequestHead {
   authority: string;
   path: string;
   fields: Fields;
+  /** What the client speaks; nothing may depend on it, but Via names it. */
+  version?: HttpVersion;
   /** The exchange is to become a tunnel; see {@link switches}. Absent for all other requests. */
   upgrade?: Upgrade;
 }
@@ -36,6 +41,8 @@ export const PORT_FIELD = "x-denim-port";
 export interface ResponseHead {
   status: number;
   fields: Fields;
+  /** What the upstream speaks; absent on answers of our own. */
+  version?: HttpVersion;
 }
 
 /**

@@ -68,8 +68,8 @@ export class FakeEnv implements FilterEnv {
 export class FakeContext implements FilterContext {
   readonly request: RequestHead;
   response: ResponseHead | null = null;
-  readonly peer = "";
-  readonly remote = "127.0.0.1:50000";
+  peer = "";
+  remote = "127.0.0.1:50000";
   readonly routeName = "default/route/0";
   readonly backendName = "default/catalog:80";
   readonly version = "v1";

@@ -16,6 +16,14 @@ export const meshConfig = z.strictObject({
        */
       escapedSlashes: z.enum(["reject", "keep"]).optional(),
     }).optional(),
+    via: z.strictObject({
+      /** What proxies call themselves in the Via field: a token, `denim` when left out. */
+      name: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, {
+        error: "Want a name of letters, digits and hyphens, at most 64 characters",
+      }).optional(),
+      /** Whether responses get a Via too (default true). Requests always do: loops are found by it. */
+      responses: z.boolean().optional(),
+    }).optional(),
   }),
 });
 

@@ -44,8 +44,16 @@ export interface ListenerSpec {
   readonly protocol?: "tcp" | "tls";
   /** `keep`: paths with an escaped slash or backslash are routed and forwarded. Absent: they get 400. */
   readonly escapedSlashes?: "keep";
+  /** How the proxy names itself in Via; absent: the defaults of {@link ViaSpec}. */
+  readonly via?: ViaSpec;
   /** Names the metrics and pages use for the traffic of this listener. */
   readonly hosts: readonly HostSpec[];
+}
+
+/** The pseudonym in Via (default `denim`), and whether responses get a Via too (default: they do). */
+export interface ViaSpec {
+  readonly name?: string | undefined;
+  readonly responses?: boolean | undefined;
 }
 
 /** Routes for some host names. `*` alone matches every host; `*.a.b` matches any deeper name. Without a port. */

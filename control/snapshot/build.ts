@@ -93,6 +93,11 @@ function listenersOf(work: Work): ListenerSpec[] {
     : gateway === undefined
     ? []
     : gatewayListeners(work, gateway);
-  if (!mesh.keepsEscapedSlashes) return listeners;
-  return listeners.map((listener) => ({ ...listener, escapedSlashes: "keep" }));
+  const { keepsEscapedSlashes, via } = mesh;
+  if (!keepsEscapedSlashes && via === undefined) return listeners;
+  return listeners.map((listener) => ({
+    ...listener,
+    ...(keepsEscapedSlashes ? { escapedSlashes: "keep" as const } : {}),
+    ...(via === undefined ? {} : { via }),
+  }));
 }

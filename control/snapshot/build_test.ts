@@ -553,6 +553,19 @@ spec: {paths: {escapedSlashes: ${value}}}
   same(kept(DEMO), [undefined, undefined]);
 });
 
+Deno.test("buildSnapshot tells every listener how MeshConfig names the proxies in Via", () => {
+  const config = `---
+apiVersion: denim.dev/v1
+kind: MeshConfig
+metadata: {name: default}
+spec: {via: {name: acme, responses: false}, paths: {escapedSlashes: keep}}
+`;
+  const { listeners } = build(DEMO + config);
+  same(listeners.map((one) => one.via), listeners.map(() => ({ name: "acme", responses: false })));
+  same(listeners.map((one) => one.escapedSlashes), listeners.map(() => "keep"));
+  same(build(DEMO).listeners.map((one) => one.via), [undefined, undefined]);
+});
+
 Deno.test("buildStandalone runs the one Gateway with fixed endpoints", () => {
   const text = EDGE + `---
 apiVersion: denim.dev/v1

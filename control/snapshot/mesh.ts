@@ -8,6 +8,7 @@ import { ofKind, type Resource } from "../schema/kinds.ts";
 import type { ReferenceGrant } from "../schema/reference_grant.ts";
 import type { ParentRef } from "../schema/route_refs.ts";
 import { type Service, type ServicePort, wireProtocol } from "../schema/service.ts";
+import type { ViaSpec } from "../schema/snapshot.ts";
 import type { TrafficPolicy, TrafficSettings } from "../schema/traffic_policy.ts";
 import type { TcpRoute, TlsRoute } from "../schema/tunnel_routes.ts";
 
@@ -29,6 +30,7 @@ export class Mesh {
   readonly routes: readonly RequestRoute[];
   readonly grants: readonly ReferenceGrant[];
   readonly defaults: TrafficSettings;
+  readonly via: ViaSpec | undefined;
   readonly keepsEscapedSlashes: boolean;
   readonly #policies = new Map<string, TrafficPolicy[]>();
   readonly #bound = new Map<string, FilterBinding[]>();
@@ -48,6 +50,7 @@ export class Mesh {
     this.grants = ofKind(resources, "ReferenceGrant");
     const config = ofKind(resources, "MeshConfig")[0]?.spec;
     this.defaults = config?.defaults ?? {};
+    this.via = config?.via;
     this.keepsEscapedSlashes = config?.paths?.escapedSlashes === "keep";
     for (const policy of ofKind(resources, "TrafficPolicy").sort(older)) {
       for (const ref of policy.spec.targetRefs) push(this.#policies, target(policy, ref), policy);

@@ -22,6 +22,7 @@ import type { RequestPool } from "../upstream/pool.ts";
 import { StatsTable } from "../upstream/stats.ts";
 import { CompiledListener, RuntimeSnapshot, type WeightedRoute } from "./runtime.ts";
 import { standingFilters } from "./standing.ts";
+import { Via } from "./via.ts";
 
 /** Request body kept for a retry, per exchange. */
 export const REPLAY_LIMIT_BYTES = 128 * 1024;
@@ -122,10 +123,11 @@ class Compilation {
 
   async #listener(spec: ListenerSpec, runtime: RuntimeSnapshot): Promise<CompiledListener> {
     const routes = new Map<RouteSpec, WeightedRoute[]>();
+    const via = new Via(runtime.spec.node, spec.name, spec.via);
     for (const host of spec.hosts) {
       for (const route of host.routes) {
         try {
-          routes.set(route, await this.#route(route, spec));
+          routes.set(route, await this.#route(route, spec, via));
         } catch (e) {
           const reason = e instanceof Error ? e.message : String(e);
           throw new Error(
@@ -136,7 +138,7 @@ class Compilation {
     }
     const own = (name: string, fault: Route["fault"]): Route => ({
       name,
-      plan: compilePlan(standingFilters(spec.role, this.#deps.random)),
+      plan: compilePlan(standingFilters(spec.role, via, this.#deps.random)),
       backend: null,
       fault,
       stats: new RouteStats(this.#deps.metrics, spec.name, name, ""),
@@ -152,14 +154,14 @@ class Compilation {
   }
 
   /** One Route per backend of the rule; a rule without any (a redirect) has one that never dispatches. */
-  async #route(spec: RouteSpec, listener: ListenerSpec): Promise<WeightedRoute[]> {
+  async #route(spec: RouteSpec, listener: ListenerSpec, via: Via): Promise<WeightedRoute[]> {
     const choices = spec.backends.length > 0
       ? spec.backends
       : [{ backend: "", weight: 1, filters: [] }];
     const routes: WeightedRoute[] = [];
     for (const choice of choices) {
       const chain = [...spec.filters, ...choice.filters];
-      const filters = standingFilters(listener.role, this.#deps.random);
+      const filters = standingFilters(listener.role, via, this.#deps.random);
       for (const link of chain) {
         filters.push(await this.#filter(link, filters.length, choice.backend));
       }

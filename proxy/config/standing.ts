@@ -1,85 +1,109 @@
-/** Filters every chain begins with: what a hop must say of itself and must not let through. */
+/** The filter every chain begins with: what a hop must say of itself and must not let through. */
 import { CONTINUE, type Filter, type FilterContext, type Verdict } from "../../core/filter.ts";
-import { PORT_FIELD, type RequestHead } from "../../core/message.ts";
+import { FAULTS } from "../../core/fault.ts";
+import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { Random } from "../../core/clock.ts";
+import { hopsIn, type Via } from "./via.ts";
 
-/** Fields only a proxy may set; whoever else sends them is not believed. */
-const CLAIMED = ["x-denim-peer", PORT_FIELD, "x-forwarded-client-cert"] as const;
-/** Fields an edge takes from nobody outside the mesh. */
-const EDGE_CLAIMED = [
-  ...CLAIMED,
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-real-ip",
-  "forwarded",
-] as const;
+export type Role = "inbound" | "outbound" | "gateway";
 
-/** Inbound: the workload learns the verified identity of its caller. */
-class InboundIdentity implements Filter {
-  onRequestHead(ctx: FilterContext, head: RequestHead): Verdict {
-    strip(head, CLAIMED);
-    if (ctx.peer !== "") head.fields.append("x-denim-peer", ctx.peer);
-    return CONTINUE;
-  }
+/** The standing filter of a listener's role. */
+export function standingFilters(role: Role, via: Via, random: Random): Filter[] {
+  return [new Standing(role, via, new RequestIds(random))];
 }
 
-/** Outbound: the own workload may not pose as another. */
-class OutboundIdentity implements Filter {
-  onRequestHead(_ctx: FilterContext, head: RequestHead): Verdict {
-    strip(head, CLAIMED);
-    return CONTINUE;
-  }
-}
+/**
+ * On every listener: nobody but a proxy says who the caller is. Where the caller is a stranger (an edge,
+ * and an inbound listener without mTLS) nobody else says where the request came from either, and what a
+ * proxy passed on comes with what we know instead. Every request has an id.
+ */
+class Standing implements Filter {
+  readonly #role: Role;
+  readonly #via: Via;
+  readonly #ids: RequestIds;
 
-/** Edge: says where the client came from, and gives every request an id to be found by. */
-class EdgeIdentity implements Filter {
-  readonly #random: Random;
-  constructor(random: Random) {
-    this.#random = random;
+  constructor(role: Role, via: Via, ids: RequestIds) {
+    this.#role = role;
+    this.#via = via;
+    this.#ids = ids;
   }
+
   onRequestHead(ctx: FilterContext, head: RequestHead): Verdict {
-    strip(head, EDGE_CLAIMED);
+    const role = this.#role;
+    const stranger = role === "gateway" || (role === "inbound" && ctx.peer === "");
     const { fields } = head;
-    fields.append("x-forwarded-for", withoutPort(ctx.remote));
-    fields.append("x-forwarded-host", head.authority);
-    fields.set("x-forwarded-proto", head.scheme);
-    if (!fields.has("x-request-id")) fields.append("x-request-id", requestId(this.#random));
+    const { lines } = fields;
+    let hops = 0, named = false;
+    for (let i = 0; i < lines.length; i += 2) {
+      const name = lines[i]!;
+      const first = name.charCodeAt(0);
+      // All names that concern us begin with x, f or v: one look spares most fields the rest.
+      if (first === V) {
+        if (name === "via") hops += hopsIn(lines[i + 1]!);
+      } else if (first !== X && first !== F) continue;
+      else if (name === "x-request-id" && !stranger) named = true;
+      else {
+        const claim = claimOf(name);
+        if (claim === NONE || (claim === ORIGIN && !stranger)) continue;
+        fields.remove(name);
+        i -= 2;
+      }
+    }
+    if (hops > 0 && this.#via.loops(fields, hops)) return ctx.fail(FAULTS["route.loop"]);
+    if (head.version !== undefined) this.#via.onRequest(fields, head.version);
+    if (stranger) {
+      fields.append("x-forwarded-for", addressOf(ctx.remote));
+      fields.append("x-forwarded-host", head.authority);
+      fields.append("x-forwarded-proto", head.scheme);
+    }
+    if (!named) fields.append("x-request-id", this.#ids.next());
+    if (role === "inbound" && !stranger) fields.append("x-denim-peer", ctx.peer);
+    return CONTINUE;
+  }
+
+  /** What we answer ourselves nobody has passed on. */
+  onResponseHead(_ctx: FilterContext, head: ResponseHead): Verdict {
+    if (head.version !== undefined) this.#via.onResponse(head.fields, head.version);
     return CONTINUE;
   }
 }
 
-/** The standing filters of a listener role. */
-export function standingFilters(
-  role: "inbound" | "outbound" | "gateway",
-  random: Random,
-): Filter[] {
-  if (role === "inbound") return [new InboundIdentity()];
-  if (role === "outbound") return [new OutboundIdentity()];
-  return [new EdgeIdentity(random)];
+const V = 0x76, X = 0x78, F = 0x66;
+
+/** What a field claims: who the caller is, where the request first came from, or neither. */
+const NONE = 0, IDENTITY = 1, ORIGIN = 2;
+
+function claimOf(name: string): typeof NONE | typeof IDENTITY | typeof ORIGIN {
+  // Servers that make variables of fields take both signs for the same one.
+  if (name.includes("_")) name = name.replaceAll("_", "-");
+  if (name === "x-forwarded-client-cert" || name.startsWith("x-denim-")) return IDENTITY;
+  if (name.startsWith("x-forwarded-") || ORIGINS.has(name)) return ORIGIN;
+  return NONE;
 }
 
-function strip(head: RequestHead, names: readonly string[]): void {
-  const { lines } = head.fields;
-  for (let i = 0; i < lines.length; i += 2) {
-    const name = lines[i]!;
-    // All of them start with x- or f: one look at the first byte spares most fields the search.
-    const first = name.charCodeAt(0);
-    if ((first === 0x78 || first === 0x66) && names.includes(name)) {
-      head.fields.remove(name);
-      i -= 2;
+/** An id is an edge's to give as well: one that a stranger chose can be anybody's. */
+const ORIGINS: ReadonlySet<string> = new Set(["forwarded", "x-real-ip", "x-request-id"]);
+
+/** The address of `ip:port`; one of IPv4 that came by an IPv6 socket as IPv4. */
+function addressOf(remote: string): string {
+  const from = remote.startsWith("::ffff:") && remote.includes(".") ? 7 : 0;
+  return remote.slice(from, remote.lastIndexOf(":"));
+}
+
+/** Ids by which requests are found in logs: 64 random bits and a count, as hexadecimal digits; no secret. */
+class RequestIds {
+  readonly #prefix: string;
+  #count = 0x10000000; // so that there are always as many digits
+
+  constructor(random: Random) {
+    let prefix = "";
+    for (let i = 0; i < 4; i++) {
+      prefix += Math.floor(random() * 0x10000).toString(16).padStart(4, "0");
     }
+    this.#prefix = prefix;
   }
-}
 
-function withoutPort(remote: string): string {
-  return remote.slice(0, remote.lastIndexOf(":"));
-}
-
-/** 128 random bits as hex; not a secret. */
-function requestId(random: Random): string {
-  let id = "";
-  for (let i = 0; i < 4; i++) {
-    id += Math.floor(random() * 0x100000000).toString(16).padStart(8, "0");
+  next(): string {
+    return this.#prefix + (this.#count++).toString(16);
   }
-  return id;
 }

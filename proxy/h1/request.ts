@@ -89,6 +89,7 @@ export class RequestReader extends FieldReader {
   #target(parser: HeadParser, text: string, fields: Fields): RequestHead | null {
     const { bytes, from, methodEnd, targetEnd } = parser;
     const method = methodAt(bytes, from, methodEnd);
+    const version = this.old ? "1.0" : "1.1";
     const start = methodEnd + 1;
     let path = text.slice(start - from, targetEnd - from);
     // RFC 9112 3.2: one Host on HTTP/1.1, and a valid one; an HTTP/1.0 client may have none.
@@ -102,7 +103,7 @@ export class RequestReader extends FieldReader {
       if (authority !== "" && authority !== named && !named.startsWith(`${authority}:`)) {
         return this.refuse(FAULTS["h1.host_mismatch"]);
       }
-      return { method, scheme: this.#scheme, authority: named, path: "/", fields };
+      return { method, scheme: this.#scheme, authority: named, path: "/", fields, version };
     }
     if (bytes[start] !== SLASH && path !== "*") {
       const origin = this.#originForm(path, authority, method);
@@ -111,7 +112,7 @@ export class RequestReader extends FieldReader {
       if (authority === "") authority = this.#named;
     }
     if (path === "*" && method !== "OPTIONS") return this.refuse(FAULTS["h1.bad_target"]);
-    return { method, scheme: this.#scheme, authority, path, fields };
+    return { method, scheme: this.#scheme, authority, path, fields, version };
   }
 
   /** A request for a tunnel: what follows its head is the tunnel's, so it can have no body. */

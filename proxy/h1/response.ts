@@ -40,7 +40,7 @@ export class ResponseReader extends FieldReader {
     if ((status < 200 || status === 204 || switched) && this.contentLength !== null) {
       fields.remove("content-length");
     }
-    return { status, fields };
+    return { status, fields, version: old ? "1.0" : "1.1" };
   }
 
   protected override special(kind: number, value: string): string | null {

@@ -22,9 +22,10 @@ const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
   "set-cookie",
   "te",
   "trailer",
-  "x-denim-peer",
-  "x-forwarded-client-cert",
 ]);
+
+/** Fields by which proxies speak of a request: only its head is looked at for them. */
+const OURS = /^(?:x[-_]denim[-_]|x[-_]forwarded[-_]|forwarded$|via$)/;
 
 const NAME = charTable("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz");
 const METHOD = charTable(
@@ -78,7 +79,7 @@ export function requestHead(lines: readonly string[]): RequestHead | null {
   if (protocol !== "") return null; // RFC 8441 4
   if (!isMethod(method) || !isScheme(scheme) || !isAuthority(where)) return null;
   if (!isPath(path) && !(path === "*" && method === "OPTIONS")) return null;
-  return { method, scheme, authority: where, path, fields: new Fields(fields) };
+  return { method, scheme, authority: where, path, fields: new Fields(fields), version: "2" };
 }
 
 /** A CONNECT (RFC 9113 8.5), or an extended one for a WebSocket (RFC 8441 4); null when malformed. */
@@ -89,10 +90,11 @@ function tunnelHead(
   if (!isAuthority(authority) || fields.has("content-length")) return null;
   if (protocol === "") {
     if (scheme !== "" || path !== "" || !/:[0-9]{1,5}$/.test(authority)) return null;
-    return { method: "CONNECT", scheme: "http", authority, path: "/", fields, upgrade: "connect" };
+    const head = { method: "CONNECT", scheme: "http", authority, path: "/", fields } as const;
+    return { ...head, version: "2", upgrade: "connect" };
   }
   if (protocol !== "websocket" || !isScheme(scheme) || !isPath(path)) return null;
-  return { method: "GET", scheme, authority, path, fields, upgrade: "websocket" };
+  return { method: "GET", scheme, authority, path, fields, version: "2", upgrade: "websocket" };
 }
 
 /** A response head, status 100–999 and not 101 (RFC 9113 8.6), or null when it is malformed. */
@@ -105,7 +107,7 @@ export function responseHead(lines: readonly string[]): ResponseHead | null {
     fields.push(name, value);
   }
   const status = Number(lines[1]);
-  return status === 101 ? null : { status, fields: new Fields(fields) };
+  return status === 101 ? null : { status, fields: new Fields(fields), version: "2" };
 }
 
 /** Trailer fields without those that have no business there; null when malformed. */
@@ -114,7 +116,7 @@ export function trailerFields(lines: readonly string[]): Fields | null {
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i]!, value = lines[i + 1]!;
     if (!isFieldName(name) || !isFieldValue(value)) return null; // 8.1: no pseudo-header fields either
-    if (!NOT_IN_TRAILERS.has(name)) fields.push(name, value);
+    if (!NOT_IN_TRAILERS.has(name) && !OURS.test(name)) fields.push(name, value);
   }
   return new Fields(fields);
 }

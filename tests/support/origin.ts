@@ -177,9 +177,12 @@ function chunked(text: string, start: number): { body: string; end: number } | n
     const lineEnd = text.indexOf("\r\n", at);
     if (lineEnd < 0) return null;
     const size = parseInt(text.slice(at, lineEnd), 16);
+    if (size === 0) {
+      const end = text.indexOf("\r\n\r\n", lineEnd); // after the trailers, if there are any
+      return end < 0 ? null : { body, end: end + 4 };
+    }
     const next = lineEnd + 2 + size + 2;
     if (text.length < next) return null;
-    if (size === 0) return { body, end: next };
     body += text.slice(lineEnd + 2, lineEnd + 2 + size);
     at = next;
   }

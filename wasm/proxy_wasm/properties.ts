@@ -52,6 +52,8 @@ const EXCHANGE: Readonly<Record<string, Read>> = {
   "request.query": (x) => latin1Bytes(queryOf(x.request.path)),
   "request.host": (x) => latin1Bytes(x.request.authority),
   "request.scheme": (x) => latin1Bytes(x.request.scheme),
+  "request.protocol": (x) =>
+    x.request.version === undefined ? null : text(`HTTP/${x.request.version}`),
   "request.method": (x) => latin1Bytes(x.request.method),
   "request.referer": (x) => header(x, "referer"),
   "request.useragent": (x) => header(x, "user-agent"),
