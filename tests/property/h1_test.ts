@@ -6,22 +6,9 @@ import { bytesOf, clientRig, MemoryWire, Recorder, serverRig, textOf } from "../
 import { H1Server } from "../../proxy/h1/mod.ts";
 import type { RequestHead } from "../../core/message.ts";
 import { REQUESTS, RESPONSES } from "../conformance/h1/cases.ts";
+import { pieces, runsOf } from "../support/property.ts";
 
-const seed = Number(Deno.env.get("SEED") ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = { seed, numRuns: Number(Deno.env.get("RUNS") ?? 300) };
-console.log(`property/h1: SEED=${seed}`);
-
-/** Cuts `bytes` at the given places (any numbers). */
-function pieces(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
-  const at = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
-  const found: Uint8Array[] = [];
-  let from = 0;
-  for (const to of [...at, bytes.length]) {
-    if (to > from) found.push(bytes.slice(from, to));
-    from = to;
-  }
-  return found;
-}
+const RUNS = runsOf("h1", 300);
 
 /** Everything a server tells and writes about some input. Some exchanges answer at the head, some at the end. */
 function serverTrace(input: readonly Uint8Array[]): string[] {

@@ -19,10 +19,9 @@ import {
   settingsFrame,
 } from "../support/h2_frames.ts";
 import { ModelEncoder } from "./hpack_model.ts";
+import { runsOf } from "../support/property.ts";
 
-const seed = Number(Deno.env.get("SEED") ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = { seed, numRuns: Number(Deno.env.get("RUNS") ?? 200) };
-console.log(`property/h2_windows: SEED=${seed}`);
+const RUNS = runsOf("h2_windows", 100);
 
 const STREAMS = 4;
 
@@ -249,7 +248,8 @@ Deno.test("HTTP/2 sends within every window, all that they allow, in order and t
 type Turn =
   | { kind: "send"; stream: number; bytes: number; padding: number }
   | { kind: "pause"; stream: number }
-  | { kind: "resume"; stream: number };
+  | { kind: "resume"; stream: number }
+  | { kind: "reset"; stream: number };
 const turn: fc.Arbitrary<Turn> = fc.oneof(
   {
     weight: 5,
@@ -261,6 +261,13 @@ const turn: fc.Arbitrary<Turn> = fc.oneof(
     }),
   },
   fc.record({ kind: fc.constantFrom("pause" as const, "resume" as const), stream: anyStream }),
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant("reset" as const),
+      stream: fc.integer({ min: 1, max: STREAMS - 1 }),
+    }),
+  },
 );
 const windows = fc.record({
   streamWindowBytes: fc.oneof(
@@ -268,7 +275,7 @@ const windows = fc.record({
     fc.integer({ min: 1, max: 50_000 }),
   ),
   connectionWindowBytes: fc.integer({ min: 65_535, max: 200_000 }),
-  heldBytes: fc.nat(300_000),
+  heldBytes: fc.oneof(fc.nat(10_000), fc.nat(300_000)),
 });
 
 Deno.test("HTTP/2 takes all that its windows allow, gives them back, and bounds what is held", () => {
@@ -283,6 +290,7 @@ Deno.test("HTTP/2 takes all that its windows allow, gives them back, and bounds 
         const window = new Array<number>(STREAMS).fill(limits.streamWindowBytes);
         const paused = new Array<number>(STREAMS).fill(0);
         const bodies = new Array<number>(STREAMS).fill(0);
+        const gone = new Array<boolean>(STREAMS).fill(false);
         const look = (): void => {
           for (const { type, id, payload } of peer.frames()) {
             assert.ok(
@@ -298,6 +306,7 @@ Deno.test("HTTP/2 takes all that its windows allow, gives them back, and bounds 
           assert.ok(connection <= limits.connectionWindowBytes, "more is allowed than the limit");
           let held = 0;
           peer.served.forEach(({ sink }, i) => {
+            if (gone[i]) return; // what it held is let go
             const taken = bodyOf(sink);
             if (paused[i] === 0) assert.equal(taken, bodies[i], "body stands still");
             held += bodies[i]! - taken;
@@ -315,6 +324,7 @@ Deno.test("HTTP/2 takes all that its windows allow, gives them back, and bounds 
         };
         look();
         for (const t of turns) {
+          if (gone[t.stream]) continue;
           if (t.kind === "pause") {
             paused[t.stream]!++;
             peer.served[t.stream]!.stream.pause();
@@ -322,6 +332,9 @@ Deno.test("HTTP/2 takes all that its windows allow, gives them back, and bounds 
             if (paused[t.stream] === 0) continue;
             paused[t.stream]!--;
             peer.served[t.stream]!.stream.resume();
+          } else if (t.kind === "reset") {
+            gone[t.stream] = true;
+            peer.server.receive(rawFrame(f.RST_STREAM, 0, 1 + 2 * t.stream, number32(8)));
           } else {
             const extra = t.padding < 0 ? 0 : t.padding + 1;
             const most = Math.min(connection, window[t.stream]!) - extra;
@@ -361,7 +374,9 @@ Deno.test("HTTP/2 takes all that its windows allow, gives them back, and bounds 
           for (; paused[i]! > 0; paused[i]!--) stream.resume();
         });
         look();
-        peer.served.forEach(({ sink }, i) => assert.equal(bodyOf(sink), bodies[i]));
+        peer.served.forEach(({ sink }, i) => {
+          if (!gone[i]) assert.equal(bodyOf(sink), bodies[i]);
+        });
       },
     ),
     RUNS,

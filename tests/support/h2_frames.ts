@@ -81,18 +81,6 @@ export function framesIn(bytes: Uint8Array): { frames: Frame[]; end: number } {
   return { frames, end: at };
 }
 
-/** Pieces of `bytes`, cut at the given places (any numbers). */
-export function pieces(bytes: Uint8Array, cuts: readonly number[]): Uint8Array[] {
-  const at = [...new Set(cuts.map((cut) => cut % (bytes.length + 1)))].sort((a, b) => a - b);
-  const found: Uint8Array[] = [];
-  let from = 0;
-  for (const to of [...at, bytes.length]) {
-    if (to > from) found.push(bytes.slice(from, to));
-    from = to;
-  }
-  return found;
-}
-
 /** A wire that keeps what is written; `full` makes every write say that it is above its mark. */
 export class ByteWire implements Wire {
   full = false;
