@@ -1,101 +1,79 @@
-/** What one round of load says about what carried it, and medians over rounds. */
-import { cpuSeconds } from "./process.ts";
-import { wrk } from "./wrk.ts";
+/** What rounds of load say about those that carried it: medians, and Denim's divided by each rival's. */
 
-/** What is measured has the first core to itself; load and origin share the second. */
-export const PROXY_CORE = 0, LOAD_CORE = 1;
+/** Numbers of one contender in one round; all that compares must have the same names. */
+export type Figures = Readonly<Record<string, number>>;
 
-export interface Figures {
-  readonly cpuUsPerRequest: number;
-  readonly requestsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
+/** One round, by contender; `denim` is among them. */
+export type Round<F extends Figures> = Readonly<Record<string, F>>;
+
+/** Share of a core that programs outside the bench may take during a round before it is measured again. */
+export const MAX_OTHERS_PERCENT = 10;
+/** How often a disturbed round is measured again before it is taken as it is. */
+const MAX_REPEATS = 2;
+
+/** Every figure of a round says how much of a core others took meanwhile. */
+export interface Watched {
+  readonly othersPercent: number;
 }
 
-/** Where load goes, and whose time it costs. */
-export interface Target {
-  readonly url: string;
-  readonly headers?: readonly string[];
-  /** Every process on the way that is under measurement. */
-  readonly pids: readonly number[];
-}
-
-/** One round of closed-loop load. Throws when a request fails. */
-export async function loadRound(
-  target: Target,
-  connections: number,
-  seconds: number,
-): Promise<Figures> {
-  const cpu = (): number => target.pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-  const before = cpu();
-  const report = await wrk({
-    core: LOAD_CORE,
-    url: target.url,
-    seconds,
-    connections,
-    headers: target.headers ?? [],
-  });
-  if (report.failures > 0) throw new Error(`${report.failures} requests failed: nothing measured`);
-  return {
-    cpuUsPerRequest: round2((cpu() - before) * 1e6 / report.requests),
-    requestsPerSecond: Math.round(report.requestsPerSecond),
-    p50Ms: round2(report.p50Ms),
-    p99Ms: round2(report.p99Ms),
-  };
-}
-
-export interface Round {
-  readonly denim: Figures;
-  readonly haproxy: Figures;
-}
-
-/** Rounds of both, one after the other; who goes first alternates, so that a drift favours nobody. */
-export async function alternate(
+/** Rounds of all, one after the other; who goes first rotates, so that a drift favours nobody. */
+export async function alternate<F extends Figures & Watched>(
   rounds: number,
-  one: (which: keyof Round) => Promise<Figures>,
-): Promise<Round[]> {
-  const each: Round[] = [];
+  names: readonly string[],
+  one: (name: string) => Promise<F>,
+  say: (line: string) => void = console.error,
+): Promise<Round<F>[]> {
+  const each: Round<F>[] = [];
   for (let round = 0; round < rounds; round++) {
-    if (round % 2 === 0) {
-      const denim = await one("denim");
-      each.push({ denim, haproxy: await one("haproxy") });
-    } else {
-      const haproxy = await one("haproxy");
-      each.push({ denim: await one("denim"), haproxy });
+    const figures: Record<string, F> = {};
+    for (let turn = 0; turn < names.length; turn++) {
+      const name = names[(round + turn) % names.length]!;
+      let found = await one(name);
+      for (let again = 0; again < MAX_REPEATS; again++) {
+        if (found.othersPercent <= MAX_OTHERS_PERCENT) break;
+        say(`${name}: others took ${found.othersPercent} % of a core, measuring again`);
+        found = await one(name);
+      }
+      figures[name] = found;
     }
-    console.error(`round ${round + 1}: ${JSON.stringify(each.at(-1))}`);
+    each.push(figures);
+    say(`round ${round + 1}: ${JSON.stringify(figures)}`);
   }
   return each;
 }
 
-export interface Comparison extends Round {
-  /** Denim's figure divided by haproxy's: below 1 is cheaper, above 1 is faster. */
-  readonly ratio: { readonly cpuPerRequest: number; readonly throughput: number };
-  readonly each: readonly Round[];
+export interface Comparison<F extends Figures> {
+  /** Medians over the rounds, by contender. */
+  readonly medians: Round<F>;
+  /** Denim's median divided by the rival's, by rival and figure. */
+  readonly ratio: Readonly<Record<string, F>>;
+  readonly each: readonly Round<F>[];
 }
 
 /** Medians and their ratios. */
-export function compare(each: readonly Round[]): Comparison {
-  const denim = medians(each.map((round) => round.denim));
-  const haproxy = medians(each.map((round) => round.haproxy));
-  return {
-    denim,
-    haproxy,
-    ratio: {
-      cpuPerRequest: round2(denim.cpuUsPerRequest / haproxy.cpuUsPerRequest),
-      throughput: round2(denim.requestsPerSecond / haproxy.requestsPerSecond),
-    },
-    each,
-  };
+export function compare<F extends Figures>(each: readonly Round<F>[]): Comparison<F> {
+  const names = Object.keys(each[0] ?? {});
+  const medians = Object.fromEntries(
+    names.map((name) => [name, mediansOf(each.map((round) => round[name]!))]),
+  );
+  const denim = medians["denim"];
+  if (denim === undefined) throw new Error("There is no round of denim to compare");
+  const ratio = Object.fromEntries(
+    names.filter((name) => name !== "denim")
+      .map((name) => [name, mapFigures(denim, (value, key) => value / medians[name]![key]!)]),
+  );
+  return { medians, ratio, each };
 }
 
-function medians(figures: readonly Figures[]): Figures {
-  return {
-    cpuUsPerRequest: median(figures.map((one) => one.cpuUsPerRequest)),
-    requestsPerSecond: median(figures.map((one) => one.requestsPerSecond)),
-    p50Ms: median(figures.map((one) => one.p50Ms)),
-    p99Ms: median(figures.map((one) => one.p99Ms)),
-  };
+function mediansOf<F extends Figures>(figures: readonly F[]): F {
+  return mapFigures(figures[0]!, (_, key) => median(figures.map((one) => one[key]!)));
+}
+
+function mapFigures<F extends Figures>(one: F, value: (value: number, key: string) => number): F {
+  // How much others took is no property of a contender.
+  const entries = Object.entries(one).filter(([key]) => key !== "othersPercent")
+    .map(([key, before]) => [key, round2(value(before, key))]);
+  return Object.fromEntries(entries) as F;
 }
 
 export function median(values: readonly number[]): number {

@@ -1,15 +1,18 @@
-/** One plain HTTP/1.1 hop beside haproxy, in alternating rounds on the same cores: CPU per request, throughput. */
+/** One plain HTTP/1.1 hop beside haproxy, nginx and Envoy, in rotating rounds on the same cores. */
 import { proxyConfig, startProxy } from "./denim.ts";
+import { alternate, compare, type Comparison } from "./figures.ts";
 import {
-  alternate,
-  compare,
-  type Comparison,
   LOAD_CORE,
+  type LoadFigures,
   loadRound,
   PROXY_CORE,
-} from "./figures.ts";
-import { hopConfig, originConfig, startHaproxy } from "./haproxy.ts";
-import { freePorts, haveTools, untilListening } from "./process.ts";
+  type Targets,
+  warmUp,
+} from "./load.ts";
+import { envoyHopConfig, startEnvoy } from "./peers/envoy.ts";
+import { hopConfig, originConfig, startHaproxy } from "./peers/haproxy.ts";
+import { nginxHopConfig, startNginx } from "./peers/nginx.ts";
+import { freePorts, haveTools, isThere, untilListening } from "./process.ts";
 
 const BODY_BYTES = 1024, CONNECTIONS = 32;
 
@@ -18,7 +21,7 @@ export interface RoundOptions {
   readonly seconds: number;
 }
 
-export interface HopResult extends Comparison {
+export interface HopResult extends Comparison<LoadFigures> {
   readonly bench: "hop";
   readonly rounds: number;
   readonly secondsPerRound: number;
@@ -28,22 +31,34 @@ export interface HopResult extends Comparison {
 
 export async function hop({ rounds, seconds }: RoundOptions): Promise<HopResult> {
   if (!await haveTools(["haproxy", "wrk", "taskset"])) Deno.exit(3);
-  const [originPort, haproxyPort, denimPort] = freePorts(3) as [number, number, number];
-  await using _origin = await startHaproxy(LOAD_CORE, originConfig(originPort, BODY_BYTES));
+  const ports = freePorts(5) as [number, number, number, number, number];
+  const [originPort, denimPort, haproxyPort, nginxPort, envoyPort] = ports;
+  await using stack = new AsyncDisposableStack();
+  stack.use(await startHaproxy(LOAD_CORE, originConfig(originPort, BODY_BYTES)));
   await untilListening(originPort);
-  await using haproxy = await startHaproxy(PROXY_CORE, hopConfig(haproxyPort, originPort));
+  const target = (port: number, ...pids: number[]) => ({ url: `http://127.0.0.1:${port}/`, pids });
+  const denim = stack.use(await startProxy(PROXY_CORE, proxyConfig(denimPort, originPort)));
+  const haproxy = stack.use(await startHaproxy(PROXY_CORE, hopConfig(haproxyPort, originPort)));
   await untilListening(haproxyPort);
-  await using denim = await startProxy(PROXY_CORE, proxyConfig(denimPort, originPort));
-  const targets = {
-    denim: { url: `http://127.0.0.1:${denimPort}/`, pids: [denim.pid] },
-    haproxy: { url: `http://127.0.0.1:${haproxyPort}/`, pids: [haproxy.pid] },
+  const targets: Record<string, Targets[string]> = {
+    denim: target(denimPort, denim.pid),
+    haproxy: target(haproxyPort, haproxy.pid),
   };
-  // The first round lets the JIT compile and the pools fill; it is thrown away.
-  await loadRound(targets.denim, CONNECTIONS, seconds);
-  await loadRound(targets.haproxy, CONNECTIONS, 1);
+  if (await isThere("nginx")) {
+    const config = (folder: string) => nginxHopConfig(nginxPort, originPort, folder);
+    const nginx = stack.use(await startNginx(PROXY_CORE, nginxPort, config));
+    targets["nginx"] = target(nginxPort, ...nginx.pids);
+  }
+  if (await isThere("envoy")) {
+    const envoy = stack.use(await startEnvoy(PROXY_CORE, envoyHopConfig(envoyPort, originPort)));
+    await untilListening(envoyPort);
+    targets["envoy"] = target(envoyPort, envoy.pid);
+  }
+  await warmUp(targets, CONNECTIONS);
   const each = await alternate(
     rounds,
-    (which) => loadRound(targets[which], CONNECTIONS, seconds),
+    Object.keys(targets),
+    (name) => loadRound(targets[name]!, CONNECTIONS, seconds),
   );
   return {
     bench: "hop",

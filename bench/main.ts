@@ -3,8 +3,8 @@ import { parseArgs } from "node:util";
 import { record } from "./history.ts";
 import { hop } from "./hop.ts";
 import { mtlsPair } from "./mtls_pair.ts";
-import { profile } from "./profile.ts";
-import { isProfile, profileTable } from "./profile_table.ts";
+import { profile } from "./profile/profile.ts";
+import { isProfile, profileTable } from "./profile/table.ts";
 import { memory, start } from "./proxy_limits.ts";
 
 const USAGE = `deno task bench hop    [--rounds 5] [--seconds 4]   one HTTP hop beside haproxy

@@ -91,16 +91,19 @@ export async function untilListening(port: number, withinMs = 10_000): Promise<v
   }
 }
 
+/** Whether a program is on PATH. */
+export async function isThere(name: string): Promise<boolean> {
+  const { success } = await new Deno.Command("sh", {
+    args: ["-c", `command -v ${name}`],
+    stdout: "null",
+  }).output();
+  return success;
+}
+
 /** True when every program is on PATH; the missing ones are named on standard error. */
 export async function haveTools(names: readonly string[]): Promise<boolean> {
   const missing: string[] = [];
-  for (const name of names) {
-    const found = await new Deno.Command("sh", {
-      args: ["-c", `command -v ${name}`],
-      stdout: "null",
-    }).output();
-    if (!found.success) missing.push(name);
-  }
+  for (const name of names) if (!await isThere(name)) missing.push(name);
   if (missing.length === 0) return true;
   console.error(
     `Install ${missing.join(", ")} to run this bench (Debian: packages of the same names)`,

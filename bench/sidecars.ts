@@ -3,7 +3,7 @@ import { Mesh } from "../cli/local/mesh.ts";
 import type { MeshPlan } from "../cli/local/plan.ts";
 import { portNames } from "../cli/local/plan.ts";
 import { choosePorts } from "../cli/local/ports.ts";
-import { originConfig, startHaproxy } from "./haproxy.ts";
+import { originConfig, startHaproxy } from "./peers/haproxy.ts";
 import { freePorts, pin, untilListening } from "./process.ts";
 
 const RESOURCES = ["client", "origin"].map((name) =>

@@ -5,7 +5,7 @@
  *           ip symbol (file)
  */
 import { type CodeMap, nameOf } from "./code_map.ts";
-import { round2 } from "./figures.ts";
+import { round2 } from "../figures.ts";
 
 /** Whose instruction was sampled. `native` is the runtime itself: engine, collector, TLS, event loop. */
 export type Kind = "kernel" | "javascript" | "native" | "allocator";

@@ -10,7 +10,7 @@ export interface Code {
   readonly name: string;
 }
 
-const ROOT = new URL("../", import.meta.url).href;
+const ROOT = new URL("../../", import.meta.url).href;
 /** `JS:` or `JS:*` and the like tell which compiler it came from; the same function has many such entries. */
 const ENTRY = /^([0-9a-f]+) ([0-9a-f]+) (?:JS|LazyCompile|Function|Eval|Script):[~^+*']*(.*)$/;
 

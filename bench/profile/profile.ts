@@ -1,11 +1,12 @@
 /** Where the time goes on both sidecars under load: stacks sampled by perf, with V8 naming what it compiled. */
 import { readCodeMap } from "./code_map.ts";
-import { LOAD_CORE, PROXY_CORE, round2 } from "./figures.ts";
+import { round2 } from "../figures.ts";
+import { LOAD_CORE, PROXY_CORE } from "../load.ts";
 import { type GcFigures, readGcTrace } from "./gc_trace.ts";
-import { cpuSeconds, haveTools } from "./process.ts";
+import { cpuSeconds, haveTools } from "../process.ts";
 import { type Profile, readSamples, summarise } from "./samples.ts";
-import { type Pair, startPair } from "./sidecars.ts";
-import { wrk } from "./wrk.ts";
+import { type Pair, startPair } from "../sidecars.ts";
+import { wrk } from "../wrk.ts";
 
 const BODY_BYTES = 1024, CONNECTIONS = [8, 32, 128];
 /** Not a divisor of the timers' 1000 Hz, so that samples do not follow them. */

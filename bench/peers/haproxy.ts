@@ -1,6 +1,6 @@
 /** haproxy as the rival and as the origin: the shortest configuration an expert would defend. */
-import { startPinned } from "./process.ts";
-import type { Pinned } from "./process.ts";
+import { startPinned } from "../process.ts";
+import type { Pinned } from "../process.ts";
 
 /** No logs, one thread, times that never bite under load. */
 export const COMMON = `global

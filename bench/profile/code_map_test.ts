@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { nameOf, readCodeMap } from "./code_map.ts";
 
-const ROOT = new URL("../", import.meta.url).href;
+const ROOT = new URL("../../", import.meta.url).href;
 
 Deno.test("readCodeMap names functions by file and line, inside their code only", () => {
   const map = readCodeMap(`1000 20 JS:*'#send ${ROOT}proxy/connection.ts:118:8
