@@ -112,6 +112,22 @@ const TABLE = {
     400,
     "The client's TLS ClientHello is larger than the limit",
   ),
+  // The PROXY protocol
+  "proxy_protocol.bad_header": fault(
+    "downstream",
+    400,
+    "A trusted peer's connection does not begin with a PROXY protocol header",
+  ),
+  "proxy_protocol.timeout": fault(
+    "downstream",
+    408,
+    "A trusted peer took too long to send its PROXY protocol header",
+  ),
+  "proxy_protocol.too_large": fault(
+    "downstream",
+    400,
+    "The PROXY protocol header is larger than the limit",
+  ),
   // HTTP/2
   "h2.no_websocket": fault(
     "upstream",

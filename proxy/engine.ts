@@ -64,6 +64,8 @@ export interface InheritedSocket {
 type OpenSpec = Pick<ListenerSpec, "name" | "role" | "tls" | "protocol">;
 
 const SWEEP_MS = 1000;
+/** For what runs on a listener that the configuration no longer has. */
+const CLOSING_MS = 30_000;
 
 export class Engine {
   readonly #options: EngineOptions;
@@ -270,7 +272,14 @@ export class Engine {
     }
     const old = this.#runtime;
     this.#runtime = runtime;
-    for (const [name, listener] of opened) this.#listeners.set(name, listener);
+    for (const [name, listener] of opened) {
+      const before = this.#listeners.get(name);
+      if (before !== undefined) void before.drain(CLOSING_MS); // it has moved
+      this.#listeners.set(name, listener);
+    }
+    for (const { name, proxyProtocol = [] } of snapshot.listeners) {
+      this.#listeners.get(name)?.trust(proxyProtocol);
+    }
     for (const [name, listener] of this.#listeners) {
       const next = this.#routesOf(name, runtime);
       if (next !== undefined) listener.runtime = next;
@@ -286,7 +295,9 @@ export class Engine {
     try {
       for (const spec of snapshot.listeners) {
         if (spec.port === undefined || this.#stays(spec)) continue;
+        this.#vacate(spec);
         const listener = this.#listener(spec, runtime.listeners.get(spec.name)!);
+        listener.trust(spec.proxyProtocol ?? []);
         const host = spec.address ?? this.#options.listenAddress;
         const bound = await listener.listen(...this.#place(spec.name, host, spec.port));
         opened.set(spec.name, listener);
@@ -299,11 +310,21 @@ export class Engine {
     return opened;
   }
 
-  /** Open already, and at the same port. */
+  /** Open already, at the same port and for the same protocol. */
   #stays(spec: ListenerSpec): boolean {
     if (!this.#listeners.has(spec.name)) return false;
     const before = this.#runtime?.spec.listeners.find((listener) => listener.name === spec.name);
-    return before === undefined || before.port === spec.port;
+    if (before === undefined) return true;
+    return before.port === spec.port && before.protocol === spec.protocol &&
+      before.tls === spec.tls;
+  }
+
+  /** A listener that changes its protocol wants the very port it has; what runs on it ends in its time. */
+  #vacate({ name, port }: ListenerSpec): void {
+    const before = this.#runtime?.spec.listeners.find((listener) => listener.name === name);
+    if (before === undefined || before.port !== port || port === 0) return;
+    const listener = this.#listeners.get(name);
+    if (listener !== undefined) this.#close(name, listener);
   }
 
   /** Where a listener binds: the socket handed down for it, while the port is still the same. */
@@ -319,7 +340,7 @@ export class Engine {
   #close(name: string, listener: Listener): void {
     this.#listeners.delete(name);
     this.#addresses.delete(name);
-    void listener.drain(30_000);
+    void listener.drain(CLOSING_MS);
   }
 
   /** What a listener is to do with requests by `runtime`; null: nothing. */

@@ -1,13 +1,8 @@
 /** The door of a listener: takes sockets in, finishes their TLS, and hands on those that may speak. */
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
-import {
-  admitPeer,
-  type AdmittedPeer,
-  type MeshIdentity,
-  type Refusal,
-  refuseHandshake,
-} from "./tls/mod.ts";
+import { Forecourt } from "./forecourt.ts";
+import { admitPeer, type AdmittedPeer, type MeshIdentity, refuseHandshake } from "./tls/mod.ts";
 
 /** What stands before the first byte: nothing, or mTLS with an identity of the mesh on either side. */
 export type Security =
@@ -21,30 +16,56 @@ export interface Entry {
   readonly admitted: AdmittedPeer | null;
   /** The protocol both sides agreed on; "" where none was spoken of. */
   readonly alpn: string;
+  /** `ip:port` of the client: the other end of the socket, or who a trusted load balancer says it is. */
+  readonly remote: string;
+}
+
+/** Why somebody was not let in. */
+export interface Refused {
+  readonly reason: string;
+  readonly detail: string;
 }
 
 export interface EntranceEvents {
   entered(socket: Socket, entry: Entry): void;
-  refused(remote: string, refusal: Refusal): void;
+  refused(remote: string, refusal: Refused): void;
   /** What peers are judged by is another now. */
   changed(): void;
 }
 
 export interface Entrance {
   readonly server: Server;
+  /** Networks whose connections begin with a PROXY protocol header, from now on. */
+  trust(networks: readonly string[]): void;
+  /** Ends sockets that keep the door waiting; to be called every second. */
+  sweep(nowMs: number, timeoutMs: number): void;
   /** Stops following changes; the server is the caller's to close. */
   close(): void;
 }
 
 const OPTIONS = { noDelay: true, allowHalfOpen: true };
-const PLAIN: Entry = { tls: false, admitted: null, alpn: "" };
 
-export function createEntrance(security: Security, events: EntranceEvents): Entrance {
-  if (security.kind === "plain") {
-    const server = createServer(OPTIONS, (socket) => events.entered(socket, PLAIN));
-    return { server, close() {} };
-  }
+export function createEntrance(
+  security: Security,
+  events: EntranceEvents,
+  monotonicMs: () => number,
+): Entrance {
+  if (security.kind === "plain") return plainEntrance(events, monotonicMs);
   return meshEntrance(security.identity, events);
+}
+
+function plainEntrance(events: EntranceEvents, monotonicMs: () => number): Entrance {
+  const forecourt = new Forecourt({
+    entered: (socket, remote) =>
+      events.entered(socket, { tls: false, admitted: null, alpn: "", remote }),
+    refused: (remote, { code, detail }) => events.refused(remote, { reason: code, detail }),
+  });
+  return {
+    server: createServer(OPTIONS, (socket) => forecourt.take(socket, monotonicMs())),
+    trust: (networks) => forecourt.trust(networks),
+    sweep: (nowMs, timeoutMs) => forecourt.sweep(nowMs, timeoutMs),
+    close: () => forecourt.close(),
+  };
 }
 
 /** Everybody gets through the handshake, so that a refusal has a reason; none without admission speaks. */
@@ -52,7 +73,13 @@ function meshEntrance(identity: MeshIdentity, events: EntranceEvents): Entrance 
   const server = createTlsServer({ ...OPTIONS, ...identity.serverOptions() }, (socket) => {
     const admission = admitPeer(socket, identity, "client");
     if (admission.ok) {
-      return events.entered(socket, { tls: true, admitted: admission, alpn: alpnOf(socket) });
+      const remote = remoteOf(socket);
+      return events.entered(socket, {
+        tls: true,
+        admitted: admission,
+        alpn: alpnOf(socket),
+        remote,
+      });
     }
     events.refused(remoteOf(socket), admission);
     socket.on("error", () => {});
@@ -63,7 +90,8 @@ function meshEntrance(identity: MeshIdentity, events: EntranceEvents): Entrance 
     server.setSecureContext(identity.serverOptions());
     events.changed();
   });
-  return { server, close };
+  // Sidecars meet face to face: between them nobody else says who is who.
+  return { server, trust() {}, sweep() {}, close };
 }
 
 function reportHandshakes(server: Server, events: EntranceEvents): void {

@@ -8,7 +8,13 @@ import type { RequestHead, ResponseHead } from "../core/message.ts";
 import type { Socket } from "node:net";
 import { bind, type BindOptions } from "./bind.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
-import { createEntrance, type Entrance, type Entry, remoteOf, type Security } from "./entrance.ts";
+import {
+  createEntrance,
+  type Entrance,
+  type Entry,
+  type Refused,
+  type Security,
+} from "./entrance.ts";
 import { Exchange } from "./exchange.ts";
 import { Inlet } from "./inlet.ts";
 import { LISTENER_LIMITS, type ListenerLimits } from "./listener_limits.ts";
@@ -80,7 +86,7 @@ export class Listener implements ConnectionOwner {
       entered: (socket, entry) => this.#accept(socket, entry),
       refused: (remote, refusal) => this.#refuse(remote, refusal),
       changed: () => this.sweep(), // whom it forbids to stay goes now, not at the next second
-    });
+    }, () => deps.clock.monotonicMs());
     // Counts sockets that are still shaking hands too, which #accept has not seen yet.
     this.#entrance.server.maxConnections = this.#limits.maxConnections;
   }
@@ -92,6 +98,11 @@ export class Listener implements ConnectionOwner {
     how: BindOptions = {},
   ): Promise<{ host: string; port: number }> {
     return bind(this.#entrance.server, this.name, { host, port, ...how }, this.deps.log);
+  }
+
+  /** Networks whose connections begin with a PROXY protocol header, from now on. */
+  trust(networks: readonly string[]): void {
+    this.#entrance.trust(networks);
   }
 
   get connections(): number {
@@ -122,6 +133,7 @@ export class Listener implements ConnectionOwner {
   /** Ends connections, streams and tunnels that wait too long; called every second. */
   sweep(): void {
     const now = this.deps.clock.monotonicMs();
+    this.#entrance.sweep(now, this.#limits.headTimeoutMs);
     this.#tunnels.sweep(now, this.#limits.tunnelIdleMs);
     for (const [connection, inlet] of this.#inlets) this.#look(connection, inlet, now);
   }
@@ -172,10 +184,7 @@ export class Listener implements ConnectionOwner {
     }
   }
 
-  #refuse(
-    remote: string,
-    { reason, detail }: { readonly reason: string; readonly detail: string },
-  ): void {
+  #refuse(remote: string, { reason, detail }: Refused): void {
     this.#refused.add();
     this.#refusals.write({ listener: this.name, reason, detail, remote });
   }
@@ -215,7 +224,7 @@ export class Listener implements ConnectionOwner {
     }
     this.#accepted.add();
     const connection = new Connection(socket, this);
-    const inlet = new Inlet(this, remoteOf(socket), entry.admitted);
+    const inlet = new Inlet(this, entry.remote, entry.admitted);
     connection.lastActiveMs = this.deps.clock.monotonicMs();
     connection.codec = this.deps.codec(
       connection,

@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
 import type { Accept, Codec } from "../core/stream.ts";
 import type { Connection } from "./connection.ts";
-import { type Entry, remoteOf } from "./entrance.ts";
+import type { Entry } from "./entrance.ts";
 import { H1Server } from "./h1/mod.ts";
 import type { H2Limits } from "./h2/limits.ts";
 import { H2Server } from "./h2/server.ts";
@@ -32,7 +32,7 @@ export function serverCodec(
       limits: options.h2,
       nowMs: () => options.clock.monotonicMs(),
       events: options.report.of(
-        remoteOf(connection.socket),
+        entry.remote,
         entry.admitted === null ? "" : entry.admitted.identity,
       ),
       // In the mesh the scheme is the first proxy's to tell; everybody else is told by the listener.

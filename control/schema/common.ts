@@ -1,4 +1,5 @@
 /** Pieces every kind is made of: names, references, durations, and the words an error is told in. */
+import { isIP } from "node:net";
 import { z } from "zod";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 
@@ -89,6 +90,20 @@ export function durationMs(text: string): number {
       (unit === "h" ? 3_600_000 : unit === "m" ? 60_000 : unit === "s" ? 1000 : 1);
   }
   return total;
+}
+
+/** `10.0.0.0/8`, `2001:db8::/32`, or one address. */
+export const network = z.string().refine(
+  isNetwork,
+  wanted('an IP address or network such as "10.0.0.0/8" or "2001:db8::1"'),
+);
+
+function isNetwork(text: string): boolean {
+  const [ip, prefix, ...more] = text.split("/");
+  const family = ip!.includes("%") ? 0 : isIP(ip!);
+  if (family === 0 || more.length > 0) return false;
+  if (prefix === undefined) return true;
+  return /^(0|[1-9][0-9]{0,2})$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
 }
 
 export const labels = z.record(

@@ -51,6 +51,10 @@ const ACCEPTED: [kind: string, what: string, spec: Fields][] = [
     outlierDetection: { consecutive5xx: 0, baseEjection: "1m", maxEjectionPercent: 100 },
     loadBalancer: { algorithm: "least_request" },
   }],
+  ["TrafficPolicy", "the load balancers before a Gateway", {
+    targetRefs: [{ kind: "Gateway", name: "edge" }],
+    proxyProtocol: { trusted: ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"], listeners: ["http"] },
+  }],
   ["TrafficPolicy", "timeouts of a route", {
     targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }],
     timeouts: { request: "0s" },
@@ -120,6 +124,17 @@ const REFUSED: [kind: string, what: string, spec: Fields, problem: RegExp][] = [
     /^spec\.endpoints\[0\] is ".*", wanted an address such as/,
   ]),
   ["TrafficPolicy", "no target", { targetRefs: [] }, /^spec\.targetRefs is empty/],
+  ["TrafficPolicy", "the PROXY protocol of a Service", {
+    ...TARGET,
+    proxyProtocol: { trusted: ["10.0.0.0/8"] },
+  }, /^spec\.proxyProtocol belongs to a Gateway/],
+  ...["10.0.0.0/33", "10.0.0/8", "::/129", "fe80::1%eth0", "example", "10.0.0.0/8/8", "10.0.0.0/08"]
+    .map((network): [string, string, Fields, RegExp] => [
+      "TrafficPolicy",
+      `the network ${network}`,
+      { targetRefs: [{ kind: "Gateway", name: "a" }], proxyProtocol: { trusted: [network] } },
+      /^spec\.proxyProtocol\.trusted\[0\] is ".*", wanted an IP address or network/,
+    ]),
   ["TrafficPolicy", "a target of the wrong group", {
     targetRefs: [{ group: "", kind: "Gateway", name: "a" }],
   }, /^spec\.targetRefs\[0\]\.group is "", which has no kind "Gateway"/],
@@ -243,6 +258,14 @@ const LIMITED: [
     "staticEndpoints",
     (n) => ["Service", { ...PORTS, endpoints: Array(n).fill("a:1") }],
     "spec.endpoints",
+  ],
+  [
+    "trustedNetworks",
+    (n) => ["TrafficPolicy", {
+      targetRefs: [{ kind: "Gateway", name: "a" }],
+      proxyProtocol: { trusted: Array(n).fill("10.0.0.1") },
+    }],
+    "spec.proxyProtocol.trusted",
   ],
   [
     "targetRefs",

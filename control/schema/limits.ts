@@ -33,6 +33,7 @@ export const SCHEMA_LIMITS = {
   queryValueChars: 1024,
   listeners: 64,
   targetRefs: 16,
+  trustedNetworks: 64,
   servicePorts: 64,
   staticEndpoints: 1000,
   grantEntries: 16,

@@ -42,6 +42,8 @@ export interface ListenerSpec {
    * the client names in its TLS hello.
    */
   readonly protocol?: "tcp" | "tls";
+  /** Networks whose connections begin with a PROXY protocol header. Absent: none does. */
+  readonly proxyProtocol?: readonly string[];
   /** `keep`: paths with an escaped slash or backslash are routed and forwarded. Absent: they get 400. */
   readonly escapedSlashes?: "keep";
   /** How the proxy names itself in Via; absent: the defaults of {@link ViaSpec}. */

@@ -6,6 +6,8 @@ import {
   durationMs,
   headerName,
   metadata,
+  name,
+  network,
   problem,
   targetRefOf,
   wanted,
@@ -112,6 +114,21 @@ export const trafficSettings = {
   loadBalancer: loadBalancer.optional(),
 };
 
+/** Listeners of a Gateway behind load balancers that say by the PROXY protocol who their client is. */
+const proxyProtocol = z.strictObject({
+  /** Who has to send the header, and is believed; from everybody else it is not taken. */
+  trusted: z.array(network).min(1, {
+    error: "is empty, wanted the networks of the load balancers",
+  }).max(LIMITS.trustedNetworks, {
+    error: `holds more than ${LIMITS.trustedNetworks} networks`,
+  }),
+  /** Absent: every listener of the Gateway. */
+  listeners: z.array(name).min(1, {
+    error: "is empty, wanted names of listeners, or no such field",
+  })
+    .max(LIMITS.listeners).optional(),
+});
+
 /** Parts that shape the way to a backend, which routes share. */
 const OF_SERVICES = ["circuitBreaker", "outlierDetection", "loadBalancer"] as const;
 
@@ -124,7 +141,12 @@ export const trafficPolicy = z.strictObject({
       .min(1, { error: "is empty, wanted at least one target" })
       .max(LIMITS.targetRefs, { error: `holds more than ${LIMITS.targetRefs} targets` }),
     ...trafficSettings,
+    proxyProtocol: proxyProtocol.optional(),
   }).check((ctx) => {
+    const { proxyProtocol, targetRefs } = ctx.value;
+    if (proxyProtocol !== undefined && targetRefs.some((ref) => ref.kind !== "Gateway")) {
+      problem(ctx, ["proxyProtocol"], "belongs to a Gateway; target Gateways only");
+    }
     if (ctx.value.targetRefs.every((ref) => ref.kind === "Service")) return;
     for (const part of OF_SERVICES) {
       if (ctx.value[part] !== undefined) {

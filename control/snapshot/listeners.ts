@@ -95,20 +95,40 @@ function specsOf(work: Work, route: AnyRoute, parent: RouteParent): RouteSpec[] 
 
 export function gatewayListeners(work: Work, gateway: Gateway): ListenerSpec[] {
   const levels = targetLevels(work.mesh, "Gateway", fullName(gateway));
-  const byPort = new Map<string, ListenerSpec & { hosts: HostSpec[] }>();
+  type Open = Omit<ListenerSpec, "proxyProtocol"> & {
+    readonly hosts: HostSpec[];
+    proxyProtocol?: readonly string[];
+  };
+  const byPort = new Map<string, Open>();
   for (const listener of gateway.spec.listeners) {
     const hosts = listenerHosts(work, gateway, listener, levels);
     // One socket serves all listeners of a port; port 0 is a port of its own each time.
     const key = listener.port === 0 ? listener.name : String(listener.port);
     const open = byPort.get(key);
-    if (open !== undefined) open.hosts.push(...hosts);
-    else {
-      const { name, port } = listener;
-      const protocol = BARE[listener.protocol];
-      byPort.set(key, { name, role: "gateway", port, tls: "none", ...protocol, hosts });
+    const { name, port } = listener;
+    const more = { ...BARE[listener.protocol], ...proxyProtocol(work, gateway, name) };
+    if (open !== undefined) {
+      open.hosts.push(...hosts);
+      if (more.proxyProtocol !== undefined) open.proxyProtocol ??= more.proxyProtocol;
+    } else {
+      byPort.set(key, { name, role: "gateway", port, tls: "none", ...more, hosts });
     }
   }
   return [...byPort.values()];
+}
+
+/** The oldest policy that says something of this listener. */
+function proxyProtocol(
+  work: Work,
+  gateway: Gateway,
+  listener: string,
+): Pick<ListenerSpec, "proxyProtocol"> {
+  for (const { spec } of work.mesh.policies("Gateway", fullName(gateway))) {
+    const { trusted, listeners = [listener] } = spec.proxyProtocol ??
+      { trusted: [], listeners: [] };
+    if (listeners.includes(listener)) return { proxyProtocol: trusted };
+  }
+  return {};
 }
 
 const BARE: Readonly<Record<GatewayListener["protocol"], Pick<ListenerSpec, "protocol">>> = {

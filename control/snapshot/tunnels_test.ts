@@ -248,3 +248,39 @@ Deno.test("buildSnapshot lets a TCPRoute split a Service's port among callers, a
   same(routesAt(8443), ["default/r true default/new-db:5432"]);
   same(routesAt(80), ["default/db false default/db:80"]);
 });
+
+const BALANCED = `
+apiVersion: denim.dev/v1
+kind: TrafficPolicy
+metadata: {name: balancers}
+spec:
+  targetRefs: [{kind: Gateway, name: edge}]
+  proxyProtocol: {trusted: [10.0.0.0/8], listeners: [LISTENERS]}
+---
+`;
+
+Deno.test("buildSnapshot tells listeners whose PROXY protocol header they are to believe", () => {
+  const trusting = (text: string) =>
+    Object.fromEntries(build(text, EDGE).listeners.map((one) => [one.name, one.proxyProtocol]));
+  const ten = ["10.0.0.0/8"];
+  same(trusting(""), { http: undefined, pg: undefined, tls: undefined });
+  same(trusting(BALANCED.replace("LISTENERS", "pg")), { http: undefined, pg: ten, tls: undefined });
+  // One socket serves both listeners of a port.
+  same(trusting(BALANCED.replace("LISTENERS", "shop")), {
+    http: undefined,
+    pg: undefined,
+    tls: ten,
+  });
+  same(trusting(BALANCED.replace(", listeners: [LISTENERS]", "")), {
+    http: ten,
+    pg: ten,
+    tls: ten,
+  });
+});
+
+Deno.test("A listener that a policy names has to be there", () => {
+  same(problems(BALANCED.replace("LISTENERS", "pg, ftp")), [
+    'spec.proxyProtocol.listeners[1] is "ftp", which Gateway "default/edge" does not have; it has ' +
+    "http, pg, tls, shop",
+  ]);
+});

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer, type TLSSocket } from "node:tls";
 import { TestDomain } from "../support/ca.ts";
+import { http } from "../support/http.ts";
 import { meshService, startMesh, type TestMesh } from "../support/mesh.ts";
 import { TcpApp, TcpClient } from "../support/tcp.ts";
 
@@ -27,23 +28,26 @@ async function tlsApp(name: string) {
   };
 }
 
-function resources(ports: { a: number; b: number; one: number; two: number }): unknown[] {
-  const of = (
-    kind: string,
-    name: string,
-    sectionName: string,
-    backends: unknown[],
-    hosts?: string[],
-  ) => ({
+function routeOf(
+  kind: "TCPRoute" | "TLSRoute",
+  name: string,
+  sectionName: string,
+  backendRefs: readonly unknown[],
+  hostnames?: readonly string[],
+): unknown {
+  return {
     apiVersion: `gateway.networking.k8s.io/${kind === "TLSRoute" ? "v1alpha3" : "v1alpha2"}`,
     kind,
     metadata: { name },
     spec: {
       parentRefs: [{ name: "edge", sectionName }],
-      ...(hosts === undefined ? {} : { hostnames: hosts }),
-      rules: [{ backendRefs: backends }],
+      ...(hostnames === undefined ? {} : { hostnames }),
+      rules: [{ backendRefs }],
     },
-  });
+  };
+}
+
+function resources(ports: { a: number; b: number; one: number; two: number }): unknown[] {
   const workload = (name: string, port: number, protocol: string, target: number) =>
     meshService(name, { ports: [{ port: 80 }, { port, protocol, targetPort: target }] });
   return [
@@ -63,9 +67,12 @@ function resources(ports: { a: number; b: number; one: number; two: number }): u
     workload("b", 8443, "TLS", ports.b),
     workload("one", 7000, "TCP", ports.one),
     workload("two", 7000, "TCP", ports.two),
-    of("TLSRoute", "exact", "secure", [{ name: "a", port: 8443 }], ["a.shop.test"]),
-    of("TLSRoute", "wild", "secure", [{ name: "b", port: 8443 }], ["*.wild.test", "b.shop.test"]),
-    of("TCPRoute", "split", "split", [
+    routeOf("TLSRoute", "exact", "secure", [{ name: "a", port: 8443 }], ["a.shop.test"]),
+    routeOf("TLSRoute", "wild", "secure", [{ name: "b", port: 8443 }], [
+      "*.wild.test",
+      "b.shop.test",
+    ]),
+    routeOf("TCPRoute", "split", "split", [
       { name: "one", port: 7000, weight: 1 },
       { name: "two", port: 7000, weight: 1 },
     ]),
@@ -152,6 +159,34 @@ Deno.test("The edge passes TLS and TCP through to workloads of the mesh", async 
     assert.equal(seen["one"]! + seen["two"]!, 40);
     // Each is missed with a probability of 2⁻⁴⁰.
     assert.ok(seen["one"]! > 0 && seen["two"]! > 0, JSON.stringify(seen));
+  });
+
+  await t.step("a listener changes its protocol at the port it has, and back", async () => {
+    const address = mesh.gatewayUrl.slice("http://".length);
+    const port = Number(address.split(":")[1]);
+    const listeners = (http: unknown): unknown => ({
+      apiVersion: "gateway.networking.k8s.io/v1",
+      kind: "Gateway",
+      metadata: { name: "edge" },
+      spec: {
+        listeners: [
+          http,
+          { name: "secure", port: 0, protocol: "TLS", tls: { mode: "Passthrough" } },
+          { name: "split", port: 0, protocol: "TCP" },
+        ],
+      },
+    });
+    await mesh.apply([
+      listeners({ name: "http", port, protocol: "TCP" }),
+      routeOf("TCPRoute", "was-http", "http", [{ name: "one", port: 7000 }]),
+    ]);
+    using client = new TcpClient(address);
+    await client.until(({ text }) => text === "one");
+    await mesh.apply([
+      listeners({ name: "http", port, protocol: "HTTP" }),
+      routeOf("TCPRoute", "was-http", "split", [{ name: "one", port: 7000 }]),
+    ]);
+    assert.equal((await http(mesh.gatewayUrl)).status, 404);
   });
 });
 

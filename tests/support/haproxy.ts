@@ -30,9 +30,40 @@ export class Haproxy implements AsyncDisposable {
 
   /** Starts one that hands everything to 127.0.0.1:`originPort`. Its sizes are raised above ours, its parser is as strict as it comes. */
   static async start(originPort: number): Promise<Haproxy> {
+    return await Haproxy.#start((dir) => config(dir, originPort));
+  }
+
+  /**
+   * Starts one that balances TCP: what comes to the addresses `fronts` goes to `port`, with the header of
+   * the PROXY protocol before it.
+   */
+  static async balancing(
+    fronts: readonly string[],
+    port: number,
+    send: "send-proxy" | "send-proxy-v2",
+  ): Promise<Haproxy> {
+    return await Haproxy.#start((dir) =>
+      `global
+  nbthread 1
+defaults
+  mode tcp
+  timeout connect 2s
+  timeout client 20s
+  timeout server 20s
+frontend front
+  bind unix@${dir}/front.sock
+${fronts.map((front) => `  bind ${front}`).join("\n")}
+  default_backend denim
+backend denim
+  server denim 127.0.0.1:${port} ${send}
+`
+    );
+  }
+
+  static async #start(config: (dir: string) => string): Promise<Haproxy> {
     const dir = await Deno.makeTempDir({ prefix: "denim-haproxy-" });
     const path = `${dir}/haproxy.cfg`;
-    await Deno.writeTextFile(path, config(dir, originPort));
+    await Deno.writeTextFile(path, config(dir));
     const child = new Deno.Command("haproxy", {
       args: ["-db", "-f", path],
       stdout: "null",

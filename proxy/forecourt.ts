@@ -1,0 +1,84 @@
+/**
+ * Before a listener's door: connections from trusted networks begin with a PROXY protocol header, which
+ * says who their client is and is taken away here. From everybody else no such header is taken.
+ *
+ *   trusted   ── header ──▶ in, as the client it names      anything else, or nothing in time ──▶ closed
+ *   others    ────────────▶ in, as who they are
+ */
+import type { Socket } from "node:net";
+import { type Fault, FAULTS } from "../core/fault.ts";
+import { FAILED, ProxyHeaderReader, READING } from "./l4/proxy_header.ts";
+import { Networks } from "./networks.ts";
+
+export interface ForecourtEvents {
+  /** `remote`: `ip:port` of the client. The socket flows, and nobody listens to it yet. */
+  entered(socket: Socket, remote: string): void;
+  refused(remote: string, fault: Fault): void;
+}
+
+export class Forecourt {
+  readonly #events: ForecourtEvents;
+  /** Sockets whose header is still to come, and since when. */
+  readonly #waiting = new Map<Socket, number>();
+  #networks = new Networks([]);
+
+  constructor(events: ForecourtEvents) {
+    this.#events = events;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Holds for connections that come from now on. */
+  trust(networks: readonly string[]): void {
+    this.#networks = new Networks(networks);
+  }
+
+  take(socket: Socket, nowMs: number): void {
+    const remote = `${socket.remoteAddress}:${socket.remotePort}`;
+    if (!this.#networks.has(String(socket.remoteAddress))) {
+      return this.#events.entered(socket, remote);
+    }
+    const reader = new ProxyHeaderReader();
+    this.#waiting.set(socket, nowMs);
+    const end = (): void => this.#drop(socket); // a balancer's health check, mostly
+    const read = (bytes: Uint8Array): void => {
+      const taken = reader.feed(bytes);
+      if (reader.state === READING) return;
+      this.#waiting.delete(socket);
+      socket.off("data", read).off("end", end);
+      if (reader.state === FAILED) {
+        this.#events.refused(remote, reader.fault);
+        return void socket.resetAndDestroy();
+      }
+      socket.pause();
+      if (taken < bytes.length) socket.unshift(bytes.subarray(taken));
+      socket.resume(); // takes effect after this turn, when somebody listens
+      this.#events.entered(socket, reader.source === "" ? remote : reader.source);
+    };
+    socket.on("error", () => {});
+    socket.on("close", () => this.#waiting.delete(socket));
+    socket.on("end", end).on("data", read);
+  }
+
+  /** Ends those that keep us waiting; to be called every second. */
+  sweep(nowMs: number, timeoutMs: number): void {
+    for (const [socket, sinceMs] of this.#waiting) {
+      if (nowMs - sinceMs <= timeoutMs) continue;
+      const remote = `${socket.remoteAddress}:${socket.remotePort}`;
+      this.#events.refused(remote, FAULTS["proxy_protocol.timeout"]);
+      this.#drop(socket);
+    }
+  }
+
+  /** Nobody waits here any more. */
+  close(): void {
+    for (const socket of this.#waiting.keys()) this.#drop(socket);
+  }
+
+  #drop(socket: Socket): void {
+    this.#waiting.delete(socket);
+    socket.destroy();
+  }
+}
