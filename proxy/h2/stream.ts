@@ -21,6 +21,7 @@ export type AnyHead = RequestHead | ResponseHead;
 
 /** What a stream asks of its connection. */
 export interface StreamHost {
+  readonly role: "server" | "client";
   sendHead(stream: H2Stream, head: AnyHead, end: boolean): void;
   sendTrailers(stream: H2Stream, fields: Fields): void;
   /** Sends now, or queues and pumps later. */
@@ -133,7 +134,9 @@ export class H2Stream implements Stream<AnyHead> {
     // A stream the peer has never heard of is not to be spoken of (RFC 9113 5.1, idle).
     if (!silent && (this.in !== IDLE || this.out !== IDLE)) this.#host.sendReset(this, code);
     if (this.#over) return; // that was one answer too many, and the connection with it
-    const complete = this.in === ENDED && this.#held === null;
+    // A request that has come whole is given up all the same while its answer is under way.
+    const answering = this.#host.role === "server" && this.out !== ENDED;
+    const complete = this.in === ENDED && this.#held === null && !answering;
     this.#finish();
     if (!complete) this.sink.abort(fault);
     this.sink.closed();
