@@ -1,11 +1,12 @@
 /**
  * Feeds mutated documents to the parser of resources: it never throws, never hangs, keeps within its limits, and
- * what it accepts always builds. Run with `deno run tests/fuzz/yaml.ts [seconds] [seed]`.
+ * what it accepts always builds.
  */
 import process from "node:process";
 import { parseDocuments } from "../../control/schema/parse.ts";
 import { buildSnapshot, checkReferences } from "../../control/snapshot/mod.ts";
 import { compileRoutes } from "../../proxy/routing/mod.ts";
+import { pick, type Random, type Target } from "./target.ts";
 
 const SEEDS = [
   `apiVersion: gateway.networking.k8s.io/v1
@@ -65,18 +66,7 @@ const VALUES = [
   "9".repeat(400),
 ];
 
-/** A random number generator that can be replayed (xorshift32). */
-function randomOf(seed: number): (below: number) => number {
-  let state = seed | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
-function mutated(text: string, random: (below: number) => number): string {
+function mutated(text: string, random: Random): string {
   for (let rounds = 1 + random(6); rounds > 0; rounds--) {
     const at = random(text.length + 1);
     const list = random(2) === 0 ? PIECES : VALUES;
@@ -103,7 +93,7 @@ function mutated(text: string, random: (below: number) => number): string {
 }
 
 /** Throws where an expectation is broken. */
-export function tryOne(text: string): number {
+function tryOne(text: string): number {
   const before = process.cpuUsage();
   const { resources } = parseDocuments(text);
   checkReferences(resources, []);
@@ -118,23 +108,14 @@ export function tryOne(text: string): number {
   return resources.length;
 }
 
-if (import.meta.main) {
-  const seconds = Number(Deno.args[0] ?? 5);
-  const seed = Number(Deno.args[1] ?? Date.now() % 2 ** 31);
-  const random = randomOf(seed);
-  const end = performance.now() + seconds * 1000;
-  let runs = 0, accepted = 0;
-  while (performance.now() < end) {
-    const text = mutated(SEEDS[random(SEEDS.length)]!, random);
-    try {
-      accepted += tryOne(text) > 0 ? 1 : 0;
-    } catch (e) {
-      const file = await Deno.makeTempFile({ prefix: "denim-fuzz-yaml-", suffix: ".yaml" });
-      await Deno.writeTextFile(file, text);
-      console.error(JSON.stringify({ target: "yaml", seed, runs, file }));
-      throw e;
-    }
-    runs++;
-  }
-  console.log(JSON.stringify({ target: "yaml", seed, seconds, runs, accepted }));
-}
+let accepted = 0;
+
+export const target: Target = {
+  generate(random) {
+    return new TextEncoder().encode(mutated(pick(SEEDS, random), random));
+  },
+  attempt(input) {
+    if (tryOne(new TextDecoder().decode(input)) > 0) accepted++;
+  },
+  shallow: (runs) => accepted * 20 < runs ? `${accepted} documents of ${runs} were accepted` : null,
+};
