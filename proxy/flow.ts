@@ -63,6 +63,7 @@ export class Flow<H> implements Sink<H> {
     const last = end || this.tunnel; // filters see no body of either
     for (let i = from; i < steps.length; i++) {
       const verdict = steps[i]!(this.#ctx, head, last);
+      if (this.#closed) return; // whoever ended it, no hook sees anything of it any more
       if (verdict === CONTINUE) continue;
       if (verdict !== COLLECT) {
         return this.#stop(verdict, { part: "head", value: head, end, at: i + 1 });
@@ -111,6 +112,7 @@ export class Flow<H> implements Sink<H> {
     const steps = this.#steps.trailers;
     for (let i = from; i < steps.length; i++) {
       const verdict = steps[i]!(this.#ctx, fields);
+      if (this.#closed) return;
       if (verdict !== CONTINUE) {
         return this.#stop(verdict, { part: "trailers", value: fields, at: i + 1 });
       }
