@@ -1,4 +1,5 @@
 /** `--limit NAME=VALUE`: the limits of a proxy's connections and of the whole process, by the names people type. */
+import type { H2Limits } from "../proxy/h2/limits.ts";
 import type { ListenerLimits } from "../proxy/listener_limits.ts";
 import type { OverloadLimits } from "../proxy/overload.ts";
 import { nearest, parseDuration, UsageError } from "./args.ts";
@@ -6,6 +7,7 @@ import { nearest, parseDuration, UsageError } from "./args.ts";
 interface Row<K> {
   readonly key: K;
   readonly unit: "count" | "time" | "bytes";
+  readonly least?: number;
   readonly most?: number;
 }
 
@@ -20,6 +22,23 @@ const LISTENER: Readonly<Record<string, Row<keyof ListenerLimits>>> = {
   "tunnel-idle": { key: "tunnelIdleMs", unit: "time" },
 };
 
+const WINDOW = 2 ** 31 - 1;
+/** Of one HTTP/2 connection, in place of the defaults for the edge or the mesh (proxy/h2/limits.ts). */
+const H2: Readonly<Record<string, Row<keyof H2Limits>>> = {
+  "h2-streams": { key: "concurrentStreams", unit: "count", most: 100_000 },
+  "h2-stream-window": { key: "streamWindowBytes", unit: "bytes", most: WINDOW },
+  "h2-connection-window": {
+    key: "connectionWindowBytes",
+    unit: "bytes",
+    least: 65_535,
+    most: WINDOW,
+  },
+  "h2-header-bytes": { key: "headerListBytes", unit: "bytes" },
+  "h2-header-fields": { key: "headerFields", unit: "count" },
+  "h2-glitches": { key: "glitches", unit: "count" },
+  "h2-glitches-per-second": { key: "glitchesPerSecond", unit: "count" },
+};
+
 /** Of the process: above one of them new requests are refused. */
 const PROCESS: Readonly<Record<string, Row<keyof OverloadLimits>>> = {
   "max-in-flight": { key: "maxInFlight", unit: "count" },
@@ -31,27 +50,30 @@ const PROCESS: Readonly<Record<string, Row<keyof OverloadLimits>>> = {
 
 export interface Limits {
   readonly limits: Partial<ListenerLimits>;
+  readonly h2: Partial<H2Limits>;
   readonly overload: Partial<OverloadLimits>;
 }
 
 export function limitNames(): string[] {
-  return [...Object.keys(LISTENER), ...Object.keys(PROCESS)];
+  return [...Object.keys(LISTENER), ...Object.keys(H2), ...Object.keys(PROCESS)];
 }
 
 /** Throws {@link UsageError}. */
 export function parseLimits(given: readonly string[]): Limits {
   const limits: Partial<Record<keyof ListenerLimits, number>> = {};
+  const h2: Partial<Record<keyof H2Limits, number>> = {};
   const overload: Partial<Record<keyof OverloadLimits, number>> = {};
   for (const text of given) {
     const equals = text.indexOf("=");
     const name = text.slice(0, Math.max(0, equals));
     const value = text.slice(equals + 1);
-    const listener = LISTENER[name], process = PROCESS[name];
+    const listener = LISTENER[name], stream = H2[name], process = PROCESS[name];
     if (listener !== undefined) limits[listener.key] = parse(name, value, listener);
+    else if (stream !== undefined) h2[stream.key] = parse(name, value, stream);
     else if (process !== undefined) overload[process.key] = parse(name, value, process);
     else throw unknown(text, name);
   }
-  return { limits, overload };
+  return { limits, h2, overload };
 }
 
 function parse(name: string, text: string, row: Row<string>): number {
@@ -60,12 +82,14 @@ function parse(name: string, text: string, row: Row<string>): number {
   const parts = /^(\d{1,12})(Ki|Mi|Gi)?$/.exec(text);
   const unit = parts?.[2] ?? "";
   const value = Number(parts?.[1]) * { "": 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 }[unit]!;
-  const fits = parts !== null && value > 0 && value <= (row.most ?? Number.MAX_SAFE_INTEGER) &&
+  const fits = parts !== null && value >= (row.least ?? 1) &&
+    value <= (row.most ?? Number.MAX_SAFE_INTEGER) &&
     (unit === "" || row.unit === "bytes");
   if (fits) return value;
   const wanted = row.unit === "bytes" ? "bytes such as 65536 or 64Mi" : "a whole number above 0";
+  const least = row.least === undefined ? "" : `, at least ${row.least}`;
   const most = row.most === undefined ? "" : ` and at most ${row.most}`;
-  throw new UsageError(`${what} is "${text}"; wanted ${wanted}${most}`);
+  throw new UsageError(`${what} is "${text}"; wanted ${wanted}${least}${most}`);
 }
 
 function unknown(text: string, name: string): UsageError {

@@ -233,6 +233,7 @@ function assemble(options: ProxyOptions, modules: ModuleSource, listenAddress: s
     listenAddress,
     accessLog,
     limits: options.limits ?? {},
+    h2: options.h2 ?? {},
     overload: options.overload ?? {},
     resolve: createResolver(options.dns ?? []),
     reusePort: options.reusePort ?? false,

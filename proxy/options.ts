@@ -1,5 +1,6 @@
 /** What `denim proxy` was asked to do, as the command line says it: plain data, checked by its parser. */
 import type { LogLevel } from "../core/log.ts";
+import type { H2Limits } from "./h2/limits.ts";
 import type { ListenerLimits } from "./listener_limits.ts";
 import type { OverloadLimits } from "./overload.ts";
 
@@ -20,6 +21,7 @@ interface CommonOptions {
   readonly drainMs: number;
   /** Other limits than the defaults, by name. */
   readonly limits?: Partial<ListenerLimits>;
+  readonly h2?: Partial<H2Limits>;
   readonly overload?: Partial<OverloadLimits>;
   /** Name servers, each an `address:port`; empty: those of the system. */
   readonly dns?: readonly string[];

@@ -1,4 +1,4 @@
-/** Everything a peer could make grow on an HTTP/2 connection, with a bound. Each has a test in abuse_test.ts. */
+/** Everything a peer could make grow on an HTTP/2 connection, with a bound. Each has a test in abuse_test.ts, some a `--limit` (cli/limits.ts). */
 
 export interface H2Limits {
   /** SETTINGS_MAX_CONCURRENT_STREAMS we announce; counted until the work behind a stream has stopped. */

@@ -39,8 +39,8 @@ export class FakeWire implements Wire {
     this.ended = true;
   }
 
-  /** The frames written since the last call. */
-  take(): Frame[] {
+  /** The frames written since the last call, after so many bytes that are none. */
+  take(skip = 0): Frame[] {
     const bytes = new Uint8Array(this.#bytes.reduce((sum, part) => sum + part.length, 0));
     let end = 0;
     for (const part of this.#bytes.splice(0)) {
@@ -48,7 +48,7 @@ export class FakeWire implements Wire {
       end += part.length;
     }
     const frames: Frame[] = [];
-    for (let at = 0; at < bytes.length;) {
+    for (let at = skip; at < bytes.length;) {
       const length = (bytes[at]! << 16) | f.u16(bytes, at + 1);
       const payload = bytes.subarray(at + f.FRAME_HEADER_BYTES, at + f.FRAME_HEADER_BYTES + length);
       frames.push({
