@@ -31,7 +31,17 @@ async function missing(suite: Suite): Promise<string | null> {
     const why = await lacks(need);
     if (why !== null) return why;
   }
-  return null;
+  return suite.prepare === undefined ? null : await prepared(suite.prepare);
+}
+
+/** Runs a suite's own preparation; what it says when it cannot be done. */
+async function prepared(script: string): Promise<string | null> {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", script],
+    cwd: ROOT,
+    env: { NO_COLOR: "1" },
+  }).output();
+  return success ? null : new TextDecoder().decode(stderr).trim();
 }
 
 async function lacks(need: Need): Promise<string | null> {

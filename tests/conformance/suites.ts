@@ -12,6 +12,8 @@ export interface Suite {
   /** Test files or folders, from the root of the checkout. */
   readonly paths: readonly string[];
   readonly needs: readonly Need[];
+  /** A script that builds what the tests run; they skip without it. */
+  readonly prepare?: string;
   /** Seconds it takes, roughly. */
   readonly seconds: number;
   /** Part of `deno task conformance` without a name, and of CI. */
@@ -70,10 +72,15 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: "grpc",
-    proves: "grpc-go's interop client and server through two sidecars",
-    paths: [`${HERE}/grpc`],
-    needs: [GO],
-    seconds: 120,
+    proves: "grpc-go's interop client and server through two sidecars and the gateway; Node's too",
+    paths: [
+      `${HERE}/grpc`,
+      "tests/integration/grpc_test.ts",
+      "tests/integration/grpc_mesh_test.ts",
+    ],
+    needs: [GO, NODE],
+    prepare: `${HERE}/grpc/build.ts`,
+    seconds: 60,
     fast: false,
   },
   {

@@ -30,6 +30,7 @@ export class GrpcPeer implements AsyncDisposable {
   readonly #reading: Promise<void>;
   #woken = Promise.withResolvers<void>();
   #calls = 0;
+  #ended = false;
 
   private constructor(args: readonly string[]) {
     this.#child = new Deno.Command("node", {
@@ -112,7 +113,10 @@ export class GrpcPeer implements AsyncDisposable {
     return { fields: last?.headers ?? {}, code: events.at(-1)!.code ?? 0 };
   }
 
+  /** Ends it; once more is harmless. */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
     await this.#input.close();
     await this.#child.status;
     await this.#reading;
