@@ -27,9 +27,10 @@ export interface RequestHead {
 /**
  * What an exchange is to become. `websocket`: an HTTP/1.1 upgrade or an extended CONNECT of HTTP/2, both
  * with method GET here; its handshake keys belong to each HTTP/1.1 connection and are never in `fields`.
- * `connect`: a CONNECT, whose path is `/` here.
+ * `connect`: a CONNECT, whose path is `/` here. `here`: a CONNECT that this proxy itself agrees to with a
+ * bare 200 and no tunnel behind it, because it speaks HTTP to who comes through.
  */
-export type Upgrade = "websocket" | "connect";
+export type Upgrade = "websocket" | "connect" | "here";
 
 /**
  * Names the Service port a sidecar is asked for, `namespace/service:port`, where its workload listens on

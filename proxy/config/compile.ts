@@ -21,6 +21,7 @@ import { OutlierDetector } from "../upstream/outlier.ts";
 import type { RequestPool } from "../upstream/pool.ts";
 import { StatsTable } from "../upstream/stats.ts";
 import { CompiledListener, RuntimeSnapshot, type WeightedRoute } from "./runtime.ts";
+import { ConnectedHere } from "./connected_here.ts";
 import { standingFilters } from "./standing.ts";
 import { Via } from "./via.ts";
 
@@ -136,9 +137,9 @@ class Compilation {
         }
       }
     }
-    const own = (name: string, fault: Route["fault"]): Route => ({
+    const own = (name: string, fault: Route["fault"], ...more: Filter[]): Route => ({
       name,
-      plan: compilePlan(standingFilters(spec.role, via, this.#deps.random)),
+      plan: compilePlan([...standingFilters(spec.role, via, this.#deps.random), ...more]),
       backend: null,
       fault,
       stats: new RouteStats(this.#deps.metrics, spec.name, name, ""),
@@ -147,7 +148,9 @@ class Compilation {
       badPath: own("(bad path)", FAULTS["route.bad_path"]),
       unknownHost: own("(unknown host)", FAULTS["route.unknown_host"]),
       unmatched: own("(unmatched)", FAULTS["route.none"]),
-      noTunnel: own("(no tunnel)", FAULTS["route.no_tunnel"]),
+      noTunnel: spec.role === "outbound"
+        ? own("(http by connect)", FAULTS["route.no_tunnel"], new ConnectedHere())
+        : own("(no tunnel)", FAULTS["route.no_tunnel"]),
       tunnelOnly: own("(tunnel only)", FAULTS["route.tunnel_only"]),
       random: this.#deps.random,
     });

@@ -67,7 +67,7 @@ export interface Fallbacks {
   readonly badPath: Route;
   readonly unknownHost: Route;
   readonly unmatched: Route;
-  /** A request for a tunnel where there is HTTP, and the reverse. */
+  /** A CONNECT to where there is HTTP, and the reverse. */
   readonly noTunnel: Route;
   readonly tunnelOnly: Route;
   readonly random: Random;
@@ -110,13 +110,13 @@ export class CompiledListener implements ListenerRuntime {
     if (path === null) return this.#fallbacks.badPath;
     head.path = path; // the string that is matched is the string that is forwarded
     const choice = this.#matcher.match(head);
-    if (choice !== null) {
-      if (choice.tunnel === (head.upgrade === "connect")) {
-        return choice.pick(this.#fallbacks.random);
-      }
-      return choice.tunnel ? this.#fallbacks.tunnelOnly : this.#fallbacks.noTunnel;
-    }
-    return this.#matcher.knowsHost(head) ? this.#fallbacks.unmatched : this.#fallbacks.unknownHost;
+    const { random, noTunnel, tunnelOnly, unmatched, unknownHost } = this.#fallbacks;
+    const connect = head.upgrade === "connect";
+    if (choice !== null && choice.tunnel === connect) return choice.pick(random);
+    if (choice !== null && choice.tunnel) return tunnelOnly;
+    // What leads to HTTP is asked for nothing but its host: the tunnel's path is none.
+    if (connect) return this.#matcher.knowsHost(head) ? noTunnel : unknownHost;
+    return this.#matcher.knowsHost(head) ? unmatched : unknownHost;
   }
 
   entered(): void {

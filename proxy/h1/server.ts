@@ -7,6 +7,7 @@
  *            │                  │ response over first             │
  *            │                  ├── rest is here: SKIP ───────────┘
  *            ├─ for a tunnel ─▶ AWAIT_SWITCH ──101, 2xx──▶ TUNNEL (both directions end by themselves)
+ *            │                  ├── 200 to a CONNECT to us: READ_HEAD, requests come through it
  *            │                  └── any other answer: ANSWER, then the connection closes
  *            └──refused────┐    └── rest is not ──┐      connection: close
  *                          ▼                      ▼               │
@@ -273,7 +274,9 @@ export class H1Server implements Codec {
   answerHead(stream: ServerStream, head: ResponseHead, end: boolean): void {
     if (this.#stream !== stream || this.#writer.begun) return;
     if (stream.tunnel !== null) {
-      if (!end && switches(stream.tunnel.head, head.status)) return this.#switch(stream, head);
+      const request = stream.tunnel.head;
+      if (!end && switches(request, head.status)) return this.#switch(stream, head);
+      if (end && request.upgrade === "here" && head.status === 200) return this.#switchHere(head);
       // Whatever a client sends that took the tunnel for granted must not be read as a request.
       this.#state = ANSWER;
       this.#last = true;
@@ -296,6 +299,14 @@ export class H1Server implements Codec {
     this.#tunnel = new Tunnel(this.#wire);
     this.#state = TUNNEL;
     this.#run(); // what came early
+  }
+
+  /** The tunnel ends in this codec: whatever the request said of its own connection, others follow. */
+  #switchHere(head: ResponseHead): void {
+    this.#writer.switchHead(head, "");
+    this.#leave();
+    this.#state = READ_HEAD;
+    this.#run();
   }
 
   /** @internal */

@@ -96,6 +96,44 @@ Deno.test("H1Server passes pressure on in a tunnel, both ways", () => {
   assert.deepEqual(sink.events().slice(1), ["data held"]);
 });
 
+Deno.test("H1Server reads requests from a CONNECT that ends in its own proxy, whatever its version", () => {
+  for (const version of ["HTTP/1.1\r\nHost: web:80", "HTTP/1.0"]) {
+    const { wire, exchanges, send } = serverRig();
+    send(`CONNECT web:80 ${version}\r\n\r\nGET /early HTTP/1.1\r\nHost: web\r\n\r\n`);
+    const [connect] = exchanges;
+    connect!.sink.heads[0]!.upgrade = "here";
+    connect!.stream.head(head(200), true);
+    assert.equal(wire.taken(), "HTTP/1.1 200 OK\r\n\r\n");
+    assert.equal(connect!.sink.events().at(-1), "closed");
+    assert.equal(exchanges[1]!.sink.heads[0]!.path, "/early");
+    exchanges[1]!.stream.head(head(204), true);
+    send("GET /later HTTP/1.1\r\nHost: web\r\n\r\n");
+    assert.equal(exchanges[2]!.sink.heads[0]!.path, "/later");
+    assert.deepEqual([wire.ended, wire.destroyed], [false, false]);
+  }
+});
+
+Deno.test("H1Server takes a 200 that ends another's CONNECT for the end of the connection", () => {
+  const { wire, exchanges, send } = serverRig();
+  send(`${CONNECT}GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n`);
+  exchanges[0]!.stream.head(head(200), true);
+  assert.deepEqual([exchanges.length, wire.ended], [1, true]);
+});
+
+Deno.test("H1Server serves one request of a CONNECT to itself that began while it drains", () => {
+  const { wire, server, exchanges, send } = serverRig();
+  send(CONNECT);
+  server.drain();
+  exchanges[0]!.sink.heads[0]!.upgrade = "here";
+  exchanges[0]!.stream.head(head(200), true);
+  assert.equal(wire.ended, false);
+  send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  wire.taken();
+  exchanges[1]!.stream.head(head(204), true);
+  assert.match(wire.taken(), /connection: close/);
+  assert.equal(wire.ended, true);
+});
+
 Deno.test("H1Server cuts a tunnel hard when the other side breaks off", () => {
   const { wire, exchanges, send } = serverRig();
   send(CONNECT);

@@ -302,9 +302,11 @@ Deno.test("What asks for a tunnel and may have none is refused with the reason, 
     refused(await upgrade("upgrade: irc/6.9\r\n"), 501, "h1.upgrade_refused");
     refused(await upgrade("upgrade: websocket, foo\r\n"), 501, "h1.upgrade_refused");
   });
-  await t.step("CONNECT to an authority nobody knows, or without a port", async () => {
-    const unknown = await ask("CONNECT db:5432 HTTP/1.1\r\nhost: db:5432\r\n\r\n");
-    refused(unknown, 404, "route.none");
+  await t.step("CONNECT to anywhere through an edge, or without a port", async () => {
+    for (const to of ["db:5432", "a.example:80"]) {
+      const answer = await ask(`CONNECT ${to} HTTP/1.1\r\nhost: ${to}\r\n\r\n`);
+      refused(answer, 405, "route.no_tunnel");
+    }
     refused(await ask("CONNECT db HTTP/1.1\r\nhost: db\r\n\r\n"), 400, "h1.connect_target");
   });
   assert.deepEqual(heads, [], "nothing of all that reached the origin");
