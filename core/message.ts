@@ -22,15 +22,19 @@ export interface RequestHead {
   version?: HttpVersion;
   /** The exchange is to become a tunnel; see {@link switches}. Absent for all other requests. */
   upgrade?: Upgrade;
+  /**
+   * Of a CONNECT whose connection can go on with requests to this proxy itself, in place of a tunnel. Who
+   * has that in mind takes the offer and answers a bare 200.
+   */
+  here?: "offered" | "taken";
 }
 
 /**
  * What an exchange is to become. `websocket`: an HTTP/1.1 upgrade or an extended CONNECT of HTTP/2, both
  * with method GET here; its handshake keys belong to each HTTP/1.1 connection and are never in `fields`.
- * `connect`: a CONNECT, whose path is `/` here. `here`: a CONNECT that this proxy itself agrees to with a
- * bare 200 and no tunnel behind it, because it speaks HTTP to who comes through.
+ * `connect`: a CONNECT, whose path is `/` here.
  */
-export type Upgrade = "websocket" | "connect" | "here";
+export type Upgrade = "websocket" | "connect";
 
 /**
  * Names the Service port a sidecar is asked for, `namespace/service:port`, where its workload listens on

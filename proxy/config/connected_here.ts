@@ -1,5 +1,6 @@
 /** CONNECT to a Service of HTTP, as clients send it that tunnel whatever their HTTP_PROXY leads to. */
 import type { Filter, FilterContext, Verdict } from "../../core/filter.ts";
+import { FAULTS } from "../../core/fault.ts";
 import type { RequestHead } from "../../core/message.ts";
 
 /**
@@ -8,7 +9,8 @@ import type { RequestHead } from "../../core/message.ts";
  */
 export class ConnectedHere implements Filter {
   onRequestHead(ctx: FilterContext, head: RequestHead): Verdict {
-    head.upgrade = "here";
+    if (head.here === undefined) return ctx.fail(FAULTS["route.no_tunnel"]);
+    head.here = "taken";
     return ctx.respond(200);
   }
 }

@@ -121,8 +121,10 @@ export class RequestReader extends FieldReader {
     if (this.framing !== NONE) return this.refuse(FAULTS["h1.upgrade_with_body"]);
     fields.remove("content-length");
     fields.remove("expect");
-    if (head.method === "CONNECT") head.upgrade = "connect";
-    else {
+    if (head.method === "CONNECT") {
+      head.upgrade = "connect";
+      head.here = "offered";
+    } else {
       const fault = handshakeFault(head.method, fields);
       if (fault !== null) return this.refuse(fault);
       this.websocketKey = fields.get(KEY_FIELD)!;

@@ -276,7 +276,7 @@ export class H1Server implements Codec {
     if (stream.tunnel !== null) {
       const request = stream.tunnel.head;
       if (!end && switches(request, head.status)) return this.#switch(stream, head);
-      if (end && request.upgrade === "here" && head.status === 200) return this.#switchHere(head);
+      if (end && request.here === "taken" && head.status === 200) return this.#switchHere(head);
       // Whatever a client sends that took the tunnel for granted must not be read as a request.
       this.#state = ANSWER;
       this.#last = true;

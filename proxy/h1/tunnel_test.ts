@@ -101,7 +101,7 @@ Deno.test("H1Server reads requests from a CONNECT that ends in its own proxy, wh
     const { wire, exchanges, send } = serverRig();
     send(`CONNECT web:80 ${version}\r\n\r\nGET /early HTTP/1.1\r\nHost: web\r\n\r\n`);
     const [connect] = exchanges;
-    connect!.sink.heads[0]!.upgrade = "here";
+    connect!.sink.heads[0]!.here = "taken";
     connect!.stream.head(head(200), true);
     assert.equal(wire.taken(), "HTTP/1.1 200 OK\r\n\r\n");
     assert.equal(connect!.sink.events().at(-1), "closed");
@@ -124,7 +124,7 @@ Deno.test("H1Server serves one request of a CONNECT to itself that began while i
   const { wire, server, exchanges, send } = serverRig();
   send(CONNECT);
   server.drain();
-  exchanges[0]!.sink.heads[0]!.upgrade = "here";
+  exchanges[0]!.sink.heads[0]!.here = "taken";
   exchanges[0]!.stream.head(head(200), true);
   assert.equal(wire.ended, false);
   send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

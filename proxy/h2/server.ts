@@ -138,9 +138,7 @@ export class H2Server extends H2Connection {
     const request = stream.tunnel!;
     if (end || !switches(request, status)) {
       if (status >= 300) return this.#writeHead(stream.id, status, fields, end);
-      // A tunnel that ends in us: HTTP/2 clients have streams for their requests, and need none.
-      const here = request.upgrade === "here";
-      const fault = FAULTS[here ? "route.no_tunnel" : "tunnel.not_switched"];
+      const fault = FAULTS["tunnel.not_switched"];
       this.#writeHead(stream.id, fault.status, new Fields(["denim-fault", fault.code]), true);
       return stream.reset(f.NO_ERROR, fault);
     }
