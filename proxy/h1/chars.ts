@@ -22,8 +22,6 @@ export const VALUE: Uint8Array = new Uint8Array(256);
  */
 export const PATH: Uint8Array = new Uint8Array(256);
 export const QUERY: Uint8Array = new Uint8Array(256);
-/** The lower-case form of a byte of a host name; 0 for any other. Escapes and sub-delimiters are refused: no host needs them. */
-export const HOST: Uint8Array = new Uint8Array(256);
 /** The value of a hexadecimal digit; 255 for any other byte. */
 export const HEX: Uint8Array = new Uint8Array(256).fill(255);
 
@@ -32,12 +30,10 @@ for (const c of DIGITS + LETTERS + TOKEN_EXTRA) {
   LOWER[code] = code;
   TOKEN[code] = 1;
 }
-for (const c of DIGITS + LETTERS + "-._~") HOST[c.charCodeAt(0)] = c.charCodeAt(0);
 for (const c of LETTERS) {
   const lower = c.charCodeAt(0);
   LOWER[lower - 32] = lower;
   TOKEN[lower - 32] = 1;
-  HOST[lower - 32] = lower;
 }
 for (let code = 0x20; code <= 0xff; code++) VALUE[code] = code === 0x7f ? 0 : 1;
 VALUE[HTAB] = 1;

@@ -1,6 +1,6 @@
 /** HeadParser and the small parsers around it: offsets in pieces, cost in pieces, the grammar's edges. */
 import assert from "node:assert/strict";
-import { parseAuthority, sameAuthority } from "./authority.ts";
+import { parseAuthority, sameAuthority } from "../../core/authority.ts";
 import { codingFault, parseLength } from "./framing.ts";
 import { latin1 } from "./latin1.ts";
 import { H1_LIMITS } from "./limits.ts";

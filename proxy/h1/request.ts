@@ -1,8 +1,8 @@
 /** From the offsets of a request head to a RequestHead and the framing of its body (RFC 9112 3 and 6). */
+import { parseAuthority, sameAuthority } from "../../core/authority.ts";
 import { FAULTS } from "../../core/fault.ts";
 import type { Fields } from "../../core/fields.ts";
 import type { RequestHead } from "../../core/message.ts";
-import { parseAuthority, sameAuthority } from "./authority.ts";
 import { QUESTION, SLASH } from "./chars.ts";
 import { FieldReader } from "./field_reader.ts";
 import { CHUNKED, LENGTH, NONE } from "./framing.ts";
@@ -89,6 +89,8 @@ export class RequestReader extends FieldReader {
   #target(parser: HeadParser, text: string, fields: Fields): RequestHead | null {
     const { bytes, from, methodEnd, targetEnd } = parser;
     const method = methodAt(bytes, from, methodEnd);
+    // RFC 9113 11.6: nobody's method; some servers take it for the beginning of HTTP/2.
+    if (method === "PRI") return this.refuse(FAULTS["h1.bad_method"]);
     const version = this.old ? "1.0" : "1.1";
     const start = methodEnd + 1;
     let path = text.slice(start - from, targetEnd - from);

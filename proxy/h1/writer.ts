@@ -1,8 +1,8 @@
 /** Writes one message after another onto a wire: heads, bodies in any framing, trailers (RFC 9112). */
+import { parseAuthority } from "../../core/authority.ts";
 import type { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { Wire } from "../../core/stream.ts";
-import { parseAuthority } from "./authority.ts";
 import { isToken } from "./chars.ts";
 import {
   isOurs,

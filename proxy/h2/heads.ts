@@ -1,18 +1,26 @@
 /** Header lists into heads and back (RFC 9113 section 8): all the rules about names, in one place. */
+import { parseAuthority, sameAuthority } from "../../core/authority.ts";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 
 /** Connection-specific fields have no place in HTTP/2 (RFC 9113 8.2.2). */
-const FORBIDDEN: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
+const FORBIDDEN = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+/** What means something between two neighbours only, here as in HTTP/1.1: never passed on. */
+const BETWEEN_NEIGHBOURS = [
+  "http2-settings",
+  "proxy", // CGI programs read it as the HTTP_PROXY variable (CVE-2016-5385)
+  "proxy-authenticate",
+  "proxy-authentication-info",
+  "proxy-authorization",
+];
+/** Names that are not simply passed on: true for those that make a message malformed. */
+const SPECIAL: ReadonlyMap<string, boolean> = new Map([
+  ...FORBIDDEN.map((name): [string, boolean] => [name, true]),
+  ...BETWEEN_NEIGHBOURS.map((name): [string, boolean] => [name, false]),
 ]);
 /** What a trailer section may not smuggle in behind the filters (RFC 9110 6.5.1). */
 const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
-  ...FORBIDDEN,
+  ...SPECIAL.keys(),
   "authorization",
   "content-encoding",
   "content-length",
@@ -30,9 +38,6 @@ const OURS = /^(?:x[-_]denim[-_]|x[-_]forwarded[-_]|forwarded$|via$)/;
 const NAME = charTable("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz");
 const METHOD = charTable(
   "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-);
-const AUTHORITY = charTable(
-  "!$&'()*+,-.0123456789:;=ABCDEFGHIJKLMNOPQRSTUVWXYZ[]_abcdefghijklmnopqrstuvwxyz~%",
 );
 
 /** A request head from a decoded list, or null when it is malformed (RFC 9113 8.1.1: a stream error). */
@@ -59,25 +64,38 @@ export function requestHead(lines: readonly string[]): RequestHead | null {
       if (value === "" && name !== ":authority") return null;
       continue;
     }
-    if (!isFieldName(name) || !isFieldValue(value) || FORBIDDEN.has(name)) return null;
+    if (!isFieldName(name) || !isFieldValue(value)) return null;
+    const special = SPECIAL.get(name);
+    if (special !== undefined) {
+      if (special) return null;
+      continue;
+    }
     if (name === "te" && value !== "trailers") return null;
     if (name === "host") {
       if (host !== null) return null;
       host = value;
     } else if (name === "cookie" && cookie >= 0) {
-      fields[cookie] += `; ${value}`; // 8.2.3: crumbs are one field to everyone else
+      // 8.2.3: crumbs are one field to everyone else; an empty one would leave a blank at its end.
+      if (value !== "") {
+        fields[cookie] = fields[cookie] === "" ? value : `${fields[cookie]}; ${value}`;
+      }
     } else {
       if (name === "cookie") cookie = fields.length + 1;
       fields.push(name, value);
     }
   }
-  if (authority !== null && host !== null && authority !== host) return null;
-  const where = (authority ?? host ?? "").toLowerCase();
+  const where = parseAuthority(authority ?? host ?? "");
+  if (where === null) return null;
+  // 8.3.1: two names for one host may not differ.
+  if (authority !== null && host !== null) {
+    const other = parseAuthority(host);
+    if (other === null || !sameAuthority(where, other, scheme)) return null;
+  }
   if (method === "CONNECT") {
     return tunnelHead({ protocol, scheme, path, authority: where, fields: new Fields(fields) });
   }
   if (protocol !== "") return null; // RFC 8441 4
-  if (!isMethod(method) || !isScheme(scheme) || !isAuthority(where)) return null;
+  if (!isMethod(method) || !isScheme(scheme)) return null;
   if (!isPath(path) && !(path === "*" && method === "OPTIONS")) return null;
   return { method, scheme, authority: where, path, fields: new Fields(fields), version: "2" };
 }
@@ -87,7 +105,7 @@ function tunnelHead(
   given: Omit<RequestHead, "method" | "upgrade"> & { protocol: string },
 ): RequestHead | null {
   const { protocol, scheme, path, authority, fields } = given;
-  if (!isAuthority(authority) || fields.has("content-length")) return null;
+  if (fields.has("content-length")) return null;
   if (protocol === "") {
     if (scheme !== "" || path !== "" || !/:[0-9]{1,5}$/.test(authority)) return null;
     const head = { method: "CONNECT", scheme: "http", authority, path: "/", fields } as const;
@@ -103,8 +121,10 @@ export function responseHead(lines: readonly string[]): ResponseHead | null {
   const fields: string[] = [];
   for (let i = 2; i < lines.length; i += 2) {
     const name = lines[i]!, value = lines[i + 1]!;
-    if (!isFieldName(name) || !isFieldValue(value) || FORBIDDEN.has(name)) return null;
-    fields.push(name, value);
+    if (!isFieldName(name) || !isFieldValue(value)) return null;
+    const special = SPECIAL.get(name);
+    if (special === undefined) fields.push(name, value);
+    else if (special) return null;
   }
   const status = Number(lines[1]);
   return status === 101 ? null : { status, fields: new Fields(fields), version: "2" };
@@ -163,16 +183,13 @@ function isBlank(c: number): boolean {
   return c === 0x20 || c === 0x09;
 }
 
+/** PRI is nobody's method: it begins the preface (11.6), and servers of HTTP/1.1 take it for that. */
 function isMethod(method: string): boolean {
-  return method.length > 0 && method.length <= 32 && method !== "CONNECT" && allIn(method, METHOD);
+  return method.length > 0 && method.length <= 32 && method !== "PRI" && allIn(method, METHOD);
 }
 
 function isScheme(scheme: string): boolean {
   return scheme === "http" || scheme === "https";
-}
-
-function isAuthority(authority: string): boolean {
-  return authority.length > 0 && authority.length <= 255 && allIn(authority, AUTHORITY);
 }
 
 /** Origin form: begins with a slash, printable ASCII, no fragment. */

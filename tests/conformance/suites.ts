@@ -48,8 +48,13 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: "differential",
-    proves: "what we accept and forward is read alike by haproxy and by Node's llhttp",
-    paths: ["tests/property/h1_differential_test.ts", `${HERE}/h1/haproxy_test.ts`],
+    proves:
+      "what we accept, as either HTTP version, and forward is read alike by haproxy and llhttp",
+    paths: [
+      "tests/property/h1_differential_test.ts",
+      `${HERE}/h1/haproxy_test.ts`,
+      `${HERE}/h2/downgrade_test.ts`,
+    ],
     needs: [NODE], // and haproxy, without which that half is left out
     seconds: 20,
     fast: true,

@@ -77,6 +77,20 @@ export class RawH2 {
     ]);
   }
 
+  /** Waits for what ends stream `id`, or for the end of the connection; what came on the stream. */
+  async over(id: number): Promise<RawFrame[]> {
+    const ends = ({ type, flags, id: on }: RawFrame): boolean =>
+      on === id &&
+      (type === RST_STREAM || ((type === HEADERS || type === DATA) && (flags & 1) !== 0));
+    if (!this.frames.some(ends)) {
+      const found = new Promise<void>((done) =>
+        void this.#waiting.push({ wanted: ends, found: () => done() })
+      );
+      await Promise.race([found, this.closed]);
+    }
+    return this.frames.filter((frame) => frame.id === id);
+  }
+
   #read(bytes: Uint8Array): void {
     this.#held = Buffer.concat([this.#held, bytes]);
     while (this.#held.length >= 9) {

@@ -488,6 +488,7 @@ const VERSIONS: readonly RequestCase[] = [
     codecOnly: true,
   },
   refused("the beginning of it", "PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n", "bad_version", 505),
+  refused("the method of it", `PRI / HTTP/1.1\r\n${HOST}\r\n`, "bad_method"),
   refused("HTTP/1.32", `GET / HTTP/1.32\r\n${HOST}\r\n`, "bad_request_line"),
   refused("HTTP/1", `GET / HTTP/1\r\n${HOST}\r\n`, "bad_request_line"),
   refused("HTTP/01.1", `GET / HTTP/01.1\r\n${HOST}\r\n`, "bad_request_line"),

@@ -1,6 +1,7 @@
 /** What two proxies made of the same bytes, brought to one form and compared; known differences with reasons. */
 import assert from "node:assert/strict";
 import { isDeepStrictEqual } from "node:util";
+import { parseRequest } from "../../support/origin.ts";
 
 /** A request as an origin read it; `fields` alternates names and values as sent. */
 export interface ForwardedRequest {
@@ -29,7 +30,7 @@ export interface Seen {
 }
 
 /** Fields that each hop writes anew or keeps to itself (RFC 9110 7.6.1), and those that say who forwarded. */
-const OF_THE_HOP = new Set([
+export const OF_THE_HOP: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
   "host",
@@ -74,6 +75,38 @@ export function meaning(request: ForwardedRequest): Seen {
     fields: kept,
     body,
   };
+}
+
+/** The requests that came whole, as each means; a string, why Node's parser cannot judge them. */
+export function whole(
+  connections: readonly Forwarded[],
+  methods: ReadonlySet<string>,
+): Seen[] | string {
+  const all: ForwardedRequest[] = [];
+  for (const { raw, requests } of connections) {
+    for (const request of requests) {
+      if (!("error" in request)) {
+        if (request.ended) all.push(request);
+        continue;
+      }
+      // Cut off in the middle: not a request. Tunnels have a suite of their own.
+      if (["ECONNRESET", "HPE_INVALID_EOF_STATE"].includes(request.error)) continue;
+      if (["upgrade", "connect"].includes(request.error)) return "a tunnel";
+      const known = request.error === "HPE_INVALID_METHOD" && namesUnknown(raw, methods);
+      return known ? "a method Node does not know" : `${request.error}: ${raw}`;
+    }
+  }
+  return all.sort((a, b) => a.nth - b.nth).map(meaning);
+}
+
+/** Whether one of the requests has a method that is not among `methods`. */
+function namesUnknown(raw: string, methods: ReadonlySet<string>): boolean {
+  let rest = raw;
+  for (let one = parseRequest(rest); one !== null; one = parseRequest(rest)) {
+    if (!methods.has(one.request.method)) return true;
+    rest = rest.slice(one.length);
+  }
+  return rest !== "" && !methods.has(rest.split(" ", 1)[0]!); // cut off by Node's refusal
 }
 
 /** Where haproxy and we may differ, and why that smuggles nothing. */
@@ -128,7 +161,7 @@ const KNOWN: readonly Known[] = [
 ];
 
 /** Paths with a malformed escape, or one that hides a NUL or a slash. */
-const REFUSED_PATH =
+export const REFUSED_PATH =
   /^[^?]*%(?![0-9a-f]{2}|$)|^[^?]*%(00|2f|5c)|^[^?]*%[0-9a-f]?$|^[^?]*%[0-9a-f]?\?/i;
 const REFUSED_PATH_REASON =
   "we answer 400 to paths with malformed escapes, %00, %2F and %5C, and go on with the next request";
@@ -143,7 +176,7 @@ function without(seen: Seen, name: string): Seen {
 }
 
 /** RFC 3986 6.2.2: unreserved characters decoded, slashes merged, dot segments removed; the query stays. */
-function normalised(target: string): string {
+export function normalised(target: string): string {
   const at = target.indexOf("?");
   const query = at < 0 ? "" : target.slice(at);
   const path = (at < 0 ? target : target.slice(0, at)).replace(

@@ -7,17 +7,10 @@ import assert from "node:assert/strict";
 import { connect, type NetConnectOpts } from "node:net";
 import fc from "fast-check";
 import { Haproxy } from "../../support/haproxy.ts";
-import { parseRequest } from "../../support/origin.ts";
 import { gateway, route, service, StandaloneProxy } from "../../support/standalone.ts";
 import { damaged } from "../../property/h1_mutations.ts";
 import { REQUESTS } from "./cases.ts";
-import {
-  differences,
-  type Forwarded,
-  type ForwardedRequest,
-  meaning,
-  type Seen,
-} from "./forwarded.ts";
+import { differences, meaning, type Seen, whole } from "./forwarded.ts";
 import { NodeOrigins } from "./node_origins.ts";
 
 const seed = Number(Deno.env.get("SEED") ?? Math.floor(Math.random() * 2 ** 31));
@@ -44,38 +37,6 @@ function send(where: NetConnectOpts, raw: string): Promise<string> {
     });
     socket.end(Uint8Array.from(raw, (c) => c.charCodeAt(0)));
   });
-}
-
-/** The requests that came whole, as each means; a string, why Node's parser cannot judge them. */
-function whole(
-  connections: readonly Forwarded[],
-  methods: ReadonlySet<string>,
-): Seen[] | string {
-  const all: ForwardedRequest[] = [];
-  for (const { raw, requests } of connections) {
-    for (const request of requests) {
-      if (!("error" in request)) {
-        if (request.ended) all.push(request);
-        continue;
-      }
-      // Cut off in the middle: not a request. Tunnels have a suite of their own.
-      if (["ECONNRESET", "HPE_INVALID_EOF_STATE"].includes(request.error)) continue;
-      if (["upgrade", "connect"].includes(request.error)) return "a tunnel";
-      const known = request.error === "HPE_INVALID_METHOD" && namesUnknown(raw, methods);
-      return known ? "a method Node does not know" : `${request.error}: ${raw}`;
-    }
-  }
-  return all.sort((a, b) => a.nth - b.nth).map(meaning);
-}
-
-/** Whether one of the requests has a method that is not among `methods`. */
-function namesUnknown(raw: string, methods: ReadonlySet<string>): boolean {
-  let rest = raw;
-  for (let one = parseRequest(rest); one !== null; one = parseRequest(rest)) {
-    if (!methods.has(one.request.method)) return true;
-    rest = rest.slice(one.length);
-  }
-  return rest !== "" && !methods.has(rest.split(" ", 1)[0]!); // cut off by Node's refusal
 }
 
 const version = await Haproxy.version();

@@ -1,5 +1,10 @@
 /** `host[:port]` as RFC 9110 4.2.1 and RFC 3986 3.2.2 write it, in the narrow form that all parsers read alike. */
-import { COLON, HEX, HOST } from "./chars.ts";
+
+const COLON = 0x3a, DOT = 0x2e;
+/** The lower-case form of a byte of a host name; 0 for any other. Escapes and sub-delimiters are refused: no host needs them. */
+const HOST = new Uint8Array(128);
+for (const c of "0123456789abcdefghijklmnopqrstuvwxyz-._~") HOST[c.charCodeAt(0)] = c.charCodeAt(0);
+for (let upper = 0x41; upper <= 0x5a; upper++) HOST[upper] = upper + 32;
 
 const MAX_LENGTH = 255 + 6; // a DNS name and a port
 
@@ -30,7 +35,7 @@ function parse(text: string): string | null {
     for (; at < length; at++) {
       const code = text.charCodeAt(at);
       if (code === COLON) break;
-      const lower = code < 256 ? HOST[code]! : 0;
+      const lower = code < 128 ? HOST[code]! : 0;
       if (lower === 0) return null;
       if (lower !== code) upper = true;
     }
@@ -47,9 +52,14 @@ function ipv6End(text: string): number {
   for (let i = 1; i < close; i++) {
     const code = text.charCodeAt(i);
     if (code === COLON) colons++;
-    else if (code !== 0x2e && (code > 255 || HEX[code] === 255)) return -1;
+    else if (code !== DOT && !isHex(code)) return -1;
   }
   return close > 2 && colons >= 2 ? close + 1 : -1;
+}
+
+function isHex(code: number): boolean {
+  const letter = code | 0x20;
+  return (code >= 0x30 && code <= 0x39) || (letter >= 0x61 && letter <= 0x66);
 }
 
 function isPort(text: string, colon: number): boolean {
