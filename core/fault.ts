@@ -141,6 +141,12 @@ const TABLE = {
     "The upstream refused the stream without looking at it",
     false,
   ),
+  "h2.goaway": fault(
+    "upstream",
+    503,
+    "The upstream was closing the connection and did not look at the request",
+    false,
+  ),
   "h2.reset": fault("upstream", 502, "The upstream reset the stream"),
   "h2.head_too_large": fault("downstream", 431, "The header section is larger than the limit"),
   "h2.client_stream_error": fault(

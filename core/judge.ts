@@ -14,6 +14,7 @@ export function judge(outcome: Outcome): Judgement {
     case "timeout.backend":
       return BAD;
     case "upstream.stale": // it closed an idle connection, as it may
+    case "h2.goaway": // it drains, or the next process has its place already
     case "upstream.overflow": // our own limit
       return NEUTRAL;
     default:

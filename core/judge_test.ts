@@ -27,6 +27,7 @@ Deno.test("judge does not blame an endpoint for what others did", () => {
       "downstream.gone",
       "proxy.stopped",
       "upstream.stale",
+      "h2.goaway",
       "upstream.overflow",
       "breaker.open",
       "wasm.trapped",

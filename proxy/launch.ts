@@ -32,3 +32,9 @@ export function proxyRights({ read, write }: ProxyFiles): string[] {
     ...(write.length === 0 ? [] : [`--allow-write=${write.join(",")}`]),
   ];
 }
+
+/** Beside a proxy's own rights: it starts proxies, with the environment it has itself, and nothing else. */
+export function supervisorRights(files: ProxyFiles): string[] {
+  const own = proxyRights(files).filter((right) => !right.startsWith("--allow-env"));
+  return [...own, "--allow-env", `--allow-run=${Deno.execPath()}`];
+}

@@ -26,6 +26,7 @@ import type {
   StandaloneOptions,
 } from "./options.ts";
 import { enableScavenging } from "./scavenge.ts";
+import { SidecarPorts } from "./sidecar_ports.ts";
 import { createResolver } from "./upstream/resolver.ts";
 
 /** What a proxy without a control plane runs. */
@@ -103,16 +104,26 @@ export async function startProxy(
   const app = options.mode === "sidecar"
     ? new AppHealth(options.app.host, options.app.port, log)
     : null;
-  const inbound = options.mode === "sidecar" ? await openSidecar(engine, options) : null;
+  const prepared = (snapshot: Snapshot): Snapshot =>
+    options.mode === "sidecar" ? withApp(snapshot, options) : snapshot;
+  const kept = await lastGood.read(node);
+  if (kept !== null) await restore(kept, (snapshot) => engine.apply(prepared(snapshot)), log);
+  const ports = options.mode === "sidecar" ? new SidecarPorts(engine, options) : null;
+  const inbound = await ports?.address() ?? null;
   const view = adminView(parts, () => app === null || app.healthy);
   const admin = startAdmin(options.admin.host, options.admin.port, view);
   const serving = Promise.withResolvers<void>();
+  if (engine.snapshot !== null) serving.resolve();
   const apply = async (snapshot: Snapshot): Promise<void> => {
-    await engine.apply(options.mode === "sidecar" ? withApp(snapshot, options) : snapshot);
+    await engine.apply(prepared(snapshot));
+    try {
+      await ports?.open();
+    } catch (e) {
+      serving.reject(e);
+      throw e;
+    }
     serving.resolve();
   };
-  const kept = await lastGood.read(node);
-  if (kept !== null) await restore(kept, apply, log);
   const subscription = subscribe({
     control: options.control,
     identity,
@@ -123,6 +134,7 @@ export async function startProxy(
       admin: options.supervised?.admin ?? admin.url,
       pid: Deno.pid,
       worker: options.supervised?.worker ?? 0,
+      startedMs: parts.startedMs,
     },
     version: engine.snapshot === null ? null : kept!.version,
     apply,
@@ -141,6 +153,7 @@ export async function startProxy(
   signal?.addEventListener("abort", () => serving.reject(new Error("Stopped before it served")));
   try {
     await serving.promise;
+    if (options.reusePort === true) await within(GREETING_MS, subscription.greeted);
   } catch (e) {
     await stopped();
     await engine.drain(0);
@@ -150,21 +163,23 @@ export async function startProxy(
   return running(parts, admin, stopped);
 }
 
+/**
+ * Who stops the process before this one waits for the ready line. By then the control plane should know of
+ * this one, or the farewell of the other would take the place out of the mesh; if it can be asked at all.
+ */
+const GREETING_MS = 2000;
+
+async function within(limitMs: number, done: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, limitMs);
+  await Promise.race([done, late.promise]);
+  clearTimeout(timer);
+}
+
 function nodeOf(options: SidecarOptions | GatewayOptions): NodeRef {
   return options.mode === "sidecar"
     ? { kind: "sidecar", namespace: options.namespace, name: options.service }
     : { kind: "gateway", namespace: options.namespace, name: options.gateway };
-}
-
-/** Opens the sidecar's listeners; returns where other sidecars reach it. */
-async function openSidecar(engine: Engine, options: SidecarOptions): Promise<string> {
-  const { inbound, outbound, advertise } = options;
-  const address = await engine.open("inbound", inbound.host, inbound.port);
-  await engine.open("outbound", outbound.host, outbound.port);
-  for (const { authority, bind } of options.upstreams) {
-    await engine.openUpstream(authority, bind.host, bind.port);
-  }
-  return advertise ?? address;
 }
 
 /** A snapshot from disk that does not compile any more is no reason not to start. */

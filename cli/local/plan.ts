@@ -1,5 +1,5 @@
 /** What a local mesh consists of: the apps, and the command line of every process. Plain data, no side effects. */
-import { proxyRights, proxyV8Flags } from "../../proxy/launch.ts";
+import { proxyRights, proxyV8Flags, supervisorRights } from "../../proxy/launch.ts";
 import { guarded } from "./child.ts";
 
 const CLI = new URL("../main.ts", import.meta.url).pathname;
@@ -141,7 +141,8 @@ export function gatewayArgs(places: Places, gateway: string, more: readonly stri
 function proxyArgs(places: Places, key: string, args: readonly string[]): string[] {
   const state = places.file(`proxies/${key}`);
   const files = { read: [state, places.file("trust-bundle.pem")], write: [state] };
-  return guarded([proxyV8Flags(), ...proxyRights(files)], CLI, [
+  const rights = args.includes("--supervise") ? supervisorRights(files) : proxyRights(files);
+  return guarded([proxyV8Flags(), ...rights], CLI, [
     "proxy",
     "--control",
     at(places, "mesh"),

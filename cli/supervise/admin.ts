@@ -5,8 +5,14 @@ import { mergeMetrics, type Page } from "./merge_metrics.ts";
 
 export interface AdminSource {
   readonly metrics: Metrics;
-  /** Admin addresses of the workers that serve, by number. */
-  workers(): ReadonlyMap<number, string>;
+  /** The workers that serve, by number. */
+  workers(): ReadonlyMap<number, ServingWorker>;
+}
+
+export interface ServingWorker {
+  readonly pid: number;
+  /** `http://host:port` of its own admin page. */
+  readonly admin: string;
 }
 
 export interface SupervisorAdmin {
@@ -34,6 +40,14 @@ export function startSupervisorAdmin(bind: Bind, source: AdminSource): Superviso
 
 async function answer(path: string, source: AdminSource): Promise<Response> {
   if (path === "/livez") return text(200, "live\n");
+  if (path === "/workers") {
+    const serving = [...source.workers()].map(([worker, { pid, admin }]) => ({
+      worker,
+      pid,
+      admin,
+    }));
+    return Response.json({ workers: serving });
+  }
   if (path === "/metrics") {
     const merged = source.metrics.render() + mergeMetrics(await pages(source));
     return new Response(merged, {
@@ -42,8 +56,8 @@ async function answer(path: string, source: AdminSource): Promise<Response> {
   }
   // Any worker can tell: all have the same configuration. The first that is ready is asked.
   let last = text(503, "not ready: no worker serves\n");
-  for (const url of source.workers().values()) {
-    const told = await ask(url, path);
+  for (const { admin } of source.workers().values()) {
+    const told = await ask(admin, path);
     if (told === null) continue;
     last = new Response(told.body, { status: told.status, headers: told.headers });
     if (told.ok) break;
@@ -52,8 +66,8 @@ async function answer(path: string, source: AdminSource): Promise<Response> {
 }
 
 async function pages(source: AdminSource): Promise<Page[]> {
-  const found = await Promise.all([...source.workers()].map(async ([worker, url]) => {
-    const told = await ask(url, "/metrics");
+  const found = await Promise.all([...source.workers()].map(async ([worker, { admin }]) => {
+    const told = await ask(admin, "/metrics");
     return told === null ? null : { worker, text: await told.text() };
   }));
   return found.filter((page) => page !== null);

@@ -10,7 +10,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { Metrics } from "../../core/metrics.ts";
 import type { Bind } from "../../proxy/options.ts";
-import { startSupervisorAdmin, type SupervisorAdmin } from "./admin.ts";
+import { type ServingWorker, startSupervisorAdmin, type SupervisorAdmin } from "./admin.ts";
 import { type HeldSocket, holdSocket } from "./held_socket.ts";
 import { Slot } from "./slot.ts";
 import { startWorker, type Worker, type WorkerReady } from "./worker.ts";
@@ -45,7 +45,7 @@ export class Supervisor {
     this.#options = options;
     this.#admin = startSupervisorAdmin(options.admin, {
       metrics: this.#metrics,
-      workers: () => this.#adminOfWorkers(),
+      workers: () => this.#serving(),
     });
   }
 
@@ -157,10 +157,10 @@ export class Supervisor {
     return slot;
   }
 
-  #adminOfWorkers(): ReadonlyMap<number, string> {
-    const found = new Map<number, string>();
+  #serving(): ReadonlyMap<number, ServingWorker> {
+    const found = new Map<number, ServingWorker>();
     for (const [worker, slot] of this.#slots.entries()) {
-      if (slot.ready !== null) found.set(worker, slot.ready.admin);
+      if (slot.ready !== null) found.set(worker, slot.ready);
     }
     return found;
   }

@@ -73,6 +73,7 @@ const fromProxy = z.discriminatedUnion("type", [
     admin: text,
     pid: count,
     worker: z.number().int().min(0).max(255).optional(),
+    startedMs: count.optional(),
   }),
   z.object({ type: z.literal("ack"), nonce: short, version: short }),
   z.object({

@@ -102,6 +102,13 @@ export class Nodes {
     return this.all().filter((node) => node.connected);
   }
 
+  /** Whether a younger process than the one that says this is connected at its place: that one speaks. */
+  hasYounger(id: string, hello: Hello): boolean {
+    const present = this.#nodes.get(id);
+    if (present === undefined || !present.connected) return false;
+    return (present.hello.startedMs ?? 0) > (hello.startedMs ?? Infinity);
+  }
+
   /** Takes the place of an older connection of the same proxy. False: there are too many. */
   add(node: ProxyNode): boolean {
     const before = this.#nodes.get(node.id);

@@ -224,6 +224,9 @@ export class Session implements FrameEvents {
     }
     const inbound = hello.inbound === null ? null : reachable(hello.inbound, this.#caller.remote);
     const id = nodeId(identity, hello, inbound);
+    if (nodes.hasYounger(id, hello)) {
+      return this.#refuse(REPLACED, "A younger process of the same proxy speaks for it");
+    }
     const delivery = new Delivery(
       hello.version,
       (nonce, { snapshot, revision }) =>
@@ -257,9 +260,10 @@ export class Session implements FrameEvents {
 
   /** An endpoint is given to others while its proxy has a configuration and its application answers. */
   #judgeHealth(node: ProxyNode): void {
-    if (node.inbound === null || this.#saidBye) return;
+    // Without a configuration it has nothing to say yet: its hello said how it begins.
+    if (node.inbound === null || this.#saidBye || node.link.delivery.version === null) return;
     const answers = node.report === null || node.report.appHealthy;
-    this.#deps.workloads.setHealthy(node.id, answers && node.link.delivery.version !== null);
+    this.#deps.workloads.setHealthy(node.id, answers);
   }
 
   #module(node: ProxyNode, digest: string): void {

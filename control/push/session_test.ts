@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { silentLog } from "../../core/log.ts";
 import { type Authority, MemoryTokenStore, Tokens } from "../ca/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
-import type { FromProxy, ToProxy } from "../schema/protocol.ts";
+import { type FromProxy, REPLACED, type ToProxy } from "../schema/protocol.ts";
 import type { Snapshot } from "../schema/snapshot.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { Nodes, type ProxyNode } from "./nodes.ts";
@@ -37,14 +37,19 @@ class Time {
   monotonicMs = (): number => this.ms;
 }
 
-async function setUp(identity: string | null = WEB) {
+/** `beside`: another session of the same control plane. */
+async function setUp(
+  identity: string | null = WEB,
+  beside?: { readonly nodes: Nodes; readonly workloads: Workloads },
+) {
   const clock = new Time();
   const sent: ToProxy[] = [];
   const modules: string[] = [];
   const ends: string[] = [];
   const blocked = Promise.withResolvers<void>();
-  const workloads = await Workloads.open(new MemoryStore(), { clock, log: silentLog });
-  const nodes = new Nodes(clock);
+  const workloads = beside?.workloads ??
+    await Workloads.open(new MemoryStore(), { clock, log: silentLog });
+  const nodes = beside?.nodes ?? new Nodes(clock);
   const session = new Session(
     { identity, notAfterMs: clock.ms + 3_600_000, remote: "10.0.0.7" },
     {
@@ -175,4 +180,40 @@ Deno.test("Session remembers a workload whose connection broke and forgets one t
   orderly.session.closed("");
   assert.deepEqual(orderly.workloads.all(), []);
   assert.deepEqual(orderly.nodes.all(), []);
+});
+
+Deno.test("Session keeps a place healthy while the next process there gets ready, and hears no farewell of the former", async () => {
+  const old = await setUp();
+  old.say({ ...HELLO, startedMs: 1 });
+  old.say({ type: "ack", nonce: "1", version: "v1" });
+  const endpoint = (): [number, boolean | undefined] => {
+    const all = old.workloads.all();
+    return [all.length, all[0]?.healthy];
+  };
+  const next = await setUp(WEB, old);
+  next.say({ ...HELLO, startedMs: 2 });
+  assert.deepEqual(endpoint(), [1, true], "the former one still serves");
+  assert.deepEqual(old.codes(), [REPLACED]);
+  next.say(report(false));
+  assert.deepEqual(endpoint(), [1, true], "it has no configuration yet, and no say");
+  old.say({ type: "bye" });
+  old.session.closed("");
+  assert.deepEqual(endpoint(), [1, true]);
+  next.say({ type: "ack", nonce: "1", version: "v1" });
+  assert.deepEqual(endpoint(), [1, false], "now its report counts");
+  next.say({ type: "bye" });
+  assert.deepEqual(endpoint(), [0, undefined]);
+});
+
+Deno.test("Session refuses an older process while a younger one speaks for the same place", async () => {
+  const young = await setUp();
+  young.say({ ...HELLO, startedMs: 2 });
+  const old = await setUp(WEB, young);
+  old.say({ ...HELLO, startedMs: 1 });
+  assert.deepEqual(old.codes(), [REPLACED]);
+  assert.deepEqual(young.codes(), []);
+  young.session.closed("reset");
+  const back = await setUp(WEB, young);
+  back.say({ ...HELLO, startedMs: 1 });
+  assert.deepEqual(back.codes(), [], "the younger one has gone");
 });

@@ -75,10 +75,15 @@ export class Workloads {
     this.#listeners.add(listener);
   }
 
-  /** A proxy said hello. False: there are too many. */
-  register(id: string, workload: Workload): boolean {
+  /**
+   * A proxy said hello. False: there are too many. Where another process serves that has not gone, as
+   * when the next version starts beside it, the place stays healthy while the new one gets ready.
+   */
+  register(id: string, said: Workload): boolean {
     const before = this.#rows.get(id);
     if (before === undefined && this.#rows.size >= MAX_WORKLOADS) return false;
+    const served = before !== undefined && before.connected && before.workload.healthy;
+    const workload = served ? { ...said, healthy: true } : said;
     this.#rows.set(id, { workload, connected: true, untilMs: Infinity });
     if (!isSame(before?.workload, workload)) this.#changed(id);
     return true;

@@ -44,6 +44,8 @@ export type FromProxy =
     readonly pid: number;
     /** Of several processes that share the workload's ports; 0, the default, speaks for the workload. */
     readonly worker?: number | undefined;
+    /** Unix milliseconds of the process's start: of two at one place the younger speaks. */
+    readonly startedMs?: number | undefined;
   }
   | { readonly type: "ack"; readonly nonce: string; readonly version: string }
   | {

@@ -11,6 +11,7 @@ import {
   RETRY,
   type Verdict,
 } from "../../core/filter.ts";
+import type { Fault } from "../../core/fault.ts";
 import type { Counter } from "../../core/metrics.ts";
 import { Expires } from "../../core/timers.ts";
 import { RetryBudget } from "./budget.ts";
@@ -28,7 +29,7 @@ export function createRetryFilter(config: unknown, env: FilterEnv): Filter {
 /** What one exchange has retried; in its slot from the first retry on. Armed while it backs off. */
 class Retries extends Expires {
   readonly #ctx: FilterContext;
-  /** Tries that met a closed idle connection: these do not count as attempts. */
+  /** Tries that met a connection its peer was closing: these do not count as attempts. */
   stale = 0;
   /** The next attempt need not wait: nothing was wrong with the endpoint. */
   atOnce = false;
@@ -43,8 +44,9 @@ class Retries extends Expires {
   }
 }
 
-/** Closed idle connections one exchange may meet before it gives up. */
+/** Connections in the act of closing that one exchange may meet before it gives up. */
 export const STALE_LIMIT = 3;
+const CLOSING: ReadonlySet<string> = new Set(["upstream.stale", "h2.goaway"]);
 
 class RetryFilter implements Filter {
   readonly #config: RetryConfig;
@@ -99,7 +101,8 @@ class RetryFilter implements Filter {
   }
 
   onOutcome(ctx: FilterContext, outcome: Outcome): Verdict {
-    if (isStale(outcome)) return this.#retryStale(ctx);
+    const { fault } = outcome;
+    if (fault !== null && CLOSING.has(fault.code)) return this.#retryClosing(ctx, fault);
     if (!this.#wanted(ctx, outcome)) return CONTINUE;
     const retries = this.#retries(ctx);
     if (outcome.attempt - retries.stale > this.#config.attempts) {
@@ -121,13 +124,15 @@ class RetryFilter implements Filter {
   }
 
   /**
-   * The peer closed an idle connection just as we used it. That is nobody's failure and no load on
-   * the peer, so it costs neither budget nor back-off, and is done whatever `on` says. The method
-   * still counts: nobody knows for certain that the peer did not read the request.
+   * The peer closed a connection just as we used it. That is nobody's failure and no load on the
+   * peer, so it costs neither budget nor back-off, and is done whatever `on` says. Of an idle HTTP/1.1
+   * connection nobody knows for certain that the peer did not read the request: there the method
+   * still counts. GOAWAY says it (RFC 9113 6.8).
    */
-  #retryStale(ctx: FilterContext): Verdict {
+  #retryClosing(ctx: FilterContext, fault: Fault): Verdict {
     const retries = this.#retries(ctx);
-    if (retries.stale >= STALE_LIMIT || !this.#mayRepeat(ctx)) return CONTINUE;
+    if (retries.stale >= STALE_LIMIT) return CONTINUE;
+    if (fault.sent && !this.#mayRepeat(ctx)) return CONTINUE;
     retries.stale++;
     retries.atOnce = true;
     this.#stale.add();
@@ -184,10 +189,6 @@ export function backoffMs(
   const base = config.backoffMs;
   const top = Math.max(base, Math.min(config.backoffMaxMs, base * 2 ** retry));
   return base + random() * (top - base);
-}
-
-function isStale(outcome: Outcome): boolean {
-  return outcome.fault !== null && outcome.fault.code === "upstream.stale";
 }
 
 /** RFC 9110 9.2.2; and nothing has gone through a tunnel that was not opened. */

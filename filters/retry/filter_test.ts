@@ -162,6 +162,14 @@ Deno.test("Retry after a stale connection is immediate, free and does not count 
   assert.equal(filter.onOutcome!(ctx, outcome(STALE_LIMIT + 2, 503)), CONTINUE);
 });
 
+Deno.test("Retry repeats a POST that a GOAWAY passed over, free as well", () => {
+  const filter = make({ attempts: 0, on: [], budgetPercent: 0, minRetriesPerSecond: 0 });
+  const ctx = new FakeContext("POST");
+  assert.equal(filter.onOutcome!(ctx, outcome(1, "h2.goaway")), RETRY);
+  assert.equal(filter.onAttempt!(ctx, 2), CONTINUE);
+  assert.equal(filter.onOutcome!(ctx, outcome(2, "upstream.stale")), CONTINUE);
+});
+
 Deno.test("Retry gives up when it meets only stale connections", () => {
   const filter = make();
   const ctx = new FakeContext();

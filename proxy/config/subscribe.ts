@@ -47,6 +47,8 @@ export interface Subscription {
   readonly connected: boolean;
   /** Says bye, so that no more traffic is sent here, and closes; resolves when that is done. */
   close(): Promise<void>;
+  /** Resolves when the control plane has been greeted for the first time. */
+  readonly greeted: Promise<void>;
 }
 
 export const REPORT_MS = 1000;
@@ -66,6 +68,7 @@ class Subscriber implements Subscription {
   readonly #backoff: Backoff;
   readonly #renewal: Renewal;
   readonly #reporter: ReturnType<typeof setInterval>;
+  readonly #greeted = Promise.withResolvers<void>();
   #link: FrameSocket | null = null;
   #connected = false;
   #heardMs = 0;
@@ -88,6 +91,10 @@ class Subscriber implements Subscription {
 
   get connected(): boolean {
     return this.#connected;
+  }
+
+  get greeted(): Promise<void> {
+    return this.#greeted.promise;
   }
 
   async close(): Promise<void> {
@@ -126,6 +133,7 @@ class Subscriber implements Subscription {
     this.#connected = true;
     this.#connectedMs = this.#heardMs = clock.monotonicMs();
     link.send({ type: "hello", version: this.#version, ...greeting });
+    this.#greeted.resolve();
     modules.connected((digest) => link.send({ type: "module", digest }));
     this.#renewal.connected();
     this.#tick();

@@ -75,7 +75,7 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
   goaway(lastId: number): boolean {
     this.#goneAway = true;
     for (const [id, stream] of [...this.streams]) {
-      if (id > lastId) stream.reset(f.CANCEL, FAULTS["h2.refused_stream"], true);
+      if (id > lastId) stream.reset(f.CANCEL, FAULTS["h2.goaway"], true);
     }
     this.draining = true;
     if (this.streams.size === 0 && !this.failed) this.drainedDry();

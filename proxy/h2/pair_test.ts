@@ -5,6 +5,7 @@ import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { Codec, Source, Stream, StreamSink, Wire } from "../../core/stream.ts";
 import { H2Client } from "./client.ts";
+import { goawayFrame, NO_ERROR } from "./frame.ts";
 import type { H2Limits } from "./limits.ts";
 import { H2Server } from "./server.ts";
 
@@ -247,4 +248,17 @@ Deno.test("HTTP/2 refuses streams over its limit as certainly unseen", () => {
   run();
   assert.equal(served.length, 2);
   assert.deepEqual(logs[2]!.events, ["abort h2.refused_stream", "closed"]);
+});
+
+Deno.test("HTTP/2 tells streams that a GOAWAY passes over from those it does not", () => {
+  const { client, run, down } = rig();
+  const logs = [0, 1].map((i) => {
+    const log = new Log<ResponseHead>();
+    client.open(log).head(get(`/${i}`), true);
+    return log;
+  });
+  run();
+  down.write(goawayFrame(1, NO_ERROR, ""));
+  run();
+  assert.deepEqual(logs.map((log) => log.events), [[], ["abort h2.goaway", "closed"]]);
 });

@@ -51,7 +51,9 @@ export function http(url: string, call: Call = {}): Promise<Answer> {
 
 export interface LoadOptions {
   readonly url: string;
+  readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
   /** Requests in flight at any time, each on a kept connection. */
   readonly workers?: number;
   /** Pause of a worker between two requests. */
@@ -116,12 +118,13 @@ export class Load {
   }
 
   async #work(): Promise<void> {
-    const { url, headers, pauseMs } = this.#options;
+    const { url, method = "GET", headers = {}, body, pauseMs } = this.#options;
+    const call = { method, headers, agent: this.#agent, ...(body === undefined ? {} : { body }) };
     const check = this.#options.check ?? is200;
     while (this.#running) {
       const startedMs = performance.now();
       try {
-        const answer = await http(url, { agent: this.#agent, ...(headers ? { headers } : {}) });
+        const answer = await http(url, call);
         const wrong = check(answer);
         if (wrong !== null) this.#fail(wrong);
       } catch (problem) {
