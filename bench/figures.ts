@@ -8,15 +8,16 @@ export type Round<F extends Figures> = Readonly<Record<string, F>>;
 
 /** Share of a core that programs outside the bench may take during a round before it is measured again. */
 export const MAX_OTHERS_PERCENT = 10;
-/** How often a disturbed round is measured again before it is taken as it is. */
-const MAX_REPEATS = 2;
 
 /** Every figure of a round says how much of a core others took meanwhile. */
 export interface Watched {
   readonly othersPercent: number;
 }
 
-/** Rounds of all, one after the other; who goes first rotates, so that a drift favours nobody. */
+/**
+ * Rounds of all, one after the other; who goes first rotates, so that a drift favours nobody. Disturbed
+ * rounds are measured again, all in all as often as there are rounds, and then taken as they are.
+ */
 export async function alternate<F extends Figures & Watched>(
   rounds: number,
   names: readonly string[],
@@ -24,13 +25,13 @@ export async function alternate<F extends Figures & Watched>(
   say: (line: string) => void = console.error,
 ): Promise<Round<F>[]> {
   const each: Round<F>[] = [];
+  let repeats = rounds;
   for (let round = 0; round < rounds; round++) {
     const figures: Record<string, F> = {};
     for (let turn = 0; turn < names.length; turn++) {
       const name = names[(round + turn) % names.length]!;
       let found = await one(name);
-      for (let again = 0; again < MAX_REPEATS; again++) {
-        if (found.othersPercent <= MAX_OTHERS_PERCENT) break;
+      for (; repeats > 0 && found.othersPercent > MAX_OTHERS_PERCENT; repeats--) {
         say(`${name}: others took ${found.othersPercent} % of a core, measuring again`);
         found = await one(name);
       }

@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { record } from "./history.ts";
 import { hop } from "./hop.ts";
+import { latency } from "./latency.ts";
 import { mtlsPair } from "./mtls_pair.ts";
 import { profile } from "./profile/profile.ts";
 import { isProfile, profileTable } from "./profile/table.ts";
@@ -30,6 +31,7 @@ async function measure(name: string): Promise<object | null> {
   const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
   if (name === "hop") return await hop(options);
   if (name === "mtls-pair") return await mtlsPair(options);
+  if (name === "latency") return await latency(options);
   if (name === "profile") return await profile(options.seconds);
   if (name === "memory") return await memory(Number(values.requests));
   if (name === "start") return await start(Number(values.starts));

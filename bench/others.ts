@@ -26,10 +26,11 @@ function othersTicks(): number {
   return busyTicks(Deno.readTextFileSync("/proc/stat")) - own;
 }
 
-/** user, nice, system and steal of /proc/stat; interrupts belong to nobody. */
+/** All of /proc/stat but idle and waiting; a process's own times hold the interrupts that came during them. */
 export function busyTicks(stat: string): number {
-  const [user, nice, system, , , , , steal] = /^cpu +(.*)$/m.exec(stat)![1]!.split(" ").map(Number);
-  return user! + nice! + system! + (steal ?? 0);
+  const columns = /^cpu +(.*)$/m.exec(stat)![1]!.split(" ").map(Number);
+  const [user, nice, system, , , irq, softirq, steal] = columns;
+  return user! + nice! + system! + irq! + softirq! + steal!;
 }
 
 /** Time of a process and of all its descendants. */

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { busyTicks, parseStat, ticksBelow } from "./others.ts";
 
-Deno.test("busyTicks counts user, nice, system and steal of all cores", () => {
-  assert.equal(busyTicks("cpu  100 20 3 9999 739 0 920 26 0 0\ncpu0 1 1 1 1 1 0 1 1 0 0\n"), 149);
+Deno.test("busyTicks counts all but idle and waiting", () => {
+  assert.equal(busyTicks("cpu  100 20 3 9999 739 7 920 26 0 0\ncpu0 1 1 1 1 1 0 1 1 0 0\n"), 1076);
 });
 
 Deno.test("parseStat reads a process whose name has spaces and parentheses", () => {
-  const stat = "1499 (V8 (x) w) S 12 1499 1499 0 -1 4194304 1 2 3 4 100 20 7 3 20 0 8 0 900";
-  assert.deepEqual(parseStat(stat), { pid: 1499, parent: 12, ticks: 130 });
+  const stat = "10769 (V8 (x) w) S 12 10769 10769 0 -1 4194304 1 2 3 4 100 20 7 3 20 0 8 0 900";
+  assert.deepEqual(parseStat(stat), { pid: 10769, parent: 12, ticks: 130 });
 });
 
 Deno.test("ticksBelow adds up a process and its descendants, and nobody else", () => {
