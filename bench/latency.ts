@@ -13,6 +13,7 @@ import { cpuOf, LOAD_CORE, type Target } from "./load.ts";
 import { watchOthers } from "./others.ts";
 import { startPairs } from "./pairs.ts";
 import { haveTools } from "./process.ts";
+import { answering } from "./sidecars.ts";
 
 const BODY_BYTES = 1024, RATES = [1000, 5000], CONNECTIONS = 64, WARM_UP_SECONDS = 1;
 /** A client that is later than this itself has nothing to say about latencies. */
@@ -47,7 +48,7 @@ export async function latency(
   { rounds, seconds }: { rounds: number; seconds: number },
 ): Promise<LatencyResult> {
   if (!await haveTools(["haproxy", "taskset", "openssl"])) Deno.exit(3);
-  await using pairs = await startPairs(BODY_BYTES);
+  await using pairs = await startPairs(answering(BODY_BYTES));
   const targets: Readonly<Record<string, Target>> = {
     direct: { url: pairs.direct, pids: [] },
     ...pairs.targets,
@@ -83,14 +84,13 @@ async function round(
   first: readonly string[],
 ): Promise<LatencyFigures> {
   const { hostname, port } = new URL(target.url);
-  const host = target.headers?.[0]?.replace("Host: ", "") ?? hostname;
   const options: OpenLoopOptions = {
     port: Number(port),
     perSecond,
     seconds,
     warmUpSeconds: WARM_UP_SECONDS,
     connections: CONNECTIONS,
-    host,
+    host: target.host ?? hostname,
   };
   const before = cpuOf(target), others = watchOthers();
   const report = await openLoop(options, first);

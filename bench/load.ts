@@ -17,7 +17,8 @@ export interface LoadFigures extends Figures, Watched {
 /** Where load goes, and whose time it costs. */
 export interface Target {
   readonly url: string;
-  readonly headers?: readonly string[];
+  /** For the `Host` header; that of the URL without it. */
+  readonly host?: string;
   /** Every process on the way that is under measurement. */
   readonly pids: readonly number[];
 }
@@ -36,7 +37,7 @@ export async function loadRound(
     url: target.url,
     seconds,
     connections,
-    headers: target.headers ?? [],
+    headers: target.host === undefined ? [] : [`Host: ${target.host}`],
   });
   if (report.failures > 0) {
     const said = await answerOf(target);
@@ -52,10 +53,9 @@ export async function loadRound(
 }
 
 /** Status and beginning of the body: tells why a round failed. */
-async function answerOf({ url, headers = [] }: Target): Promise<string> {
+async function answerOf({ url, host }: Target): Promise<string> {
   try {
-    const names = headers.map((line) => line.split(": ") as [string, string]);
-    const response = await fetch(url, { headers: names });
+    const response = await fetch(url, { headers: host === undefined ? {} : { host } });
     return `${response.status} ${(await response.text()).slice(0, 200)}`;
   } catch (problem) {
     return String(problem);

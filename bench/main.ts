@@ -3,10 +3,12 @@ import { parseArgs } from "node:util";
 import { record } from "./history.ts";
 import { hop } from "./hop.ts";
 import { latency } from "./latency.ts";
+import { memory } from "./memory.ts";
 import { mtlsPair } from "./mtls_pair.ts";
 import { profile } from "./profile/profile.ts";
 import { isProfile, profileTable } from "./profile/table.ts";
-import { memory, start } from "./proxy_limits.ts";
+import { start } from "./start.ts";
+import { stream } from "./stream.ts";
 
 const USAGE = `deno task bench hop    [--rounds 5] [--seconds 4]   one HTTP hop beside haproxy
 deno task bench mtls-pair [--rounds 5] [--seconds 4] two sidecars and mTLS beside haproxy's pair
@@ -21,7 +23,9 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "4" },
-    requests: { type: "string", default: "200000" },
+    requests: { type: "string", default: "1000000" },
+    connections: { type: "string", default: "100000" },
+    bytes: { type: "string", default: "1000000000" },
     starts: { type: "string", default: "10" },
     "no-record": { type: "boolean", default: false },
   },
@@ -33,7 +37,15 @@ async function measure(name: string): Promise<object | null> {
   if (name === "mtls-pair") return await mtlsPair(options);
   if (name === "latency") return await latency(options);
   if (name === "profile") return await profile(options.seconds);
-  if (name === "memory") return await memory(Number(values.requests));
+  if (name === "memory") {
+    return await memory({
+      requests: Number(values.requests),
+      connections: Number(values.connections),
+    });
+  }
+  if (name === "stream") {
+    return await stream({ rounds: options.rounds, bytes: Number(values.bytes) });
+  }
   if (name === "start") return await start(Number(values.starts));
   return null;
 }

@@ -4,6 +4,7 @@ import type { RoundOptions } from "./hop.ts";
 import { LOAD_CORE, type LoadFigures, loadRound, warmUp } from "./load.ts";
 import { startPairs } from "./pairs.ts";
 import { haveTools } from "./process.ts";
+import { answering } from "./sidecars.ts";
 
 const BODY_BYTES = 1024, CONNECTIONS = [8, 32, 128];
 
@@ -18,7 +19,7 @@ export interface MtlsPairResult {
 
 export async function mtlsPair({ rounds, seconds }: RoundOptions): Promise<MtlsPairResult> {
   if (!await haveTools(["haproxy", "wrk", "taskset", "openssl"])) Deno.exit(3);
-  await using pairs = await startPairs(BODY_BYTES);
+  await using pairs = await startPairs(answering(BODY_BYTES));
   const at: Record<string, Comparison<LoadFigures>> = {};
   for (const connections of CONNECTIONS) {
     console.error(`${connections} connections, load and origin on core ${LOAD_CORE}`);

@@ -1,32 +1,36 @@
 /** Denim's two sidecars and the rivals' pairs, side by side on one core, in front of the same origin. */
 import { PROXY_CORE, type Targets } from "./load.ts";
-import { ENVOY_PAIR } from "./peers/envoy.ts";
-import { HAPROXY_H2_PAIR, HAPROXY_PAIR } from "./peers/haproxy_pair.ts";
-import { startRivalPair } from "./peers/pair.ts";
+import { ENVOY_GRPC_PAIR, ENVOY_PAIR } from "./peers/envoy.ts";
+import { HAPROXY_GRPC_PAIR, HAPROXY_H2_PAIR, HAPROXY_PAIR } from "./peers/haproxy_pair.ts";
+import { type PairKind, startRivalPair } from "./peers/pair.ts";
 import { isThere } from "./process.ts";
-import { startPair } from "./sidecars.ts";
+import { type AppProtocol, type StartOrigin, startPair } from "./sidecars.ts";
+
+/** By the name a rival has in the results; `haproxy-h2` speaks HTTP/2 between its two. */
+const RIVALS: Readonly<Record<AppProtocol, Readonly<Record<string, PairKind>>>> = {
+  HTTP: { haproxy: HAPROXY_PAIR, "haproxy-h2": HAPROXY_H2_PAIR, envoy: ENVOY_PAIR },
+  GRPC: { haproxy: HAPROXY_GRPC_PAIR, envoy: ENVOY_GRPC_PAIR },
+};
 
 export interface Pairs extends AsyncDisposable {
-  /** `denim`, `haproxy` (HTTP/1.1 between its two), `haproxy-h2` (HTTP/2), and `envoy` where it is on PATH. */
+  /** `denim`, `haproxy` and `haproxy-h2`, and `envoy` where it is on PATH. */
   readonly targets: Targets;
   /** The origin without anything before it. */
   readonly direct: string;
 }
 
-/** The origin answers `bytes` bytes from memory. */
-export async function startPairs(bytes: number): Promise<Pairs> {
+export async function startPairs(
+  origin: StartOrigin,
+  protocol: AppProtocol = "HTTP",
+): Promise<Pairs> {
   const stack = new AsyncDisposableStack();
   try {
-    const pair = stack.use(await startPair(bytes, PROXY_CORE));
+    const pair = stack.use(await startPair(origin, { core: PROXY_CORE, protocol }));
     const targets: Record<string, Targets[string]> = {
-      denim: { url: `${pair.outbound}/`, headers: ["Host: origin"], pids: pair.pids },
+      denim: { url: `${pair.outbound}/`, host: "origin", pids: pair.pids },
     };
-    const rivals = {
-      haproxy: HAPROXY_PAIR,
-      "haproxy-h2": HAPROXY_H2_PAIR,
-      ...(await isThere("envoy") && { envoy: ENVOY_PAIR }),
-    };
-    for (const [name, kind] of Object.entries(rivals)) {
+    for (const [name, kind] of Object.entries(RIVALS[protocol])) {
+      if (!await isThere(kind.program)) continue;
       const rival = stack.use(await startRivalPair(kind, PROXY_CORE, pair.originPort));
       targets[name] = { url: `${rival.url}/`, pids: rival.pids };
     }

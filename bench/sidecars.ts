@@ -6,13 +6,17 @@ import { choosePorts } from "../cli/local/ports.ts";
 import { originConfig, startHaproxy } from "./peers/haproxy.ts";
 import { freePorts, pin, untilListening } from "./process.ts";
 
-const RESOURCES = ["client", "origin"].map((name) =>
-  `apiVersion: denim.dev/v1
-kind: Service
-metadata: { name: ${name} }
-spec: { ports: [{ port: 80, protocol: HTTP }] }
-`
-).join("---\n");
+/** What both Services speak at port 80. */
+export type AppProtocol = "HTTP" | "GRPC";
+
+/** Starts what serves behind the called's sidecar, at this port of the loopback. */
+export type StartOrigin = (port: number) => Promise<AsyncDisposable>;
+
+export interface PairOptions {
+  /** Both sidecars run there; without it they run anywhere. */
+  readonly core?: number;
+  readonly protocol?: AppProtocol;
+}
 
 export interface Pair extends AsyncDisposable {
   readonly mesh: Mesh;
@@ -23,11 +27,20 @@ export interface Pair extends AsyncDisposable {
   readonly pids: readonly number[];
 }
 
-/** Boots both, on `core` if given; the origin answers `bytes` bytes from memory on the second core. */
-export async function startPair(bytes: number, core?: number): Promise<Pair> {
+/** The load core, where the origin runs as well. */
+const ORIGIN_CORE = 1;
+
+/** haproxy, answering every request with `bytes` bytes from memory. */
+export function answering(bytes: number): StartOrigin {
+  return (port) => startHaproxy(ORIGIN_CORE, originConfig(port, bytes));
+}
+
+/** Boots origin, control plane and both sidecars. */
+export async function startPair(start: StartOrigin, options: PairOptions = {}): Promise<Pair> {
+  const { core, protocol = "HTTP" } = options;
   const folder = await Deno.makeTempDir({ prefix: "denim-bench-" });
   const [originPort] = freePorts(1) as [number];
-  const origin = await startHaproxy(1, originConfig(originPort, bytes));
+  const origin = await start(originPort);
   await untilListening(originPort);
   const plan: MeshPlan = {
     gateway: null,
@@ -40,7 +53,7 @@ export async function startPair(bytes: number, core?: number): Promise<Pair> {
   const mesh = new Mesh(plan, {
     folder,
     ports: choosePorts(portNames(plan), {}),
-    resources: RESOURCES,
+    resources: resources(protocol),
     restart: false,
   });
   const dispose = async (): Promise<void> => {
@@ -52,7 +65,7 @@ export async function startPair(bytes: number, core?: number): Promise<Pair> {
     await mesh.start();
     if (core !== undefined) {
       for (const { pid } of mesh.local().services) await pin(pid, core);
-      await pin(mesh.control.pid, 1);
+      await pin(mesh.control.pid, ORIGIN_CORE);
     }
   } catch (problem) {
     await dispose();
@@ -65,6 +78,16 @@ export async function startPair(bytes: number, core?: number): Promise<Pair> {
     pids: mesh.local().services.map((one) => one.pid),
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+function resources(protocol: AppProtocol): string {
+  return ["client", "origin"].map((name) =>
+    `apiVersion: denim.dev/v1
+kind: Service
+metadata: { name: ${name} }
+spec: { ports: [{ port: 80, protocol: ${protocol} }] }
+`
+  ).join("---\n");
 }
 
 function workload(name: string, appAddress: string): MeshPlan["workloads"][number] {

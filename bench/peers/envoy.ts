@@ -30,9 +30,13 @@ export function envoyHopConfig(port: number, originPort: number): string {
 /** HTTP/2 between the two. */
 export const ENVOY_PAIR: PairKind = envoyPair("HTTP1");
 
+/** HTTP/2 throughout. */
+export const ENVOY_GRPC_PAIR: PairKind = envoyPair("HTTP2");
+
 /** `outside`: what client and app speak. */
-export function envoyPair(outside: "HTTP1" | "HTTP2"): PairKind {
+function envoyPair(outside: "HTTP1" | "HTTP2"): PairKind {
   return {
+    program: "envoy",
     clientConfig: (folder, ports) =>
       bootstrap(
         listener(ports.client, outside, null),

@@ -3,7 +3,7 @@ import { COMMON, startHaproxy } from "./haproxy.ts";
 import type { PairKind } from "./pair.ts";
 
 /** What is spoken outside, by client and app (HTTP/2 with prior knowledge), and between the two. */
-export interface HaproxyPairOptions {
+interface HaproxyPairOptions {
   readonly outside: "HTTP1" | "HTTP2";
   readonly between: "HTTP1" | "HTTP2";
 }
@@ -14,9 +14,13 @@ export const HAPROXY_PAIR = haproxyPair({ outside: "HTTP1", between: "HTTP1" });
 /** Multiplexed between the two, which costs haproxy less than HTTP/1.1 there. */
 export const HAPROXY_H2_PAIR = haproxyPair({ outside: "HTTP1", between: "HTTP2" });
 
-export function haproxyPair({ outside, between }: HaproxyPairOptions): PairKind {
+/** HTTP/2 throughout. */
+export const HAPROXY_GRPC_PAIR = haproxyPair({ outside: "HTTP2", between: "HTTP2" });
+
+function haproxyPair({ outside, between }: HaproxyPairOptions): PairKind {
   const clear = outside === "HTTP2" ? " proto h2" : "", tls = between === "HTTP2" ? " alpn h2" : "";
   return {
+    program: "haproxy",
     // Connections are kept and shared by all clients; the server's certificate and name are checked.
     clientConfig: (folder, ports) =>
       `${COMMON}  http-reuse always

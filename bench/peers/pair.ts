@@ -10,6 +10,8 @@ export interface PairPorts {
 
 /** How one kind of proxy is set up and started. */
 export interface PairKind {
+  /** Its name on PATH. */
+  readonly program: string;
   /** The caller's side. `folder` has the certificates. */
   clientConfig(folder: string, ports: PairPorts): string;
   /** The called's side. */

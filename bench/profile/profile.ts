@@ -5,7 +5,7 @@ import { LOAD_CORE, PROXY_CORE } from "../load.ts";
 import { type GcFigures, readGcTrace } from "./gc_trace.ts";
 import { cpuSeconds, haveTools } from "../process.ts";
 import { type Profile, readSamples, summarise } from "./samples.ts";
-import { type Pair, startPair } from "../sidecars.ts";
+import { answering, type Pair, startPair } from "../sidecars.ts";
 import { wrk } from "../wrk.ts";
 
 const BODY_BYTES = 1024, CONNECTIONS = [8, 32, 128];
@@ -39,7 +39,7 @@ export async function profile(seconds: number): Promise<ProfileResult> {
   ];
   Deno.env.set("DENO_V8_FLAGS", flags.join());
   try {
-    await using pair = await startPair(BODY_BYTES, PROXY_CORE);
+    await using pair = await startPair(answering(BODY_BYTES), { core: PROXY_CORE });
     await load(pair, 32, WARM_UP_SECONDS);
     const at: Record<string, PairProfile> = {};
     for (const connections of CONNECTIONS) {
