@@ -35,6 +35,7 @@ const H2: Readonly<Record<string, Row<keyof H2Limits>>> = {
   },
   "h2-header-bytes": { key: "headerListBytes", unit: "bytes" },
   "h2-header-fields": { key: "headerFields", unit: "count" },
+  "h2-ping-after": { key: "pingAfterMs", unit: "time" },
   "h2-glitches": { key: "glitches", unit: "count" },
   "h2-glitches-per-second": { key: "glitchesPerSecond", unit: "count" },
 };

@@ -166,6 +166,54 @@ const LIMITS: { readonly [K in keyof H2Limits]: () => void } = {
     assert.deepEqual(x.events, ["head", "abort downstream.timeout", "closed"]);
   },
 
+  bodySilenceMs() {
+    const rig = new H2Rig({ bodyTimeoutMs: 2000, bodySilenceMs: 5000, pingAfterMs: 100_000 });
+    const x = rig.open(1)!; // a conversation: its length is not said
+    rig.wait(5, () => rig.send(f.DATA, 0, 1, new Uint8Array(1)));
+    rig.wait(5);
+    assert.equal(x.events.at(-1), "data");
+    rig.wait(6);
+    assert.deepEqual(x.events.slice(-2), ["abort downstream.timeout", "closed"]);
+    const begun = rig.open(3)!;
+    begun.stream.head(OK(), false);
+    rig.wait(60);
+    assert.deepEqual(begun.events, ["head"], "once the answer has begun both may rest");
+  },
+
+  pingAfterMs() {
+    const rig = new H2Rig({ pingAfterMs: 5000 });
+    const pings = (): number =>
+      rig.wire.take().filter((one) => one.type === f.PING && one.flags === 0).length;
+    rig.wait(60);
+    assert.equal(pings(), 0, "without streams the idle timeout decides");
+    const x = rig.open(1)!;
+    rig.wait(6);
+    assert.equal(pings(), 0);
+    rig.wait(2);
+    assert.equal(pings(), 1);
+    for (let i = 0; i < 10; i++) {
+      rig.send(f.PING, f.FLAG_ACK, 0, new Uint8Array(8));
+      rig.wait(8);
+    }
+    assert.equal(pings(), 10);
+    assert.deepEqual([x.events, rig.code, rig.glitches], [["head"], null, []]);
+  },
+
+  pingTimeoutMs() {
+    const rig = new H2Rig({ pingAfterMs: 5000, pingTimeoutMs: 3000 });
+    rig.open(1, true);
+    rig.wait(10);
+    assert.equal(rig.code, null);
+    rig.wait(2);
+    assert.equal(rig.code, f.ENHANCE_YOUR_CALM);
+    const late = new H2Rig({ pingAfterMs: 5000, pingTimeoutMs: 3000 });
+    late.open(1);
+    late.wait(10);
+    late.send(f.DATA, 0, 1, new Uint8Array(1)); // any sign of life will do
+    late.wait(6);
+    assert.equal(late.code, null);
+  },
+
   bodyMinRate() {
     const upload = (bytes: number): string[] => {
       const rig = new H2Rig({ bodyTimeoutMs: 5000, bodyMinRate: 100 });

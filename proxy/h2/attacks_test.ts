@@ -179,7 +179,7 @@ Deno.test("Heads on streams that are over are decoded for the table and then cou
 });
 
 Deno.test("A body of undeclared length may rest, but not fall silent for ever", () => {
-  const rig = new H2Rig({ bodyTimeoutMs: 2000, windowStallMs: 20_000 });
+  const rig = new H2Rig({ bodyTimeoutMs: 2000, bodySilenceMs: 20_000 });
   const x = rig.open(1)!;
   rig.wait(60, () => rig.nowMs % 15_000 === 0 && rig.send(f.DATA, 0, 1, new Uint8Array(1)));
   assert.ok(!x.events.includes("closed"));

@@ -22,6 +22,7 @@ import type { FrameHost } from "./frame_host.ts";
 import { type Glitch, Glitches } from "./glitches.ts";
 import { HeadReader } from "./head_reader.ts";
 import { H2_LIMITS, type H2Limits } from "./limits.ts";
+import { Liveness } from "./liveness.ts";
 import { FrameReader, type FrameSink } from "./reader.ts";
 import { Sender } from "./sender.ts";
 import { ownSettings, PeerSettings } from "./settings.ts";
@@ -64,6 +65,7 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
   readonly #heads: HeadReader;
   readonly #body: DataReader;
   readonly #controls: ControlReader;
+  readonly #liveness = new Liveness();
   readonly #events: H2Events;
   readonly #resets = new Set<number>();
   #settled = false;
@@ -118,6 +120,7 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
     return this.#heads.open !== 0 || !this.#settled || this.draining ? HEAD : IDLE_PHASE;
   }
   receive(bytes: Uint8Array): void {
+    this.#liveness.heard = true;
     if (!this.failed) this.#reader.push(bytes);
   }
   eof(): void {
@@ -135,7 +138,7 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
     }
   }
   sweep(nowMs: number): void {
-    if (this.failed || !this.#answersInTime(nowMs)) return;
+    if (this.failed || !this.#answersInTime(nowMs) || !this.#isThere(nowMs)) return;
     const wanted = this.role === "server" && !this.#body.full;
     for (const stream of [...this.streams.values()]) {
       const watch = stream.watch ??= new StreamWatch(stream, nowMs);
@@ -144,6 +147,14 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
       else if (patience === "late") this.late(stream);
       if (patience !== "stay" && !this.glitch("stalled")) return;
     }
+  }
+
+  /** Servers ask: what a client waits for may come late, and gRPC servers take pings of clients amiss. */
+  #isThere(nowMs: number): boolean {
+    if (this.role === "client" || this.draining) return true;
+    const answer = this.#liveness.look(this.limits, nowMs, this.streams.size > 0);
+    if (answer === "ping") this.ping();
+    return answer !== "gone" || this.error(f.ENHANCE_YOUR_CALM, "the client answers no ping");
   }
 
   #answersInTime(nowMs: number): boolean {
@@ -293,6 +304,9 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
     return this.error(f.ENHANCE_YOUR_CALM, "answers are not read");
   }
 
+  protected get pingsUnacked(): number {
+    return this.#controls.pingsUnacked;
+  }
   protected ping(): void {
     this.#controls.pingsUnacked++;
     this.wire.write(f.frame(8, f.PING, 0, 0));

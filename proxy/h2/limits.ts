@@ -30,6 +30,11 @@ export interface H2Limits {
   /** A request body of declared length brings `bodyMinRate` bytes a second, judged over windows this long. */
   readonly bodyTimeoutMs: number;
   readonly bodyMinRate: number;
+  /** A request body of undeclared length, a stream of gRPC say, may rest this long before its answer begins. */
+  readonly bodySilenceMs: number;
+  /** A client that is silent for so long while streams are open is pinged, and has `pingTimeoutMs` to answer. */
+  readonly pingAfterMs: number;
+  readonly pingTimeoutMs: number;
   /** From HEADERS without END_HEADERS to the last CONTINUATION. */
   readonly headTimeoutMs: number;
   /** RFC 9113 6.5.3: how long our SETTINGS may go unanswered. */
@@ -70,6 +75,9 @@ export const H2_LIMITS: H2Limits = {
   windowStallBytes: 1024,
   bodyTimeoutMs: 30_000,
   bodyMinRate: 100,
+  bodySilenceMs: 3_600_000,
+  pingAfterMs: 60_000,
+  pingTimeoutMs: 20_000,
   headTimeoutMs: 10_000,
   settingsTimeoutMs: 10_000,
   glitches: 10_000,

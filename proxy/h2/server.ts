@@ -51,7 +51,8 @@ export class H2Server extends H2Connection {
     this.ping();
   }
   override pingAcked(): void {
-    if (!this.draining || this.#announced) return;
+    // A ping of before the GOAWAY says nothing of what came after it.
+    if (!this.draining || this.#announced || this.pingsUnacked > 0) return;
     this.#announced = true;
     this.wire.write(f.goawayFrame(this.lastId, f.NO_ERROR, ""));
     if (this.streams.size === 0) this.drainedDry();

@@ -43,7 +43,7 @@ export class StreamWatch {
     const declared = stream.expected >= 0;
     const waits = wanted && stream.in === OPEN && stream.out === IDLE && !stream.paused;
     const lasted = nowMs - this.#bodySinceMs;
-    if (waits && lasted <= (declared ? limits.bodyTimeoutMs : limits.windowStallMs)) return false;
+    if (waits && lasted <= (declared ? limits.bodyTimeoutMs : limits.bodySilenceMs)) return false;
     const came = stream.came - this.#came;
     this.#bodySinceMs = nowMs;
     this.#came = stream.came;
