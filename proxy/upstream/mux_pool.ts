@@ -38,8 +38,9 @@ export class MuxPool implements RequestPool {
   readonly #ages = new WeakMap<MuxConnection, number>();
   readonly #dialling = new Set<MuxConnection>();
   #waiting: QueuedStream[] = [];
-  /** The peer spoke HTTP/1.1 when asked: until renewed, requests go that way. */
+  /** The peer spoke HTTP/1.1 when asked: until renewed or too old, requests go that way. */
   #plain: RequestPool | null = null;
+  #plainUntilMs = 0;
   #draining = false;
 
   constructor(
@@ -93,7 +94,7 @@ export class MuxPool implements RequestPool {
       one.drain();
     }
     this.#open.push(connection);
-    this.#ages.set(connection, endOfAge(this.limits, now, this.#random));
+    this.#ages.set(connection, this.#endOfAge());
     connection.usedMs = now;
     this.#serve(connection);
     if (this.#draining) connection.drain();
@@ -107,6 +108,7 @@ export class MuxPool implements RequestPool {
   /** The peer does not speak HTTP/2. */
   refused(connection: MuxConnection): void {
     this.#dialling.delete(connection);
+    if (this.#plain === null) this.#plainUntilMs = this.#endOfAge();
     const plain = this.#plain ??= this.#fallback();
     const waiting = this.#waiting;
     this.#waiting = [];
@@ -128,8 +130,9 @@ export class MuxPool implements RequestPool {
 
   /** Closes what has been idle too long, replaces what is too old, and warms up; called every second. */
   sweep(): void {
-    this.#plain?.sweep();
     const now = this.#nowMs();
+    if (this.#plain !== null && now >= this.#plainUntilMs) this.#askAgain();
+    this.#plain?.sweep();
     const oldest = now - this.limits.idleTimeoutMs;
     const warm = !this.#draining && (this.limits.warmUp ?? 0) > 0;
     let wanted = warm && this.#plain === null && this.size === 0;
@@ -145,8 +148,7 @@ export class MuxPool implements RequestPool {
 
   /** Renews every connection: new requests go to new ones, the old end after their streams. */
   renew(): void {
-    this.#plain?.renew();
-    this.#plain = null;
+    this.#askAgain();
     for (const connection of this.#open.splice(0)) connection.drain();
   }
   drain(): void {
@@ -155,6 +157,16 @@ export class MuxPool implements RequestPool {
   }
   revive(): void {
     this.#draining = false;
+  }
+
+  /** A peer of HTTP/1.1 may have been upgraded. */
+  #askAgain(): void {
+    this.#plain?.renew();
+    this.#plain = null;
+  }
+
+  #endOfAge(): number {
+    return endOfAge(this.limits, this.#nowMs(), this.#random);
   }
 
   #serve(connection: MuxConnection): void {

@@ -4,7 +4,7 @@ import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import { BUSY, type ClientCodec, IDLE, type Stream, type StreamSink } from "../../core/stream.ts";
 import { MUX_CONNECTIONS, MUX_SPREAD_AT, type MuxConnection, MuxPool } from "./mux_pool.ts";
-import type { RequestPool } from "./pool.ts";
+import { MAX_AGE_MS, type RequestPool } from "./pool.ts";
 
 const LIMITS = { maxConnections: 10, maxPending: 3, idleTimeoutMs: 1000 };
 
@@ -172,6 +172,21 @@ Deno.test("MuxPool goes by HTTP/1.1 to a peer that chose it, those who waited fi
   pool.renew(); // an upgraded peer is asked again
   ask("/3");
   assert.equal(dialled.length, 2);
+});
+
+Deno.test("MuxPool asks a peer that chose HTTP/1.1 again when a connection would be too old", () => {
+  const { pool, dialled, plain, ask, pass } = rig();
+  ask("/1");
+  pool.refused(dialled[0]!);
+  pass(MAX_AGE_MS * 0.7);
+  pool.sweep();
+  ask("/2");
+  assert.deepEqual([plain, dialled.length], [["/1", "/2"], 1]);
+  pass(MAX_AGE_MS * 0.3);
+  pool.sweep();
+  ask("/3");
+  pool.ready(dialled[1]!.speak());
+  assert.deepEqual([plain, dialled[1]!.heads], [["/1", "/2"], ["/3"]]);
 });
 
 Deno.test("MuxPool renewed sends new requests to a new connection while the old one ends", () => {

@@ -14,8 +14,9 @@ export interface OriginReply {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Waits before it answers. */
+  /** Waits before it answers: a time, or until a test lets it go on. */
   readonly afterMs?: number;
+  readonly after?: Promise<void>;
   /** Sends the head and a part of the body, then nothing more. */
   readonly stall?: boolean;
   /** Cuts the connection instead of answering. */
@@ -62,6 +63,11 @@ export class Origin implements AsyncDisposable {
   }
   get address(): string {
     return `127.0.0.1:${this.port}`;
+  }
+
+  /** Connections that are open now. */
+  get open(): number {
+    return this.#sockets.size;
   }
 
   /** Closes every connection it has, as a server that restarts does. */
@@ -120,7 +126,8 @@ export class Origin implements AsyncDisposable {
       if (this.#options.closeAfterResponse) socket.end();
       else if (!reply.stall) rest();
     };
-    if (reply.afterMs === undefined) send();
+    if (reply.after !== undefined) void reply.after.then(send);
+    else if (reply.afterMs === undefined) send();
     else this.#later(reply.afterMs, send);
   }
 
