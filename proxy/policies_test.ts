@@ -117,6 +117,22 @@ for (const order of ["before", "after"] as const) {
   });
 }
 
+Deno.test("The breaker hears of gRPC calls that fail with nothing but a status", () => {
+  const env = new FakeEnv();
+  const filters = chain(env, breaker({ consecutiveFailures: 2 }));
+  const call = () => {
+    const head = request("POST", "/a.B/C");
+    head.fields.append("content-type", "application/grpc");
+    const { x, down, tries } = rig(filters);
+    x.head(head, true);
+    const failed = response(200);
+    failed.fields.append("grpc-status", "14");
+    tries[0]?.into.head(failed, true);
+    return down.last!.fields.get("denim-fault") ?? "";
+  };
+  assert.deepEqual([call(), call(), call()], ["", "", "breaker.open"]);
+});
+
 Deno.test("A refused request leaves no trace in the breaker's count", () => {
   const env = new FakeEnv();
   const filters = chain(env, breaker({ maxRequests: 1 }), retry());

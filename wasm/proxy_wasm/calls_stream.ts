@@ -1,5 +1,6 @@
 /** Host calls that decide what becomes of an exchange. They only note it: effects follow when the guest has returned. */
 import { Fields } from "../../core/fields.ts";
+import { isGrpc } from "../../core/grpc.ts";
 import { WASM_LIMITS } from "../limits.ts";
 import { STATUS, STREAM } from "./abi.ts";
 import { replyLines } from "./headers.ts";
@@ -9,7 +10,7 @@ import type { Vm } from "./vm.ts";
 export function sendLocalResponse(vm: Vm) {
   // deno-fmt-ignore
   return (status: number, details: number, detailsSize: number, body: number, bodySize: number,
-          headers: number, headersSize: number, _grpcStatus: number): number => {
+          headers: number, headersSize: number, grpcStatus: number): number => {
     const stream = vm.effective;
     if (stream === null || stream.exchange === null) return STATUS.badArgument;
     const { memory } = vm;
@@ -24,7 +25,12 @@ export function sendLocalResponse(vm: Vm) {
     // A second response is ignored with "ok": SDKs panic on anything else, and the first one stands.
     if (stream.replied) return STATUS.ok;
     stream.replied = true;
-    stream.local = { status, details: why, fields: new Fields(lines), body: bytes };
+    const fields = new Fields(lines);
+    // Some guests say 0, which would be a success, for "none"; the ABI's word for it is −1.
+    if (grpcStatus > 0 && isGrpc(stream.exchange.request.fields)) {
+      fields.set("grpc-status", String(grpcStatus));
+    }
+    stream.local = { status, details: why, fields, body: bytes };
     vm.touch(stream);
     return STATUS.ok;
   };

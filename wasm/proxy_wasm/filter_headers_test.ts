@@ -124,9 +124,9 @@ Deno.test("Malformed pairs change nothing", async () => {
   assert.equal(x.request.fields.size, 3);
 });
 
-const RESPOND = (status: number): string =>
+const RESPOND = (status: number, grpcStatus = -1): string =>
   `(call $proxy_send_local_response (i32.const ${status}) (i32.const 256) (i32.const 5)
-     (i32.const 264) (i32.const 5) (i32.const 0) (i32.const 0) (i32.const -1))`;
+     (i32.const 264) (i32.const 5) (i32.const 0) (i32.const 0) (i32.const ${grpcStatus}))`;
 
 Deno.test("A local response answers when the call has returned, and a second one is ignored", async () => {
   const s = await setUpWat(
@@ -135,6 +135,20 @@ Deno.test("A local response answers when the call has returned, and a second one
   const x = s.exchange();
   assert.equal(x.requestHead(), DONE);
   assert.deepEqual([x.reply!.status, x.reply!.body], [403, "value"]);
+});
+
+Deno.test("A local response brings its gRPC status to gRPC clients only", async () => {
+  const given = async (type: string, grpcStatus: number): Promise<string | undefined> => {
+    const s = await setUpWat(`${DATA} ${onRequest(`(call $ok ${RESPOND(403, grpcStatus)})`)}`);
+    const x = s.exchange();
+    x.request.fields.set("content-type", type);
+    x.requestHead();
+    return x.reply!.fields.get("grpc-status");
+  };
+  assert.equal(await given("application/grpc", 16), "16");
+  assert.equal(await given("application/grpc", -1), undefined, "the proxy knows one by the status");
+  assert.equal(await given("application/grpc", 0), undefined);
+  assert.equal(await given("application/json", 16), undefined);
 });
 
 Deno.test("A local response of no final status is refused", async () => {

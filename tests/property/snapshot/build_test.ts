@@ -11,7 +11,7 @@ const namespace = fc.constantFrom("default", "other");
 const metadata = fc.record({ name, namespace }, { requiredKeys: ["name"] });
 const duration = fc.constantFrom("0s", "1s", "250ms", "1m30s");
 const port = fc.constantFrom(80, 81);
-const protocol = fc.constantFrom("HTTP", "TCP", "TLS");
+const protocol = fc.constantFrom("HTTP", "HTTP2", "GRPC", "TCP", "TLS");
 
 const header = fc.record({ name: name.map((text) => `X-${text}`), value: name });
 const modifier = fc.record({
@@ -56,6 +56,7 @@ const backendRef = fc.record({
   weight: fc.constantFrom(0, 1, 90),
   filters: filters.map((list) => list.filter((one) => one.type !== "RequestRedirect")),
 }, { requiredKeys: ["name"] });
+const GRPC_FILTERS = new Set(["RequestHeaderModifier", "ResponseHeaderModifier", "ExtensionRef"]);
 const serviceRef = fc.record({ name, namespace, port, weight: fc.constantFrom(0, 1, 90) }, {
   requiredKeys: ["name"],
 });
@@ -71,6 +72,21 @@ const rule = fc.record({
   }, {
     requiredKeys: [],
   }),
+}, { requiredKeys: [] });
+const grpcRule = fc.record({
+  matches: fc.array(
+    fc.record({
+      method: fc.record({
+        type: fc.constantFrom("Exact", "RegularExpression"),
+        service: fc.constantFrom("a", "a.b"),
+        method: name,
+      }, { requiredKeys: ["service"] }),
+      headers: fc.uniqueArray(header, { maxLength: 2, selector: (one) => one.name }),
+    }, { requiredKeys: [] }),
+    { maxLength: 3 },
+  ),
+  filters: filters.map((list) => list.filter(({ type }) => GRPC_FILTERS.has(type))),
+  backendRefs: fc.array(serviceRef, { maxLength: 3 }),
 }, { requiredKeys: [] });
 const parentRef = fc.oneof(
   fc.record({ name, namespace, sectionName: name }, { requiredKeys: ["name"] }),
@@ -93,7 +109,7 @@ function resource(
 }
 
 const targetRefs = fc.array(
-  fc.record({ kind: fc.constantFrom("Service", "HTTPRoute", "Gateway"), name }),
+  fc.record({ kind: fc.constantFrom("Service", "HTTPRoute", "GRPCRoute", "Gateway"), name }),
   { minLength: 1, maxLength: 2 },
 );
 const resources = fc.array(
@@ -105,6 +121,15 @@ const resources = fc.array(
         parentRefs: fc.array(parentRef, { minLength: 1, maxLength: 2 }),
         hostnames: fc.array(hostname, { maxLength: 2 }),
         rules: fc.array(rule, { minLength: 1, maxLength: 3 }),
+      }, { requiredKeys: ["parentRefs"] }),
+    ),
+    resource(
+      `${GATEWAY}/v1`,
+      "GRPCRoute",
+      fc.record({
+        parentRefs: fc.array(parentRef, { minLength: 1, maxLength: 2 }),
+        hostnames: fc.array(hostname, { maxLength: 2 }),
+        rules: fc.array(grpcRule, { maxLength: 3 }),
       }, { requiredKeys: ["parentRefs"] }),
     ),
     ...["TCPRoute", "TLSRoute"].map((kind) =>
