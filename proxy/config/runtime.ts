@@ -79,6 +79,8 @@ export class CompiledListener implements ListenerRuntime {
   readonly #matcher: Matcher<Choice>;
   readonly #fallbacks: Fallbacks;
   readonly #escapedSlashes: EscapedSlashes;
+  /** Its connections carry no HTTP, so that no route of HTTP could be meant. */
+  readonly #bare: boolean;
   readonly routes: readonly Route[];
 
   constructor(
@@ -91,6 +93,7 @@ export class CompiledListener implements ListenerRuntime {
     this.#snapshot = snapshot;
     this.#fallbacks = fallbacks;
     this.#escapedSlashes = spec.escapedSlashes ?? "reject";
+    this.#bare = spec.protocol !== undefined;
     this.#matcher = compileRoutes(
       spec.hosts,
       (route) => new Choice(routes.get(route)!, route.tunnel === true),
@@ -115,7 +118,7 @@ export class CompiledListener implements ListenerRuntime {
     if (choice !== null && choice.tunnel === connect) return choice.pick(random);
     if (choice !== null && choice.tunnel) return tunnelOnly;
     // What leads to HTTP is asked for nothing but its host: the tunnel's path is none.
-    if (connect) return this.#matcher.knowsHost(head) ? noTunnel : unknownHost;
+    if (connect && !this.#bare) return this.#matcher.knowsHost(head) ? noTunnel : unknownHost;
     return this.#matcher.knowsHost(head) ? unmatched : unknownHost;
   }
 

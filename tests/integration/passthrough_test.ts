@@ -126,6 +126,14 @@ Deno.test("The edge passes TLS and TCP through to workloads of the mesh", async 
     },
   );
 
+  await t.step("openssl reaches a TLS port by CONNECT at a sidecar's outbound port", async () => {
+    if (!await hasOpenssl()) return console.log("skipped: there is no openssl on the PATH");
+    const proxy = mesh.outbound("one").slice("http://".length);
+    const said = await openssl("b:8443", "b.shop.test", ["-proxy", proxy]);
+    assert.match(said, /Verify return code: 0 \(ok\)/);
+    assert.match(said, /Verified peername: b\.shop\.test/);
+  });
+
   await t.step("what is no TLS is cut at once, and the log says why", async () => {
     using client = new TcpClient(secure);
     client.send("GET / HTTP/1.1\r\nhost: a.shop.test\r\n\r\n");
@@ -246,12 +254,16 @@ async function hasOpenssl(): Promise<boolean> {
 }
 
 /** What `openssl s_client` says; null: it names no host. */
-async function openssl(address: string, name: string | null): Promise<string> {
+async function openssl(
+  address: string,
+  name: string | null,
+  more: readonly string[] = [],
+): Promise<string> {
   const ca = await Deno.makeTempFile({ suffix: ".pem" });
   await Deno.writeTextFile(ca, domain.rootPem);
   const named = name === null ? ["-noservername"] : ["-servername", name, "-verify_hostname", name];
   const { stdout, stderr } = await new Deno.Command("openssl", {
-    args: ["s_client", "-connect", address, "-CAfile", ca, ...named],
+    args: ["s_client", "-connect", address, "-CAfile", ca, ...named, ...more],
     stdin: "null",
   }).output();
   await Deno.remove(ca);

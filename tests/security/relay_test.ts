@@ -1,7 +1,9 @@
 /** CONNECT to a running sidecar: a way to the ports of its Services, and to nothing else on its host. */
 import assert from "node:assert/strict";
+import type { AddressInfo } from "node:net";
+import { createServer, type TLSSocket } from "node:tls";
 import { TestDomain } from "../support/ca.ts";
-import { TcpApp } from "../support/tcp.ts";
+import { latin1, TcpApp, TcpClient } from "../support/tcp.ts";
 import { Attacker, type AttackResult } from "./attacker.ts";
 import { SECRET, Sidecar } from "./sidecar.ts";
 
@@ -61,14 +63,83 @@ Deno.test("A sidecar relays CONNECT to the TCP ports of its own Services only", 
   }
   await t.step("refused: an HTTP request to the TCP port", async () => {
     const before = database.accepted;
-    const { data } = await ask("GET /", "host: victim", "x-denim-port: default/victim:5432");
+    const { data } = await ask(
+      "GET /",
+      "host: victim",
+      "connection: close",
+      "x-denim-port: default/victim:5432",
+    );
     assert.match(data, /^HTTP\/1\.1 405 .*denim-fault: route\.tunnel_only/s);
     assert.equal(database.accepted, before);
   });
   await t.step("an HTTP request for a port nobody knows does not end up at another", async () => {
-    const { data } = await ask("GET /", "host: victim", "x-denim-port: default/victim:81");
+    const { data } = await ask(
+      "GET /",
+      "host: victim",
+      "connection: close",
+      "x-denim-port: default/victim:81",
+    );
     assert.match(data, /^HTTP\/1\.1 500 /);
     assert.ok(!data.includes(SECRET), data);
   });
   assert.equal(private_.accepted, 0);
+});
+
+/** A peer of the mesh that knows HTTP/1.1 only: grants each CONNECT, says so to `asked`, and echoes. */
+async function oldPeer(asked: string[]) {
+  const { chainPem, keyPem } = domain.issue("db");
+  const server = createServer(
+    { cert: chainPem, key: keyPem, ALPNProtocols: ["http/1.1"], allowHalfOpen: true },
+    (socket: TLSSocket) => {
+      let head = "";
+      socket.on("error", () => {});
+      socket.on("end", () => socket.end(" bye"));
+      socket.on("data", (bytes: Uint8Array) => {
+        if (head.endsWith("\r\n\r\n")) return void socket.write(bytes);
+        head += latin1(bytes);
+        if (!head.endsWith("\r\n\r\n")) return;
+        asked.push(head);
+        socket.write("HTTP/1.1 200 OK\r\n\r\nhello ");
+      });
+    },
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve())),
+  };
+}
+
+Deno.test("A tunnel to a peer without HTTP/2 is a CONNECT of HTTP/1.1 over mTLS, both ends by themselves", async () => {
+  const asked: string[] = [];
+  await using peer = await oldPeer(asked);
+  await using sidecar = await Sidecar.start(domain, {
+    service: "web",
+    flags: ["--upstream", "db:5432=127.0.0.1:0"],
+    resources: `
+apiVersion: denim.dev/v1
+kind: Service
+metadata: { name: db }
+spec: { ports: [{ port: 5432, protocol: TCP }] }
+`,
+    workloads: [{
+      namespace: "default",
+      service: "db",
+      inbound: `127.0.0.1:${peer.port}`,
+      labels: {},
+      identity: domain.id("db"),
+      healthy: true,
+    }],
+  });
+  for (const word of ["one", "two"]) {
+    using client = new TcpClient(sidecar.address("upstream db:5432"));
+    await client.until(({ text }) => text === "hello ");
+    client.send(word).end();
+    await client.until(({ text, ended }) => text === `hello ${word} bye` && ended);
+  }
+  assert.equal(asked.length, 2);
+  for (const head of asked) {
+    assert.match(head, /^CONNECT db:5432 HTTP\/1\.1\r\n/);
+    assert.match(head, /\r\nx-denim-port: default\/db:5432\r\n/);
+  }
 });

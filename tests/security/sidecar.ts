@@ -6,7 +6,7 @@ import type {
   Snapshot,
 } from "../../control/schema/snapshot.ts";
 import { parseDocuments } from "../../control/schema/parse.ts";
-import { buildSnapshot } from "../../control/snapshot/mod.ts";
+import { buildSnapshot, type Workload } from "../../control/snapshot/mod.ts";
 import type { LeafOptions, TestDomain } from "../support/ca.ts";
 import { FakeControl } from "../support/fake_control.ts";
 
@@ -37,6 +37,8 @@ export interface SidecarOptions {
   readonly listeners?: readonly string[];
   /** Resources by which the control plane would configure it, in place of "everything goes to the app". */
   readonly resources?: string;
+  /** What has registered beside it, for those resources. */
+  readonly workloads?: readonly Workload[];
   /** More flags of the proxy. */
   readonly flags?: readonly string[];
   /** Other workloads its own may call, by host name. */
@@ -85,7 +87,7 @@ export class Sidecar implements AsyncDisposable {
       identity: domain.id(service),
       snapshot: options.resources === undefined
         ? snapshotFor(appAddress, options)
-        : builtFrom(options.resources, service),
+        : builtFrom(options.resources, options.workloads ?? [], service),
       ...(options.leaf === undefined ? {} : { leaf: options.leaf }),
     });
     await Deno.writeTextFile(`${dir}/bundle.pem`, domain.rootPem);
@@ -119,6 +121,11 @@ export class Sidecar implements AsyncDisposable {
   port(name?: string): number {
     const address = name === undefined ? this.#ready?.inbound : this.#ready?.listeners[name];
     return Number(address?.split(":").at(-1));
+  }
+
+  /** `host:port` of a listener. */
+  address(name: string): string {
+    return `127.0.0.1:${this.port(name)}`;
   }
 
   /** What its workload gets when it calls `host` through the sidecar. */
@@ -208,12 +215,16 @@ export class Sidecar implements AsyncDisposable {
 }
 
 /** What the control plane would tell this sidecar. */
-function builtFrom(yaml: string, name: string): Omit<Snapshot, "version" | "trust"> {
+function builtFrom(
+  yaml: string,
+  workloads: readonly Workload[],
+  name: string,
+): Omit<Snapshot, "version" | "trust"> {
   const { resources, errors } = parseDocuments(yaml);
   if (errors.length > 0) throw new Error(JSON.stringify(errors));
   return buildSnapshot({
     resources,
-    workloads: [],
+    workloads,
     modules: [],
     trust: { domain: "", bundle: [] },
     node: { kind: "sidecar", namespace: "default", name },
