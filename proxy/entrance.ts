@@ -56,8 +56,10 @@ export function createEntrance(
 
 function plainEntrance(events: EntranceEvents, monotonicMs: () => number): Entrance {
   const forecourt = new Forecourt({
-    entered: (socket, remote) =>
-      events.entered(socket, { tls: false, admitted: null, alpn: "", remote }),
+    entered: (socket, remote) => {
+      socket.resume(); // takes effect after this turn, when somebody listens
+      events.entered(socket, { tls: false, admitted: null, alpn: "", remote });
+    },
     refused: (remote, { code, detail }) => events.refused(remote, { reason: code, detail }),
   });
   return {

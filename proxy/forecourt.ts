@@ -11,7 +11,10 @@ import { FAILED, ProxyHeaderReader, READING } from "./l4/proxy_header.ts";
 import { Networks } from "./networks.ts";
 
 export interface ForecourtEvents {
-  /** `remote`: `ip:port` of the client. The socket flows, and nobody listens to it yet. */
+  /**
+   * `remote`: `ip:port` of the client. Nobody listens to the socket yet; it may be paused with bytes of
+   * the client's in it. For plain bytes resume() it; a TLS server takes it as it is, by its `connection`.
+   */
   entered(socket: Socket, remote: string): void;
   refused(remote: string, fault: Fault): void;
 }
@@ -20,6 +23,8 @@ export class Forecourt {
   readonly #events: ForecourtEvents;
   /** Sockets whose header is still to come, and since when. */
   readonly #waiting = new Map<Socket, number>();
+  /** Who came by a balancer: the clients by the balancer's end of the connection, while it lasts. */
+  readonly #clients = new Map<string, string>();
   #networks = new Networks([]);
 
   constructor(events: ForecourtEvents) {
@@ -28,6 +33,11 @@ export class Forecourt {
 
   get waiting(): number {
     return this.#waiting.size;
+  }
+
+  /** `ip:port` of the client behind the other end of an open connection. */
+  clientOf(remote: string): string {
+    return this.#clients.get(remote) ?? remote;
   }
 
   /** Holds for connections that come from now on. */
@@ -54,11 +64,14 @@ export class Forecourt {
       }
       socket.pause();
       if (taken < bytes.length) socket.unshift(bytes.subarray(taken));
-      socket.resume(); // takes effect after this turn, when somebody listens
-      this.#events.entered(socket, reader.source === "" ? remote : reader.source);
+      if (reader.source !== "") this.#clients.set(remote, reader.source);
+      this.#events.entered(socket, this.clientOf(remote));
     };
     socket.on("error", () => {});
-    socket.on("close", () => this.#waiting.delete(socket));
+    socket.on("close", () => {
+      this.#waiting.delete(socket);
+      this.#clients.delete(remote);
+    });
     socket.on("end", end).on("data", read);
   }
 
