@@ -190,6 +190,11 @@ const TABLE = {
     502,
     "The upstream closed the connection before its response ended",
   ),
+  "upstream.speaks_h2": fault(
+    "upstream",
+    502,
+    "The upstream speaks HTTP/2 in plaintext; give its Service port the protocol HTTP2 or GRPC",
+  ),
   "upstream.not_h2": fault(
     "upstream",
     502,

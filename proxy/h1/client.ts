@@ -99,6 +99,9 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
 
   receive(bytes: Uint8Array): void {
     if (this.#state === DEAD || bytes.length === 0) return;
+    // The length of a SETTINGS frame, with which HTTP/2 begins, has 0 for its first byte, and no other
+    // protocol does. Nothing like a line would follow that could be waited for.
+    if (!this.#heard && bytes[0] === 0) return this.#fail(FAULTS["upstream.speaks_h2"]);
     if (this.#state === READY) return this.#fail(FAULTS["h1.unasked_bytes"]);
     this.#heard = true;
     this.#intake.push(bytes);

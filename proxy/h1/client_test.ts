@@ -175,6 +175,22 @@ Deno.test("H1Client drops a connection on bytes that no request asked for", () =
   assert.deepEqual(sink.events(), ["abort h1.unasked_bytes", "closed"]);
 });
 
+Deno.test("H1Client says so when the upstream speaks HTTP/2, however its SETTINGS come", () => {
+  const settings = "\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64";
+  for (const piece of [1, 4, 100]) {
+    const rig = clientRig();
+    const { stream, sink } = rig.open();
+    stream.head(request(), true);
+    for (let at = 0; at < settings.length; at += piece) rig.send(settings.slice(at, at + piece));
+    assert.deepEqual(sink.events(), ["abort upstream.speaks_h2", "closed"]);
+  }
+  const other = clientRig();
+  const { stream, sink } = other.open();
+  stream.head(request(), true);
+  other.send("HTTP\x00/1.1 200 OK\r\n\r\n");
+  assert.deepEqual(sink.events(), ["abort h1.bad_status_line", "closed"]);
+});
+
 Deno.test("H1Client does not reuse a connection whose request was still being sent", () => {
   const rig = clientRig();
   const { stream, sink } = rig.open();

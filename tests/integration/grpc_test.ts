@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { GrpcPeer } from "../support/grpc_peer.ts";
 import { Origin } from "../support/origin.ts";
-import { gateway, policy, StandaloneProxy } from "../support/standalone.ts";
+import { gateway, policy, route, service, StandaloneProxy } from "../support/standalone.ts";
 
 const node = await GrpcPeer.available();
 if (!node) console.log('skipped: gRPC on the wire: there is no "node" on the PATH');
@@ -210,6 +210,21 @@ test("An endpoint whose calls fail with a status of gRPC is set aside", async ()
   ]);
   const calls = (peer: GrpcPeer) => peer.events.filter((event) => event.on === "call").length;
   assert.deepEqual([calls(bad), calls(good)], [2, 10]);
+});
+
+test("A Service port that forgot to say GRPC is told of it", async () => {
+  await using server = await GrpcPeer.serve();
+  await using proxy = await StandaloneProxy.start([
+    gateway(),
+    service("app", server.address),
+    route("app", { backendRefs: [{ name: "app", port: 80 }] }),
+  ]);
+  await using client = await GrpcPeer.client(proxy.url());
+  const { fields } = await client.outcome(
+    await client.open({ path: "/test.S/Late", headers: { "x-status": "0" }, end: true }),
+  );
+  assert.deepEqual([fields["grpc-status"], fields["denim-fault"]], ["14", "upstream.speaks_h2"]);
+  assert.match(fields["grpc-message"]!, /protocol HTTP2 or GRPC/);
 });
 
 test("What the proxy answers itself is a status of gRPC's", async () => {
