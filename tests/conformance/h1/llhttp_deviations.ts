@@ -79,10 +79,16 @@ export const DEVIATIONS: readonly (readonly [
     "a handshake of WebSocket names version 13 (RFC 6455 4.2.1)",
   ],
   [
+    "refused: h1.bad_method",
+    [
+      "request/method.md › PRI request HTTP2",
+    ],
+    "PRI is the beginning of HTTP/2 and no method (RFC 9113 3.4)",
+  ],
+  [
     "refused: h1.bad_target",
     [
       "request/method.md › M-SEARCH request",
-      "request/method.md › PRI request HTTP2",
       "request/transfer-encoding.md › POST with `chunked` as last transfer-encoding",
       "request/transfer-encoding.md › POST with `chunked` as last transfer-encoding (multiple headers)",
       "request/uri.md › Fragment in URI",
