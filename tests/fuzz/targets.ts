@@ -7,6 +7,7 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   "h2-client": async () => (await import("./h2.ts")).client,
   hpack: async () => (await import("./hpack.ts")).target,
   "client-hello": async () => (await import("./client_hello.ts")).target,
+  "proxy-header": async () => (await import("./proxy_header.ts")).target,
   yaml: async () => (await import("./yaml.ts")).target,
   wasm: async () => (await import("./wasm_module.ts")).target,
 };
