@@ -1,5 +1,6 @@
 /** One YAML file to one snapshot with its modules: what `denim proxy --config` runs from. */
 import { dirname, resolve } from "node:path";
+import type { Resource } from "../control/schema/kinds.ts";
 import { parseDocuments } from "../control/schema/parse.ts";
 import {
   type AdmittedModule,
@@ -7,6 +8,7 @@ import {
   checkReferences,
   moduleFiles,
 } from "../control/snapshot/mod.ts";
+import { CertificateFiles } from "./certificate_files.ts";
 import type { StandaloneSource } from "../proxy/main.ts";
 
 /** A module file larger than this is not read. */
@@ -19,8 +21,19 @@ interface Loaded {
 
 /** Rejects with every problem of the file, each with its path. */
 export async function readStandalone(file: string): Promise<StandaloneSource> {
-  const { resources, errors } = parseDocuments(await readText(file));
-  if (errors.length > 0) throw invalid(file, errors);
+  const parsed = parseDocuments(await readText(file));
+  if (parsed.errors.length > 0) throw invalid(file, parsed.errors);
+  const files = new CertificateFiles(parsed.resources, file);
+  const keys = new Map(parsed.keys);
+  /** The resources as the certificate files have them now; null: they are the same as before. */
+  const readFiles = async (): Promise<readonly Resource[] | null> => {
+    const read = await files.read();
+    if (read === null) return null;
+    if (read.problems.length > 0) throw invalid(file, read.problems);
+    for (const [name, pem] of read.keys) keys.set(name, pem);
+    return read.resources;
+  };
+  const resources = (await readFiles())!;
   const loaded: Loaded[] = [];
   for (const name of moduleFiles(resources)) {
     loaded.push(await loadModule(name, resolve(dirname(file), name)));
@@ -31,6 +44,21 @@ export async function readStandalone(file: string): Promise<StandaloneSource> {
   const bytes = new Map(loaded.map((one) => [one.module.digest, one.bytes]));
   return {
     snapshot: buildStandalone(resources, { modules }),
+    keys: {
+      get: (name) => {
+        const found = keys.get(name);
+        if (found !== undefined) return Promise.resolve(found);
+        return Promise.reject(new Error(`its private key is not in "${file}"`));
+      },
+    },
+    ...(files.some
+      ? {
+        renew: async () => {
+          const next = await readFiles();
+          return next === null ? null : buildStandalone(next, { modules });
+        },
+      }
+      : {}),
     modules: {
       get: (digest) => {
         const found = bytes.get(digest);

@@ -12,6 +12,7 @@ import { Workloads, type WorkloadsOptions } from "./push/workloads.ts";
 import { runningView } from "./running_view.ts";
 import { Ledger } from "./store/ledger.ts";
 import { SqliteStore } from "./store/sqlite.ts";
+import { Vault } from "./store/vault.ts";
 import { KeptTokens } from "./store/token_store.ts";
 
 export interface ControlOptions {
@@ -57,6 +58,7 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
     clock,
   });
   const market: MarketApi = await Market.open(`${data}/market`, { clock, log });
+  const vault = await Vault.open(store, `${data}/vault.key`);
   const ledger = await Ledger.open(store, { clock, log });
   opened.defer(() => ledger.close());
   const workloads = await Workloads.open(store, { clock, log, ...options.grace });
@@ -67,7 +69,7 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   const publisher = new Publisher({ ledger, workloads, nodes, market, trust, log });
   opened.defer(() => publisher.close());
   const tokens = new Tokens(new KeptTokens(store), { clock });
-  const shared = { authority, tokens, nodes, publisher, market, log };
+  const shared = { authority, tokens, nodes, publisher, market, vault, log };
   const { meshListen } = options;
   const mesh = await startMeshListener(meshListen.host, meshListen.port, {
     ...shared,

@@ -13,9 +13,11 @@ import { LISTENER_LIMITS, type ListenerLimits } from "./listener_limits.ts";
 import type { Overload } from "./overload.ts";
 import { serverCodec } from "./server_codecs.ts";
 import type { ListenerRuntime } from "./snapshot.ts";
-import type { MeshIdentity } from "./tls/mod.ts";
+import type { EdgeTls, MeshIdentity } from "./tls/mod.ts";
 
 export type ListenerPlace = Pick<ListenerSpec, "name" | "role" | "tls"> & {
+  /** The certificates of an edge listener. */
+  readonly edge?: EdgeTls;
   /** Its clients speak no HTTP: every connection is a tunnel to what this says when it comes. */
   readonly tunnel?: { readonly authority: () => string; readonly tls: boolean };
 };
@@ -59,9 +61,14 @@ export function buildListener(
   });
 }
 
-/** A mesh listener without an identity must not fall back to plaintext. */
-function securityOf({ name, tls }: ListenerPlace, identity: MeshIdentity | null): Security {
+/** A listener without what its TLS needs must not fall back to plaintext. */
+function securityOf(place: ListenerPlace, identity: MeshIdentity | null): Security {
+  const { name, tls, edge } = place;
   if (tls === "none") return { kind: "plain" };
+  if (tls === "edge") {
+    if (edge !== undefined) return { kind: "edge", tls: edge };
+    throw new Error(`Cannot open listener "${name}": it wants TLS and has no certificate`);
+  }
   if (identity !== null) return { kind: "mesh", identity };
   throw new Error(`Cannot open listener "${name}": it wants mTLS, this proxy has no identity yet`);
 }

@@ -10,6 +10,7 @@ import { Wheel } from "../core/timers.ts";
 import type { ListenerSpec, Snapshot } from "../control/schema/snapshot.ts";
 import type { RouteReport } from "../control/schema/protocol.ts";
 import type { AccessLog } from "./access_log.ts";
+import { Certificates, type KeySource, NO_KEYS, type Prepared } from "./certificates.ts";
 import { Compiler } from "./config/compile.ts";
 import { expandNames, namesOf } from "./config/expand_names.ts";
 import type { RuntimeSnapshot } from "./config/runtime.ts";
@@ -29,7 +30,7 @@ import { upstreamListener } from "./options.ts";
 import { Overload, type OverloadLimits } from "./overload.ts";
 import { RouteStats } from "./route_stats.ts";
 import type { ListenerRuntime, Route } from "./snapshot.ts";
-import type { MeshIdentity } from "./tls/mod.ts";
+import type { EdgeTls, MeshIdentity } from "./tls/mod.ts";
 import { FIRST_WAIT_MS, Names, type Resolve } from "./upstream/names.ts";
 import { createResolver } from "./upstream/resolver.ts";
 import { watchVitalSigns } from "./vital_signs.ts";
@@ -47,6 +48,8 @@ export interface EngineOptions {
   readonly h2?: Partial<H2Limits>;
   readonly overload?: Partial<OverloadLimits>;
   readonly accessLog: AccessLog | null;
+  /** Keys of the certificates that edge listeners show; absent: there are none. */
+  readonly keys?: KeySource;
   /** Listeners share their ports with other processes that do so too. */
   readonly reusePort?: boolean;
   /** Asks for the addresses of a name; default: the system. */
@@ -83,6 +86,7 @@ export class Engine {
   readonly #date: () => string;
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #names: Names;
+  readonly #certificates: Certificates;
   #identity: MeshIdentity | null = null;
   /** The snapshot in force as it came, endpoints by name. */
   #told: Snapshot | null = null;
@@ -118,6 +122,7 @@ export class Engine {
       metrics,
       log,
     });
+    this.#certificates = new Certificates({ keys: options.keys ?? NO_KEYS, clock, log, metrics });
     this.#names = new Names({
       resolve: options.resolve ?? createResolver([]),
       monotonicMs: () => clock.monotonicMs(),
@@ -262,14 +267,16 @@ export class Engine {
 
   async #putInForce(told: Snapshot): Promise<void> {
     const snapshot = this.#expanded(told);
+    const certificates = await this.#certificates.prepare(snapshot);
     const runtime = await this.#compiler.compile(snapshot);
     let opened: Map<string, Listener>;
     try {
-      opened = await this.#openNamed(snapshot, runtime);
+      opened = await this.#openNamed(snapshot, runtime, certificates);
     } catch (e) {
       runtime.retire();
       throw e;
     }
+    this.#certificates.commit(certificates);
     const old = this.#runtime;
     this.#runtime = runtime;
     for (const [name, listener] of opened) {
@@ -290,13 +297,18 @@ export class Engine {
   }
 
   /** Opens listeners that the snapshot itself places and that are not open yet; all or none. */
-  async #openNamed(snapshot: Snapshot, runtime: RuntimeSnapshot): Promise<Map<string, Listener>> {
+  async #openNamed(
+    snapshot: Snapshot,
+    runtime: RuntimeSnapshot,
+    certificates: Prepared,
+  ): Promise<Map<string, Listener>> {
     const opened = new Map<string, Listener>();
     try {
       for (const spec of snapshot.listeners) {
         if (spec.port === undefined || this.#stays(spec)) continue;
         this.#vacate(spec);
-        const listener = this.#listener(spec, runtime.listeners.get(spec.name)!);
+        const edge = certificates.listeners.get(spec.name)?.tls;
+        const listener = this.#listener(spec, runtime.listeners.get(spec.name)!, edge);
         listener.trust(spec.proxyProtocol ?? []);
         const host = spec.address ?? this.#options.listenAddress;
         const bound = await listener.listen(...this.#place(spec.name, host, spec.port));
@@ -348,7 +360,7 @@ export class Engine {
     return runtime?.listeners.get(this.#upstreams.has(name) ? "outbound" : name);
   }
 
-  #listener(spec: OpenSpec, runtime: ListenerRuntime): Listener {
+  #listener(spec: OpenSpec, runtime: ListenerRuntime, edge?: EdgeTls): Listener {
     const { name, role, tls, protocol } = spec;
     const authority = (): string => this.#upstreams.get(name) ?? this.#addresses.get(name) ?? "";
     const bare = protocol !== undefined || this.#upstreams.has(name);
@@ -356,6 +368,7 @@ export class Engine {
       name,
       role,
       tls,
+      ...(edge === undefined ? {} : { edge }),
       ...(bare ? { tunnel: { authority, tls: protocol === "tls" } } : {}),
     };
     return buildListener(place, runtime, {

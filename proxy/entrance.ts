@@ -2,11 +2,21 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { Forecourt } from "./forecourt.ts";
-import { admitPeer, type AdmittedPeer, type MeshIdentity, refuseHandshake } from "./tls/mod.ts";
+import {
+  admitPeer,
+  type AdmittedPeer,
+  type EdgeTls,
+  type MeshIdentity,
+  refuseHandshake,
+} from "./tls/mod.ts";
 
-/** What stands before the first byte: nothing, or mTLS with an identity of the mesh on either side. */
+/**
+ * What stands before the first byte: nothing, mTLS with an identity of the mesh on either side, or the
+ * TLS of the world, whose clients prove nothing.
+ */
 export type Security =
   | { readonly kind: "plain" }
+  | { readonly kind: "edge"; readonly tls: EdgeTls }
   | { readonly kind: "mesh"; readonly identity: MeshIdentity };
 
 /** What a socket that came in has shown. */
@@ -50,16 +60,27 @@ export function createEntrance(
   events: EntranceEvents,
   monotonicMs: () => number,
 ): Entrance {
-  if (security.kind === "plain") return plainEntrance(events, monotonicMs);
-  return meshEntrance(security.identity, events);
+  switch (security.kind) {
+    case "plain":
+      return openEntrance(events, monotonicMs, (socket, remote) => {
+        socket.resume(); // takes effect after this turn, when somebody listens
+        events.entered(socket, { tls: false, admitted: null, alpn: "", remote });
+      });
+    case "edge":
+      return edgeEntrance(security.tls, events, monotonicMs);
+    case "mesh":
+      return meshEntrance(security.identity, events);
+  }
 }
 
-function plainEntrance(events: EntranceEvents, monotonicMs: () => number): Entrance {
+/** For everybody: a load balancer that is trusted may say who its client is. */
+function openEntrance(
+  events: EntranceEvents,
+  monotonicMs: () => number,
+  entered: (socket: Socket, remote: string) => void,
+): Entrance & { clientOf(remote: string): string } {
   const forecourt = new Forecourt({
-    entered: (socket, remote) => {
-      socket.resume(); // takes effect after this turn, when somebody listens
-      events.entered(socket, { tls: false, admitted: null, alpn: "", remote });
-    },
+    entered,
     refused: (remote, { code, detail }) => events.refused(remote, { reason: code, detail }),
   });
   return {
@@ -67,7 +88,27 @@ function plainEntrance(events: EntranceEvents, monotonicMs: () => number): Entra
     trust: (networks) => forecourt.trust(networks),
     sweep: (nowMs, timeoutMs) => forecourt.sweep(nowMs, timeoutMs),
     close: () => forecourt.close(),
+    clientOf: (remote) => forecourt.clientOf(remote),
   };
+}
+
+/** TLS begins behind the forecourt, since a load balancer's header stands before it. */
+function edgeEntrance(
+  tls: EdgeTls,
+  events: EntranceEvents,
+  monotonicMs: () => number,
+): Entrance {
+  const server = createTlsServer({ ...OPTIONS, ...tls.serverOptions() }, (socket) => {
+    const remote = door.clientOf(remoteOf(socket));
+    events.entered(socket, { tls: true, admitted: null, alpn: alpnOf(socket), remote });
+  });
+  reportHandshakes(server, {
+    refused: (remote, why) => events.refused(door.clientOf(remote), why),
+  });
+  const door = openEntrance(events, monotonicMs, (socket) => {
+    server.emit("connection", socket);
+  });
+  return door;
 }
 
 /** Everybody gets through the handshake, so that a refusal has a reason; none without admission speaks. */
@@ -96,12 +137,14 @@ function meshEntrance(identity: MeshIdentity, events: EntranceEvents): Entrance 
   return { server, trust() {}, sweep() {}, close };
 }
 
-function reportHandshakes(server: Server, events: EntranceEvents): void {
-  server.on(
-    "tlsClientError",
-    (error: Error, socket: TLSSocket) =>
-      events.refused(remoteOf(socket), refuseHandshake(error, socket)),
-  );
+function reportHandshakes(
+  server: Server,
+  events: Pick<EntranceEvents, "refused">,
+): void {
+  server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
+    const remote = remoteOf(socket); // before it is closed, after which it has none
+    events.refused(remote, refuseHandshake(error, socket));
+  });
 }
 
 function alpnOf(socket: TLSSocket): string {

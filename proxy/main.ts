@@ -12,9 +12,11 @@ import type { NodeRef, Snapshot } from "../control/schema/snapshot.ts";
 import { createAccessLog } from "./access_log.ts";
 import { type AdminServer, type AdminView, startAdmin } from "./admin/server.ts";
 import { AppHealth } from "./app_health.ts";
+import { type KeySource, NO_KEYS } from "./certificates.ts";
 import { withApp } from "./config/app_ports.ts";
 import { obtainIdentity } from "./config/join.ts";
 import { LastGood } from "./config/last_good.ts";
+import { Keys } from "./config/keys.ts";
 import { Modules } from "./config/modules.ts";
 import { subscribe } from "./config/subscribe.ts";
 import { Engine } from "./engine.ts";
@@ -33,7 +35,13 @@ import { createResolver } from "./upstream/resolver.ts";
 export interface StandaloneSource {
   readonly snapshot: Snapshot;
   readonly modules: ModuleSource;
+  readonly keys?: KeySource;
+  /** Reads certificate files again: the snapshot they now make, null while they are the same. */
+  readonly renew?: () => Promise<Snapshot | null>;
 }
+
+/** How often certificate files are looked at. */
+export const RENEW_LOOK_MS = 2000;
 
 /** What is printed, and written to the ready file, once a proxy serves. */
 export interface ReadyLine {
@@ -67,10 +75,37 @@ export async function startStandalone(
   options: StandaloneOptions,
   source: StandaloneSource,
 ): Promise<RunningProxy> {
-  const parts = assemble(options, source.modules, options.listenAddress);
+  const parts = assemble(options, source.modules, options.listenAddress, source.keys ?? NO_KEYS);
   await parts.engine.apply(source.snapshot);
   const admin = startAdmin(options.admin.host, options.admin.port, adminView(parts, () => true));
-  return running(parts, admin, async () => {});
+  return running(parts, admin, followFiles(parts, source.renew));
+}
+
+/** Puts certificates in force as their files change; returns what ends that. */
+function followFiles(
+  { engine, log }: Parts,
+  renew: StandaloneSource["renew"],
+): () => Promise<void> {
+  if (renew === undefined) return () => Promise.resolve();
+  let told = "";
+  let looking = Promise.resolve();
+  const look = async (): Promise<void> => {
+    try {
+      const next = await renew();
+      if (next !== null) await engine.apply(next);
+      told = "";
+    } catch (error) {
+      // Files that are being written fit together in a moment; until then the old ones serve.
+      const reason = error instanceof Error ? error.message : String(error);
+      if (reason !== told) log.warn("certificate.not_renewed", { reason });
+      told = reason;
+    }
+  };
+  const timer = setInterval(() => looking = looking.then(look), RENEW_LOOK_MS);
+  return async () => {
+    clearInterval(timer);
+    await looking;
+  };
 }
 
 /**
@@ -86,8 +121,9 @@ export async function startProxy(
   const node = nodeOf(options);
   const lastGood = await LastGood.open(options.state, log);
   const modules = new Modules(lastGood);
+  const keys = new Keys(lastGood);
   const listenAddress = options.mode === "gateway" ? options.listenAddress : "127.0.0.1";
-  const parts = assemble(options, modules, listenAddress);
+  const parts = assemble(options, modules, listenAddress, keys);
   const { engine } = parts;
   const identity = await obtainIdentity({
     control: options.control,
@@ -141,6 +177,7 @@ export async function startProxy(
     report: view.report,
     lastGood,
     modules,
+    keys,
     state: options.state,
     clock: systemClock,
     random: systemRandom,
@@ -226,7 +263,12 @@ function proxyLog(options: ProxyOptions): Log {
   return stderrLog(options.logLevel);
 }
 
-function assemble(options: ProxyOptions, modules: ModuleSource, listenAddress: string): Parts {
+function assemble(
+  options: ProxyOptions,
+  modules: ModuleSource,
+  listenAddress: string,
+  keys: KeySource,
+): Parts {
   enableScavenging();
   const log = proxyLog(options);
   const metrics = new Metrics();
@@ -247,6 +289,7 @@ function assemble(options: ProxyOptions, modules: ModuleSource, listenAddress: s
     factories,
     listenAddress,
     accessLog,
+    keys,
     limits: options.limits ?? {},
     h2: options.h2 ?? {},
     overload: options.overload ?? {},

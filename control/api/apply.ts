@@ -1,8 +1,9 @@
 /** Changing the mesh: apply, delete, rollback. Each is checked whole and becomes one revision or nothing. */
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { findKind, type Resource } from "../schema/kinds.ts";
+import { findKind, ofKind, type Resource, resourceId } from "../schema/kinds.ts";
 import { parseDocuments } from "../schema/parse.ts";
+import { keyOf } from "../schema/secret.ts";
 import { checkReferences, type ReferenceProblem } from "../snapshot/mod.ts";
 import { type Committed, type Ledger, LEDGER_LIMITS } from "../store/ledger.ts";
 import type { Edit, State } from "../store/revision.ts";
@@ -49,12 +50,15 @@ export function applyRoutes(deps: ApiDeps): Hono {
 
   app.post("/apply", async (c) => {
     const body = await readApply(c);
-    const { resources, errors } = parseDocuments(body.documents ?? body.resources ?? []);
+    const { resources, errors, keys } = parseDocuments(body.documents ?? body.resources ?? []);
     if (errors.length > 0) throw invalid(errors);
+    await checkKeys(deps, resources, keys);
     if (resources.length === 0) {
       throw new ApiError(400, "empty", "There is no resource in what was sent");
     }
     const edits = resources.map((one): Edit => ({ put: asGiven(one) }));
+    // Before the revision, so that no proxy hears of a key that is not there yet.
+    if (body.dryRun !== true) await deps.vault.put(keys, () => namedKeys(deps.ledger));
     return answer(c, body, await commit(deps, body, () => edits));
   });
 
@@ -134,6 +138,38 @@ async function commit(
     log.info("revision.made", { revision: made.revision, author, changes: made.changes.length });
   }
   return made;
+}
+
+/** A Secret that was read out names its key and does not hold it; then the vault must. */
+async function checkKeys(
+  { vault }: ApiDeps,
+  resources: readonly Resource[],
+  keys: ReadonlyMap<string, string>,
+): Promise<void> {
+  const missing: ReferenceProblem[] = [];
+  for (const secret of ofKind(resources, "Secret")) {
+    const name = keyOf(secret);
+    if (keys.has(name) || await vault.has(name)) continue;
+    missing.push({
+      resource: resourceId(secret),
+      path: 'data["tls.key"]',
+      message: "is the name of a key that is not kept here, wanted the key itself",
+    });
+  }
+  if (missing.length > 0) throw invalid(missing);
+}
+
+/** Keys of every Secret that is there or could come back. */
+async function namedKeys(ledger: Ledger): Promise<ReadonlySet<string>> {
+  const names = new Set(ofKind(ledger.resources(), "Secret").map(keyOf));
+  for (let n = ledger.head; n > 0; n--) {
+    const record = await ledger.record(n);
+    if (record === null) break; // older ones are gone too
+    for (const { before, after } of record.changes) {
+      for (const one of [before, after]) if (one?.kind === "Secret") names.add(keyOf(one));
+    }
+  }
+  return names;
 }
 
 /** Refuses a state with problems that are not there already: a mended mesh is mended step by step. */

@@ -5,6 +5,7 @@ import type { MarketApi } from "../market/mod.ts";
 import type { Nodes } from "../push/nodes.ts";
 import type { Publisher } from "../push/publisher.ts";
 import type { Ledger } from "../store/ledger.ts";
+import type { Vault } from "../store/vault.ts";
 import type { ControlView } from "../view.ts";
 
 export interface ApiDeps {
@@ -12,6 +13,7 @@ export interface ApiDeps {
   readonly nodes: Nodes;
   readonly publisher: Publisher;
   readonly market: MarketApi;
+  readonly vault: Vault;
   readonly tokens: Tokens;
   readonly authority: Authority;
   readonly view: ControlView;

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Log } from "../../core/log.ts";
 import { MarketError } from "../market/mod.ts";
+import { VaultFullError } from "../store/vault.ts";
 import { LedgerFullError } from "../store/ledger.ts";
 import { ConflictError, StoreError } from "../store/store.ts";
 
@@ -56,7 +57,9 @@ function knownError(error: Error): ApiError | null {
     const { status, code, message, details } = error;
     return new ApiError(status as ContentfulStatusCode, code, message, details);
   }
-  if (error instanceof LedgerFullError) return new ApiError(422, "too_large", error.message);
+  if (error instanceof LedgerFullError || error instanceof VaultFullError) {
+    return new ApiError(422, "too_large", error.message);
+  }
   if (error instanceof StoreError) return new ApiError(503, "store_unavailable", error.message);
   if (error instanceof ConflictError) {
     return new ApiError(409, "conflict", "Somebody else changed the mesh meanwhile; try again");

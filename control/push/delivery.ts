@@ -61,6 +61,15 @@ export class Delivery {
     );
   }
 
+  /** The same for a private key. */
+  namesKey(name: string): boolean {
+    return [this.#target, this.#underWay?.offer].some((offer) =>
+      offer?.snapshot.listeners.some((listener) =>
+        listener.certificates?.some((one) => one.key === name) ?? false
+      )
+    );
+  }
+
   /** A newer target. Of several that come while a delivery is under way only the last is sent. */
   offer(offer: Offer): void {
     this.#target = offer;

@@ -37,6 +37,7 @@ Deno.test("startMeshListener bounds its connections, and strangers more than mem
     workloads: await Workloads.open(store, { clock, log: silentLog }),
     publisher: {} as Publisher,
     market: {} as MarketApi,
+    vault: { get: () => Promise.resolve(null) },
     clock,
     log: silentLog,
   }, { connections: 3, strangers: 1 });

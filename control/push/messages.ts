@@ -83,6 +83,7 @@ const fromProxy = z.discriminatedUnion("type", [
     reason: z.string().transform((long) => long.slice(0, MESSAGE_LIMITS.textChars)),
   }),
   z.object({ type: z.literal("module"), digest: z.string().regex(/^sha256:[0-9a-f]{64}$/) }),
+  z.object({ type: z.literal("key"), name: z.string().regex(/^sha256:[0-9a-f]{64}$/) }),
   z.object({ type: z.literal("report"), report }),
   z.object({ type: z.literal("bye") }),
 ]);

@@ -14,6 +14,7 @@ import { type Authority, CsrError, type Tokens } from "../ca/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { FrameEvents } from "../schema/frame_socket.ts";
 import { type FromProxy, REPLACED, type ToProxy } from "../schema/protocol.ts";
+import type { Vault } from "../store/vault.ts";
 import { Delivery } from "./delivery.ts";
 import { type Hello, readMessage } from "./messages.ts";
 import { nodeId, type Nodes, ProxyNode } from "./nodes.ts";
@@ -27,6 +28,7 @@ export interface SessionDeps {
   readonly workloads: Workloads;
   readonly publisher: Publisher;
   readonly market: MarketApi;
+  readonly vault: Pick<Vault, "get">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -49,8 +51,8 @@ export interface Caller {
   readonly remote: string;
 }
 
-/** Modules one proxy may ask for before it has been given the ones before. */
-export const MAX_ASKED_MODULES = 256;
+/** Modules and keys one proxy may ask for before it has been given the ones before. */
+export const MAX_ASKED = 256;
 /** A caller has so long to join or to say hello, and to say anything after that. */
 export const GREETING_MS = 10_000, SILENCE_MS = 30_000;
 
@@ -63,7 +65,7 @@ export class Session implements FrameEvents {
   #saidBye = false;
   #over = false;
   #trustedUntilMs: number;
-  /** Requests that need the authority or a module's bytes are answered one after the other. */
+  /** Requests that need the authority, a module's bytes or a key are answered one after the other. */
   #work: Promise<void> = Promise.resolve();
   #asked = 0;
 
@@ -164,6 +166,8 @@ export class Session implements FrameEvents {
         });
       case "module":
         return this.#module(node, message.digest);
+      case "key":
+        return this.#key(node, message.name);
       case "report":
         node.reported(message.report, clock.nowMs());
         return this.#judgeHealth(node);
@@ -266,15 +270,36 @@ export class Session implements FrameEvents {
     this.#deps.workloads.setHealthy(node.id, answers);
   }
 
+  /** Only to a gateway that shows a certificate of this key. */
+  #key(node: ProxyNode, name: string): void {
+    if (!node.link.delivery.namesKey(name)) {
+      return this.#refuse(
+        "key.not_yours",
+        `The key "${name}" is of no certificate in this snapshot`,
+      );
+    }
+    if (this.#asked >= MAX_ASKED) {
+      return this.#refuse("key.too_many", `More than ${MAX_ASKED} things were asked for`);
+    }
+    this.#asked++;
+    this.#later(async () => {
+      this.#asked--;
+      const pem = await this.#deps.vault.get(name);
+      if (pem !== null) return this.#link.send({ type: "key", name, pem });
+      this.#link.send({
+        type: "error",
+        code: "key.missing",
+        message: `The key "${name}" is not kept any more; apply its Secret again`,
+      });
+    });
+  }
+
   #module(node: ProxyNode, digest: string): void {
     if (!node.link.delivery.names(digest)) {
       return this.#refuse("module.not_yours", `The module "${digest}" is not in this snapshot`);
     }
-    if (this.#asked >= MAX_ASKED_MODULES) {
-      return this.#refuse(
-        "module.too_many",
-        `More than ${MAX_ASKED_MODULES} modules were asked for`,
-      );
+    if (this.#asked >= MAX_ASKED) {
+      return this.#refuse("module.too_many", `More than ${MAX_ASKED} things were asked for`);
     }
     this.#asked++;
     this.#later(async () => {

@@ -8,7 +8,7 @@ import type { Snapshot } from "../schema/snapshot.ts";
 import { MemoryStore } from "../store/memory.ts";
 import { Nodes, type ProxyNode } from "./nodes.ts";
 import type { Publisher } from "./publisher.ts";
-import { GREETING_MS, MAX_ASKED_MODULES, Session, SILENCE_MS } from "./session.ts";
+import { GREETING_MS, MAX_ASKED, Session, SILENCE_MS } from "./session.ts";
 import { Workloads } from "./workloads.ts";
 
 const WEB = "spiffe://mesh.local/ns/default/sa/web";
@@ -22,10 +22,20 @@ const HELLO: FromProxy = {
   admin: "http://127.0.0.1:1",
   pid: 1,
 };
+const KEPT = `sha256:${"1".repeat(64)}`, LOST = `sha256:${"2".repeat(64)}`;
 const SNAPSHOT: Snapshot = {
   version: "v1",
   node: { kind: "sidecar", namespace: "default", name: "web" },
-  listeners: [],
+  listeners: [{
+    name: "https",
+    role: "gateway",
+    tls: "edge",
+    certificates: [
+      { name: "default/kept", hostnames: ["*"], chain: "", key: KEPT },
+      { name: "default/lost", hostnames: ["*"], chain: "", key: LOST },
+    ],
+    hosts: [],
+  }],
   backends: {},
   modules: [{ digest: DIGEST, bytes: 1, abi: "proxy-wasm" }],
   trust: { domain: "mesh.local", bundle: [] },
@@ -71,6 +81,7 @@ async function setUp(
         publishTo: (node: ProxyNode) =>
           node.link.delivery.offer({ snapshot: SNAPSHOT, revision: 1 }),
       } as unknown as Publisher,
+      vault: { get: (name) => Promise.resolve(name === KEPT ? "the key" : null) },
       market: { module: () => Promise.resolve(Uint8Array.of(1)) } as unknown as MarketApi,
       clock,
       log: silentLog,
@@ -141,12 +152,29 @@ Deno.test("Session ends when its certificate does", async () => {
 Deno.test("Session sends one module at a time and ends a flood of requests", async () => {
   const { say, modules, codes } = await setUp();
   say(HELLO);
-  for (let i = 0; i < MAX_ASKED_MODULES; i++) say({ type: "module", digest: DIGEST });
+  for (let i = 0; i < MAX_ASKED; i++) say({ type: "module", digest: DIGEST });
   await new Promise((resolve) => setTimeout(resolve, 0));
   assert.deepEqual(codes(), []);
   assert.equal(modules.length, 1, "the others wait until the first has left");
   for (let i = 0; i < 2; i++) say({ type: "module", digest: DIGEST });
   assert.deepEqual(codes(), ["module.too_many"]);
+});
+
+Deno.test("Session gives a proxy the keys of its own snapshot and no other", async () => {
+  const { say, sent, codes, ends } = await setUp();
+  const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
+  say(HELLO);
+  say({ type: "key", name: KEPT });
+  await turn();
+  assert.deepEqual(sent.at(-1), { type: "key", name: KEPT, pem: "the key" });
+  say({ type: "key", name: LOST });
+  await turn();
+  assert.deepEqual(codes(), ["key.missing"]);
+  assert.deepEqual(ends, []);
+  say({ type: "key", name: `sha256:${"3".repeat(64)}` });
+  await turn();
+  assert.deepEqual(codes(), ["key.missing", "key.not_yours"]);
+  assert.deepEqual(ends, ["end"]);
 });
 
 Deno.test("Session gives others its endpoint while it has a configuration and its application answers", async () => {

@@ -4,6 +4,7 @@ import {
   GATEWAY_API,
   GATEWAY_GROUP,
   hostname,
+  label,
   metadata,
   name,
   problem,
@@ -12,9 +13,13 @@ import {
 } from "./common.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 
+/** Names of `tls.options`: PEM files of the machine a standalone proxy runs on. */
+export const CERTIFICATE_FILE = "denim.dev/certificate-file", KEY_FILE = "denim.dev/key-file";
+
 /** Kinds of routes a listener takes, by its protocol. */
 export const ROUTES_OF = {
   HTTP: ["HTTPRoute", "GRPCRoute"],
+  HTTPS: ["HTTPRoute", "GRPCRoute"],
   TCP: ["TCPRoute"],
   TLS: ["TLSRoute"],
 } as const;
@@ -24,11 +29,24 @@ const listener = z.strictObject({
   /** Port 0 is ours: the proxy takes a free one and says which on its ready line. */
   port: z.int(wanted("a whole number")).min(0, wanted("a port from 0 to 65535"))
     .max(65535, wanted("a port from 0 to 65535")),
-  protocol: z.enum(["HTTP", "TCP", "TLS"], wanted('"HTTP", "TCP" or "TLS"')),
+  protocol: z.enum(["HTTP", "HTTPS", "TCP", "TLS"], wanted('"HTTP", "HTTPS", "TCP" or "TLS"')),
   hostname: hostname.optional(),
-  /** TLS: the bytes pass through to the backend, which has the certificate. */
+  /** HTTPS: ends here. TLS: the bytes pass through to the backend, which has the certificate. */
   tls: z.strictObject({
-    mode: z.literal("Passthrough", wanted('"Passthrough"; this version ends no TLS at a gateway')),
+    mode: z.enum(["Terminate", "Passthrough"], wanted('"Terminate" or "Passthrough"')).optional(),
+    certificateRefs: z.array(z.strictObject({
+      group: z.literal("", wanted('"", the core group of Secrets')).optional(),
+      kind: z.literal("Secret", wanted('"Secret"')).optional(),
+      name,
+      namespace: label.optional(),
+    })).max(LIMITS.certificateRefs, {
+      error: `holds more than ${LIMITS.certificateRefs} references`,
+    }).optional(),
+    /** Files instead of a Secret, for a standalone proxy. */
+    options: z.strictObject({
+      [CERTIFICATE_FILE]: z.string().min(1).max(LIMITS.pathChars),
+      [KEY_FILE]: z.string().min(1).max(LIMITS.pathChars),
+    }).optional(),
   }).optional(),
   allowedRoutes: z.strictObject({
     namespaces: z.strictObject({
@@ -41,12 +59,7 @@ const listener = z.strictObject({
   }).optional(),
 }).check((ctx) => {
   const { protocol, hostname, tls, allowedRoutes } = ctx.value;
-  if (protocol === "TLS" && tls === undefined) {
-    problem(ctx, ["tls"], "is missing, wanted {mode: Passthrough} for protocol TLS");
-  }
-  if (protocol !== "TLS" && tls !== undefined) {
-    problem(ctx, ["tls"], `stands beside protocol ${show(protocol)}; wanted protocol "TLS"`);
-  }
+  checkTls(ctx, protocol, tls);
   if (protocol === "TCP" && hostname !== undefined) {
     problem(ctx, ["hostname"], "stands beside protocol TCP, whose clients name no host");
   }
@@ -60,6 +73,56 @@ const listener = z.strictObject({
     );
   });
 });
+
+interface Tls {
+  readonly mode?: "Terminate" | "Passthrough" | undefined;
+  readonly certificateRefs?: readonly unknown[] | undefined;
+  readonly options?: object | undefined;
+}
+
+/** What stands in `tls` fits the protocol: HTTPS ends here with a certificate, TLS passes through. */
+function checkTls(
+  ctx: z.core.ParsePayload<unknown>,
+  protocol: keyof typeof ROUTES_OF,
+  tls: Tls | undefined,
+): void {
+  const refs = tls?.certificateRefs?.length ?? 0;
+  if (protocol === "HTTPS") {
+    if (tls?.mode === "Passthrough") {
+      problem(ctx, ["tls", "mode"], 'is "Passthrough"; wanted "Terminate", or protocol TLS');
+    }
+    if (refs === 0 && tls?.options === undefined) {
+      const path = tls === undefined ? ["tls"] : ["tls", "certificateRefs"];
+      problem(
+        ctx,
+        path,
+        "is missing, wanted a Secret of type kubernetes.io/tls for protocol HTTPS",
+      );
+    }
+    if (refs > 0 && tls?.options !== undefined) {
+      problem(ctx, ["tls", "options"], "stands beside certificateRefs; wanted one of them");
+    }
+    return;
+  }
+  if (protocol === "TLS" && tls === undefined) {
+    problem(ctx, ["tls"], "is missing, wanted {mode: Passthrough} for protocol TLS");
+  } else if (protocol === "TLS" && tls?.mode !== "Passthrough") {
+    const wanted = 'wanted "Passthrough"; TLS that ends here is protocol HTTPS';
+    problem(ctx, ["tls", "mode"], `is ${show(tls?.mode)}, ${wanted}`);
+    return;
+  }
+  if (protocol !== "TLS" && tls !== undefined) {
+    const wanted = 'wanted protocol "HTTPS", or "TLS" to pass it through';
+    problem(ctx, ["tls"], `stands beside protocol ${show(protocol)}; ${wanted}`);
+  }
+  if (protocol === "TLS" && (refs > 0 || tls?.options !== undefined)) {
+    problem(
+      ctx,
+      ["tls"],
+      "names a certificate, which a listener that passes TLS through has no use for",
+    );
+  }
+}
 
 export const gateway = z.strictObject({
   apiVersion: z.literal(GATEWAY_API),

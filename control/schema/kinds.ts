@@ -8,6 +8,7 @@ import { type HttpRoute, httpRoute } from "./http_route.ts";
 import { type MeshConfig, meshConfig } from "./mesh_config.ts";
 import { type ReferenceGrant, referenceGrant } from "./reference_grant.ts";
 import { type TcpRoute, tcpRoute, type TlsRoute, tlsRoute } from "./tunnel_routes.ts";
+import { type Secret, secret } from "./secret.ts";
 import { type Service, service } from "./service.ts";
 import { type TrafficPolicy, trafficPolicy } from "./traffic_policy.ts";
 
@@ -18,6 +19,7 @@ export type Resource =
   | TcpRoute
   | TlsRoute
   | ReferenceGrant
+  | Secret
   | Service
   | TrafficPolicy
   | FilterBinding
@@ -99,6 +101,16 @@ export const KINDS: readonly KindRow[] = [
     scope: "namespace",
     schema: referenceGrant,
     description: "A namespace's permission for routes elsewhere to name its Services",
+  },
+  {
+    apiVersion: "v1",
+    formerVersions: [],
+    kind: "Secret",
+    plural: "secrets",
+    aliases: ["secret"],
+    scope: "namespace",
+    schema: secret,
+    description: "A certificate for listeners of a Gateway; its key goes in and is never shown",
   },
   {
     apiVersion: DENIM_API,

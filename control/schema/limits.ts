@@ -32,6 +32,10 @@ export const SCHEMA_LIMITS = {
   headerValueChars: 4096,
   queryValueChars: 1024,
   listeners: 64,
+  certificateRefs: 8,
+  /** PEM of a certificate with its chain, and of its key. */
+  chainChars: 64 * 1024,
+  keyChars: 16 * 1024,
   targetRefs: 16,
   trustedNetworks: 64,
   servicePorts: 64,

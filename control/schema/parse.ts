@@ -3,6 +3,7 @@ import { DROPPED_METADATA, show } from "./common.ts";
 import { findKind, type KindRow, KINDS, type Resource, resourceId } from "./kinds.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 import { check, nearest, pathText } from "./problems.ts";
+import { seal } from "./secret.ts";
 import { plainProblem, type RawDocument, readYaml } from "./yaml.ts";
 
 export interface DocumentError {
@@ -18,6 +19,8 @@ export interface ParseResult {
   readonly resources: Resource[];
   /** Not empty: nothing of the input may be applied. */
   readonly errors: DocumentError[];
+  /** Private keys of the Secrets, PEM by name; they are nowhere else. */
+  readonly keys: ReadonlyMap<string, string>;
 }
 
 /**
@@ -31,9 +34,11 @@ export function parseDocuments(input: string | readonly unknown[]): ParseResult 
   };
   const errors: DocumentError[] = raw.errors.map((error) => ({ ...error, resource: "" }));
   const resources: Resource[] = [];
+  const keys = new Map<string, string>();
   if (raw.documents.length > LIMITS.documents) {
     const message = `is one of over ${LIMITS.documents} documents`;
-    return { resources, errors: [{ document: LIMITS.documents, resource: "", path: "", message }] };
+    const error = { document: LIMITS.documents, resource: "", path: "", message };
+    return { resources, errors: [error], keys };
   }
   const seen = new Set<string>();
   for (const { document, value } of raw.documents) {
@@ -46,7 +51,7 @@ export function parseDocuments(input: string | readonly unknown[]): ParseResult 
       const report: Report = (path, message, resource) => {
         errors.push({ document, resource, path: join(prefix, path), message });
       };
-      const resource = parseOne(item, report);
+      const resource = parseOne(item, report, keys);
       if (resource === null) continue;
       const id = resourceId(resource);
       if (seen.has(id)) report("metadata.name", "is given twice in one input; keep one", id);
@@ -54,7 +59,7 @@ export function parseDocuments(input: string | readonly unknown[]): ParseResult 
       seen.add(id);
     }
   }
-  return { resources, errors: errors.slice(0, LIMITS.errors) };
+  return { resources, errors: errors.slice(0, LIMITS.errors), keys };
 }
 
 function largeProblem(value: unknown): { path: []; message: string } | null {
@@ -64,14 +69,24 @@ function largeProblem(value: unknown): { path: []; message: string } | null {
 
 type Report = (path: string, message: string, resource: string) => void;
 
-function parseOne(value: unknown, report: Report): Resource | null {
+function parseOne(value: unknown, report: Report, keys: Map<string, string>): Resource | null {
   if (!isMap(value)) {
     report("", `is ${show(value)}, wanted a map with apiVersion and kind`, "");
     return null;
   }
   const row = rowOf(value, report);
   if (row === null) return null;
-  const result = check(row.schema, cleaned(value, row));
+  let document = cleaned(value, row);
+  if (row.kind === "Secret") {
+    const sealed = seal(document);
+    if ("message" in sealed) {
+      report(sealed.path, sealed.message, describe(value, row));
+      return null;
+    }
+    document = sealed.value;
+    if (sealed.key !== null) keys.set(sealed.key.name, sealed.key.pem);
+  }
+  const result = check(row.schema, document);
   if (result.ok) return result.value;
   const resource = describe(value, row);
   for (const { path, message } of result.problems) report(path, message, resource);

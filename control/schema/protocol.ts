@@ -17,6 +17,8 @@ export type ToProxy =
   }
   /** Answer to join and csr: PEM chain, leaf first, and the current bundle. */
   | { readonly type: "svid"; readonly chain: string; readonly bundle: string }
+  /** Answer to key: PEM of the private key. */
+  | { readonly type: "key"; readonly name: string; readonly pem: string }
   | { readonly type: "error"; readonly code: string; readonly message: string }
   /** Sent now and then, so that a proxy notices a control plane that vanished without a word. */
   | { readonly type: "alive" };
@@ -55,6 +57,8 @@ export type FromProxy =
     readonly reason: string;
   }
   | { readonly type: "module"; readonly digest: string }
+  /** A private key of a certificate in its snapshot, by name. */
+  | { readonly type: "key"; readonly name: string }
   | { readonly type: "report"; readonly report: ProxyReport }
   /** It is about to stop: send it no more traffic. A connection that just goes may come back. */
   | { readonly type: "bye" };

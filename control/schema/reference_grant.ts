@@ -1,6 +1,15 @@
 /** ReferenceGrant of the Gateway API: a namespace's permission to refer into it. */
 import { z } from "zod";
-import { GATEWAY_API, GATEWAY_GROUP, label, metadata, name, serviceGroup } from "./common.ts";
+import {
+  GATEWAY_API,
+  GATEWAY_GROUP,
+  label,
+  metadata,
+  name,
+  problem,
+  serviceGroup,
+  show,
+} from "./common.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 
 export const referenceGrant = z.strictObject({
@@ -10,15 +19,22 @@ export const referenceGrant = z.strictObject({
   spec: z.strictObject({
     from: z.array(z.strictObject({
       group: z.literal(GATEWAY_GROUP),
-      kind: z.enum(["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute"]),
+      kind: z.enum(["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "Gateway"]),
       namespace: label,
     })).min(1, { error: "is empty, wanted at least one source" }).max(LIMITS.grantEntries),
-    to: z.array(z.strictObject({
-      group: serviceGroup,
-      kind: z.literal("Service"),
-      /** Absent: every Service of the grant's namespace. */
-      name: name.optional(),
-    })).min(1, { error: "is empty, wanted at least one target" }).max(LIMITS.grantEntries),
+    to: z.array(
+      z.strictObject({
+        group: serviceGroup,
+        kind: z.enum(["Service", "Secret"]),
+        /** Absent: every one of the grant's namespace. */
+        name: name.optional(),
+      }).check((ctx) => {
+        const { group, kind } = ctx.value;
+        if (kind === "Secret" && group !== "") {
+          problem(ctx, ["group"], `is ${show(group)}, wanted "", the core group of Secrets`);
+        }
+      }),
+    ).min(1, { error: "is empty, wanted at least one target" }).max(LIMITS.grantEntries),
   }),
 });
 

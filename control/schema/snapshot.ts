@@ -26,8 +26,11 @@ export interface NodeRef {
   readonly name: string;
 }
 
-/** `mesh`: mTLS with our own verification, clients must prove an identity. `none`: plaintext. */
-export type ListenerTls = "mesh" | "none";
+/**
+ * `mesh`: mTLS with our own verification, clients must prove an identity. `edge`: TLS with the listener's
+ * certificates, clients prove nothing. `none`: plaintext.
+ */
+export type ListenerTls = "mesh" | "edge" | "none";
 
 export interface ListenerSpec {
   /** `inbound`, `outbound` or the Gateway listener's name. */
@@ -37,6 +40,8 @@ export interface ListenerSpec {
   readonly port?: number;
   readonly address?: string;
   readonly tls: ListenerTls;
+  /** What an `edge` listener shows. */
+  readonly certificates?: readonly CertificateSpec[];
   /**
    * What its connections carry; absent: HTTP. `tcp`: each is one tunnel. `tls`: the same, to the host that
    * the client names in its TLS hello.
@@ -50,6 +55,18 @@ export interface ListenerSpec {
   readonly via?: ViaSpec;
   /** Names the metrics and pages use for the traffic of this listener. */
   readonly hosts: readonly HostSpec[];
+}
+
+/** A certificate without its key, which is kept apart and asked for by name: snapshots are shown and logged. */
+export interface CertificateSpec {
+  /** The Secret it comes from, `namespace/name`. */
+  readonly name: string;
+  /** Server names it is shown for: `a.b`, `*.b` (any deeper name), `*` (everyone). */
+  readonly hostnames: readonly string[];
+  /** PEM, leaf first. */
+  readonly chain: string;
+  /** `sha256:<hex>` of the public key (SubjectPublicKeyInfo). */
+  readonly key: string;
 }
 
 /** The pseudonym in Via (default `denim`), and whether responses get a Via too (default: they do). */

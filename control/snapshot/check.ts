@@ -1,6 +1,7 @@
 /** Whether everything a resource names is there: refused at apply, before anything is stored. */
 import { fullName, show } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
+import type { Gateway } from "../schema/gateway.ts";
 import { ofKind, type Resource, resourceId } from "../schema/kinds.ts";
 import type { TrafficPolicy } from "../schema/traffic_policy.ts";
 import { checkRoute } from "./check_routes.ts";
@@ -43,6 +44,9 @@ export function checkReferences(
     ...ofKind(all, "TLSRoute"),
   ];
   for (const route of routes) checkRoute(mesh, route, reporter(route));
+  for (const gateway of mesh.gateways.values()) {
+    checkCertificates(mesh, gateway, options, reporter(gateway));
+  }
   for (const one of [...ofKind(all, "TrafficPolicy"), ...ofKind(all, "FilterBinding")]) {
     const report = reporter(one);
     one.spec.targetRefs?.forEach((ref, at) => {
@@ -64,6 +68,38 @@ export function checkReferences(
     }
   }
   return problems;
+}
+
+function checkCertificates(
+  mesh: Mesh,
+  gateway: Gateway,
+  options: { readonly standalone?: boolean },
+  report: Report,
+): void {
+  const from = gateway.metadata.namespace;
+  gateway.spec.listeners.forEach(({ tls }, i) => {
+    const path = `spec.listeners[${i}].tls`;
+    if (tls?.options !== undefined && options.standalone !== true) {
+      report(
+        `${path}.options`,
+        "names files, which a standalone proxy reads only; apply a Secret and name it in certificateRefs",
+      );
+    }
+    tls?.certificateRefs?.forEach((ref, j) => {
+      const at = `${path}.certificateRefs[${j}]`;
+      const namespace = ref.namespace ?? from;
+      const name = `${namespace}/${ref.name}`;
+      if (!mesh.secrets.has(name)) {
+        report(`${at}.name`, missing("Secret", name, mesh.secrets.keys()));
+      } else if (!mesh.granted("Gateway", from, "Secret", namespace, ref.name)) {
+        report(
+          `${at}.namespace`,
+          `is "${namespace}", which has no ReferenceGrant for Gateways of namespace "${from}" ` +
+            `to Secret "${ref.name}"`,
+        );
+      }
+    });
+  });
 }
 
 /** Every listener a policy names is one of every Gateway it targets. */

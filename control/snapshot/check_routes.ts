@@ -180,7 +180,8 @@ function checkBackend(
     );
   }
   if (
-    place.needsGrant && !mesh.granted(route.kind, route.metadata.namespace, namespace, ref.name)
+    place.needsGrant &&
+    !mesh.granted(route.kind, route.metadata.namespace, "Service", namespace, ref.name)
   ) {
     report(
       `${place.at}.namespace`,

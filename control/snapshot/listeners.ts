@@ -2,8 +2,9 @@
 import { fullName } from "../schema/common.ts";
 import { type Gateway, type GatewayListener, ROUTES_OF } from "../schema/gateway.ts";
 import type { ParentRef } from "../schema/route_refs.ts";
+import { chainOf, keyOf } from "../schema/secret.ts";
 import { isTunnelled, type Service } from "../schema/service.ts";
-import type { HostSpec, ListenerSpec, RouteSpec } from "../schema/snapshot.ts";
+import type { CertificateSpec, HostSpec, ListenerSpec, RouteSpec } from "../schema/snapshot.ts";
 import { inboundListener } from "./inbound.ts";
 import {
   type AnyRoute,
@@ -95,8 +96,9 @@ function specsOf(work: Work, route: AnyRoute, parent: RouteParent): RouteSpec[] 
 
 export function gatewayListeners(work: Work, gateway: Gateway): ListenerSpec[] {
   const levels = targetLevels(work.mesh, "Gateway", fullName(gateway));
-  type Open = Omit<ListenerSpec, "proxyProtocol"> & {
+  type Open = Omit<ListenerSpec, "proxyProtocol" | "certificates"> & {
     readonly hosts: HostSpec[];
+    readonly certificates?: CertificateSpec[];
     proxyProtocol?: readonly string[];
   };
   const byPort = new Map<string, Open>();
@@ -107,14 +109,33 @@ export function gatewayListeners(work: Work, gateway: Gateway): ListenerSpec[] {
     const open = byPort.get(key);
     const { name, port } = listener;
     const more = { ...BARE[listener.protocol], ...proxyProtocol(work, gateway, name) };
+    const certificates = certificatesOf(work, gateway, listener);
     if (open !== undefined) {
       open.hosts.push(...hosts);
+      open.certificates?.push(...certificates);
       if (more.proxyProtocol !== undefined) open.proxyProtocol ??= more.proxyProtocol;
     } else {
-      byPort.set(key, { name, role: "gateway", port, tls: "none", ...more, hosts });
+      const tls = listener.protocol === "HTTPS"
+        ? { tls: "edge" as const, certificates }
+        : { tls: "none" as const };
+      byPort.set(key, { name, role: "gateway", port, ...tls, ...more, hosts });
     }
   }
   return [...byPort.values()];
+}
+
+/** Those of an HTTPS listener, in its order, for its host name. */
+function certificatesOf(
+  work: Work,
+  gateway: Gateway,
+  { hostname, tls }: GatewayListener,
+): CertificateSpec[] {
+  return (tls?.certificateRefs ?? []).flatMap((ref) => {
+    const name = `${ref.namespace ?? gateway.metadata.namespace}/${ref.name}`;
+    const secret = work.mesh.secrets.get(name);
+    if (secret === undefined) return []; // refused at apply
+    return [{ name, hostnames: [hostname ?? "*"], chain: chainOf(secret), key: keyOf(secret) }];
+  });
 }
 
 /** The oldest policy that says something of this listener. */
@@ -133,6 +154,7 @@ function proxyProtocol(
 
 const BARE: Readonly<Record<GatewayListener["protocol"], Pick<ListenerSpec, "protocol">>> = {
   HTTP: {},
+  HTTPS: {},
   TCP: { protocol: "tcp" },
   TLS: { protocol: "tls" },
 };

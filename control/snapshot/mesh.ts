@@ -7,6 +7,7 @@ import type { HttpRoute } from "../schema/http_route.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
 import type { ReferenceGrant } from "../schema/reference_grant.ts";
 import type { ParentRef } from "../schema/route_refs.ts";
+import type { Secret } from "../schema/secret.ts";
 import { type Service, type ServicePort, wireProtocol } from "../schema/service.ts";
 import type { ViaSpec } from "../schema/snapshot.ts";
 import type { TrafficPolicy, TrafficSettings } from "../schema/traffic_policy.ts";
@@ -26,6 +27,7 @@ export class Mesh {
   readonly services: ReadonlyMap<string, Service>;
   readonly gateways: ReadonlyMap<string, Gateway>;
   readonly bindings: ReadonlyMap<string, FilterBinding>;
+  readonly secrets: ReadonlyMap<string, Secret>;
   /** Oldest first, then by `namespace/name`. */
   readonly routes: readonly RequestRoute[];
   readonly grants: readonly ReferenceGrant[];
@@ -40,6 +42,7 @@ export class Mesh {
   constructor(resources: readonly Resource[]) {
     this.services = byName(ofKind(resources, "Service"));
     this.gateways = byName(ofKind(resources, "Gateway"));
+    this.secrets = byName(ofKind(resources, "Secret"));
     const bindings = ofKind(resources, "FilterBinding").sort(older);
     this.bindings = byName(bindings);
     this.routes = [...ofKind(resources, "HTTPRoute"), ...ofKind(resources, "GRPCRoute")]
@@ -81,12 +84,20 @@ export class Mesh {
     return this.#tunnels.get(`${kind} ${name}`) ?? [];
   }
 
-  /** Whether a route of namespace `from` may name the Service `name` of `to`. */
-  granted(route: AnyRoute["kind"], from: string, to: string, name: string): boolean {
+  /** Whether a `source` of namespace `from` may name that resource of another namespace. */
+  granted(
+    source: AnyRoute["kind"] | "Gateway",
+    from: string,
+    kind: "Service" | "Secret",
+    to: string,
+    name: string,
+  ): boolean {
     return from === to || this.grants.some((grant) =>
       grant.metadata.namespace === to &&
-      grant.spec.from.some((source) => source.namespace === from && source.kind === route) &&
-      grant.spec.to.some((entry) => entry.name === undefined || entry.name === name)
+      grant.spec.from.some((one) => one.namespace === from && one.kind === source) &&
+      grant.spec.to.some((entry) =>
+        entry.kind === kind && (entry.name === undefined || entry.name === name)
+      )
     );
   }
 }

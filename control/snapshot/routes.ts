@@ -140,7 +140,10 @@ function choiceOf(work: Work, ref: BackendRef, at: {
   if (!carries(at.route, portOf(service, port))) {
     return { ...nowhere(`other-protocol:${named}`), weight, timeout };
   }
-  if (at.parent.needsGrant && !work.mesh.granted(at.route, at.namespace, namespace, ref.name)) {
+  if (
+    at.parent.needsGrant &&
+    !work.mesh.granted(at.route, at.namespace, "Service", namespace, ref.name)
+  ) {
     return { ...nowhere(`not-granted:${named}`), weight, timeout };
   }
   const chain = chainOf(work, {

@@ -123,7 +123,8 @@ function bare({ metadata, ...rest }: Resource): unknown {
 
 /** With its age, which orders routes of equal precedence, and a generation that counts its specs. */
 function stamped(resource: Resource, before: Resource | null, nowMs: number): Resource {
-  const sameSpec = before !== null && canonicalJson(before.spec) === canonicalJson(resource.spec);
+  const sameSpec = before !== null &&
+    canonicalJson(contentOf(before)) === canonicalJson(contentOf(resource));
   const past = before?.metadata.generation ?? 0;
   return {
     ...resource,
@@ -134,6 +135,11 @@ function stamped(resource: Resource, before: Resource | null, nowMs: number): Re
       generation: sameSpec ? past : past + 1,
     },
   } as Resource;
+}
+
+/** What a generation counts: the spec, or a Secret's data. */
+function contentOf(resource: Resource): unknown {
+  return "spec" in resource ? resource.spec : resource.data;
 }
 
 /** As Kubernetes writes times: no fraction. */

@@ -4,9 +4,11 @@
  *
  *   STATE/snapshot.json     {"sha256": of the text of the snapshot, "snapshot": its JSON text}
  *   STATE/modules/<hex>     Wasm artefacts by digest
+ *   STATE/keys/<hex>        private keys of its certificates, by the digest of their public half
  */
 import type { Log } from "../../core/log.ts";
 import type { NodeRef, Snapshot } from "../../control/schema/snapshot.ts";
+import { keyName } from "../tls/mod.ts";
 import { ensureFolder, readIfThere, removeIfThere, sha256, writeWhole } from "./files.ts";
 
 /** More than this is not read: no snapshot or module is so large. */
@@ -26,6 +28,7 @@ export class LastGood {
 
   static async open(dir: string, log: Log): Promise<LastGood> {
     await ensureFolder(`${dir}/modules`);
+    await ensureFolder(`${dir}/keys`);
     return new LastGood(dir, log);
   }
 
@@ -45,7 +48,7 @@ export class LastGood {
     return null;
   }
 
-  /** Keeps what is in force now, and only the modules it names. A failure is logged: traffic goes on. */
+  /** Keeps what is in force now, and only the modules and keys it names. A failure is logged: traffic goes on. */
   write(snapshot: Snapshot): Promise<void> {
     this.#writing = this.#writing.then(async () => {
       const text = JSON.stringify(snapshot);
@@ -64,7 +67,7 @@ export class LastGood {
 
   /** A module's bytes, whose digest has been checked; null when they are not there or damaged. */
   async readModule(digest: string): Promise<Uint8Array<ArrayBuffer> | null> {
-    const path = this.#modulePath(digest);
+    const path = this.#digestPath("modules", digest);
     const bytes = await readIfThere(path);
     if (bytes === null) return null;
     if (`sha256:${await sha256(bytes)}` === digest) return bytes;
@@ -78,14 +81,39 @@ export class LastGood {
 
   /** `bytes` have been checked to be what `digest` says. A failure is logged: the module runs from memory. */
   async writeModule(digest: string, bytes: Uint8Array): Promise<void> {
-    const file = this.#modulePath(digest);
+    const file = this.#digestPath("modules", digest);
+    await writeWhole(file, bytes).catch((error: unknown) => this.#notWritten(file, error));
+  }
+
+  /** A private key by name, PEM; null when it is not there or is another one. */
+  async readKey(name: string): Promise<string | null> {
+    const path = this.#digestPath("keys", name);
+    const bytes = await readIfThere(path);
+    if (bytes === null) return null;
+    const pem = new TextDecoder().decode(bytes);
+    if (keyName(pem) === name) return pem;
+    this.#log.warn("state.ignored", { file: path, reason: "it is not the key its name says" });
+    await removeIfThere(path);
+    return null;
+  }
+
+  /** Readable by its owner only. A failure is logged: the key serves from memory. */
+  async writeKey(name: string, pem: string): Promise<void> {
+    const file = this.#digestPath("keys", name);
+    const bytes = new TextEncoder().encode(pem);
     await writeWhole(file, bytes).catch((error: unknown) => this.#notWritten(file, error));
   }
 
   async #prune(snapshot: Snapshot): Promise<void> {
-    const wanted = new Set(snapshot.modules.map((one) => one.digest.slice("sha256:".length)));
-    for await (const { name } of Deno.readDir(`${this.#dir}/modules`)) {
-      if (!wanted.has(name)) await removeIfThere(`${this.#dir}/modules/${name}`);
+    const certificates = snapshot.listeners.flatMap((one) => one.certificates ?? []);
+    await this.#keepOnly("modules", snapshot.modules.map((one) => one.digest));
+    await this.#keepOnly("keys", certificates.map((one) => one.key));
+  }
+
+  async #keepOnly(folder: "modules" | "keys", names: readonly string[]): Promise<void> {
+    const wanted = new Set(names.map((name) => name.slice("sha256:".length)));
+    for await (const { name } of Deno.readDir(`${this.#dir}/${folder}`)) {
+      if (!wanted.has(name)) await removeIfThere(`${this.#dir}/${folder}/${name}`);
     }
   }
 
@@ -93,10 +121,10 @@ export class LastGood {
     return `${this.#dir}/snapshot.json`;
   }
 
-  #modulePath(digest: string): string {
+  #digestPath(folder: "modules" | "keys", digest: string): string {
     const hex = DIGEST.exec(digest)?.[1];
     if (hex === undefined) throw new TypeError(`"${digest}" is not a digest`);
-    return `${this.#dir}/modules/${hex}`;
+    return `${this.#dir}/${folder}/${hex}`;
   }
 }
 

@@ -20,6 +20,7 @@ import type { MeshIdentity } from "../tls/mod.ts";
 import { Backoff } from "./backoff.ts";
 import { connectLink, type Place } from "./control_link.ts";
 import type { LastGood } from "./last_good.ts";
+import type { Keys } from "./keys.ts";
 import type { Modules } from "./modules.ts";
 import { Renewal } from "./renewal.ts";
 
@@ -36,6 +37,7 @@ export interface SubscriptionOptions {
   readonly report: () => ProxyReport;
   readonly lastGood: LastGood;
   readonly modules: Modules;
+  readonly keys: Keys;
   /** State folder, where a renewed identity goes. */
   readonly state: string;
   readonly clock: Clock;
@@ -129,19 +131,20 @@ class Subscriber implements Subscription {
 
   #hello(link: FrameSocket): void {
     if (this.#link !== link) return;
-    const { greeting, modules, log, clock } = this.#options;
+    const { greeting, modules, keys, log, clock } = this.#options;
     this.#connected = true;
     this.#connectedMs = this.#heardMs = clock.monotonicMs();
     link.send({ type: "hello", version: this.#version, ...greeting });
     this.#greeted.resolve();
     modules.connected((digest) => link.send({ type: "module", digest }));
+    keys.connected((name) => link.send({ type: "key", name }));
     this.#renewal.connected();
     this.#tick();
     log.info("control.connected", { version: this.#version });
   }
 
   #received(link: FrameSocket, message: ToProxy): void {
-    const { log, modules, clock } = this.#options;
+    const { log, modules, keys, clock } = this.#options;
     this.#heardMs = clock.monotonicMs();
     switch (message.type) {
       case "snapshot":
@@ -153,7 +156,10 @@ class Subscriber implements Subscription {
         if (message.code === REPLACED) this.#replaced = true;
         log.warn("control.refused", { code: message.code, reason: message.message });
         if (message.code.startsWith("module.")) modules.refused(message.message);
+        if (message.code.startsWith("key.")) keys.refused(message.message);
         return;
+      case "key":
+        return keys.received(message.name, message.pem);
       case "alive":
         return;
     }
@@ -182,11 +188,12 @@ class Subscriber implements Subscription {
   }
 
   #lost(reason: string): void {
-    const { log, modules, clock } = this.#options;
+    const { log, modules, keys, clock } = this.#options;
     const wasConnected = this.#connected;
     this.#connected = false;
     this.#link = null;
     modules.disconnected();
+    keys.disconnected();
     if (this.#closing !== null) return this.#closing.resolve();
     if (wasConnected && clock.monotonicMs() - this.#connectedMs > STEADY_MS) this.#backoff.reset();
     // Most likely it is about to be stopped; coming back at once would only push the other one out.

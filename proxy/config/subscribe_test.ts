@@ -7,6 +7,7 @@ import type { ProxyReport } from "../../control/schema/protocol.ts";
 import type { Snapshot } from "../../control/schema/snapshot.ts";
 import { obtainIdentity } from "./join.ts";
 import { LastGood } from "./last_good.ts";
+import { Keys } from "./keys.ts";
 import { Modules } from "./modules.ts";
 import { subscribe, type Subscription } from "./subscribe.ts";
 
@@ -110,6 +111,7 @@ class Proxy implements AsyncDisposable {
       report: () => REPORT,
       lastGood: parts.lastGood,
       modules: new Modules(parts.lastGood),
+      keys: new Keys(parts.lastGood),
       state: parts.state,
       clock: systemClock,
       random: () => 0.5,

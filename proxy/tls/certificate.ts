@@ -3,8 +3,8 @@ import { DerReader, explicit, implicit, latin1, TAG } from "./der.ts";
 
 /** A certificate larger than this is refused unread. */
 export const MAX_CERTIFICATE_BYTES = 16 * 1024;
-/** Names of one subjectAltName, and extensions of one certificate. */
-export const MAX_NAMES = 64;
+/** Names of one subjectAltName (public authorities give up to 100), and extensions of one certificate. */
+export const MAX_NAMES = 100;
 export const MAX_EXTENSIONS = 32;
 /** RFC 5280 4.1.2.2. */
 const MAX_SERIAL_BYTES = 20;

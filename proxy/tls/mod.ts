@@ -1,6 +1,7 @@
 /**
  * Identity on the wire: our own X.509 reader and verification (never the runtime's `authorized`),
- * SPIFFE ids, the node:tls options of a mesh identity, and admission of each connection's peer.
+ * SPIFFE ids, the node:tls options of a mesh identity, and admission of each connection's peer. Beside
+ * it the certificates of the edge (edge.ts), whose clients have no identity.
  *
  * ```ts
  * const identity = new MeshIdentity({ trustDomain, keyPem, chainPem, bundle });
@@ -43,6 +44,7 @@ export {
   type MeshIdentityOptions,
 } from "./context.ts";
 export { type Certificate, parseCertificate } from "./certificate.ts";
+export { type EdgeCertificate, EdgeTls, keyName, nameOfKey, readLeaf, readPair } from "./edge.ts";
 export { createKeyAndCsr, type KeyAndCsr } from "./csr.ts";
 export {
   type Admission,

@@ -3,11 +3,13 @@ import type {
   BackendSpec,
   EndpointSpec,
   HostSpec,
+  ListenerSpec,
   Snapshot,
 } from "../../control/schema/snapshot.ts";
 import { parseDocuments } from "../../control/schema/parse.ts";
 import { buildSnapshot, type Workload } from "../../control/snapshot/mod.ts";
-import type { LeafOptions, TestDomain } from "../support/ca.ts";
+import { keyName } from "../../proxy/tls/mod.ts";
+import type { LeafOptions, TestDomain, TestSvid } from "../support/ca.ts";
 import { FakeControl } from "../support/fake_control.ts";
 
 const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
@@ -35,6 +37,8 @@ export interface SidecarOptions {
   readonly leaf?: () => LeafOptions;
   /** Names of mesh listeners beside each other in one process; then it runs as a gateway. */
   readonly listeners?: readonly string[];
+  /** One more listener then, `edge`, that shows this to the world. */
+  readonly edge?: TestSvid;
   /** Resources by which the control plane would configure it, in place of "everything goes to the app". */
   readonly resources?: string;
   /** What has registered beside it, for those resources. */
@@ -88,6 +92,9 @@ export class Sidecar implements AsyncDisposable {
       snapshot: options.resources === undefined
         ? snapshotFor(appAddress, options)
         : builtFrom(options.resources, options.workloads ?? [], service),
+      ...(options.edge === undefined
+        ? {}
+        : { keys: new Map([[keyOf(options.edge), options.edge.keyPem]]) }),
       ...(options.leaf === undefined ? {} : { leaf: options.leaf }),
     });
     await Deno.writeTextFile(`${dir}/bundle.pem`, domain.rootPem);
@@ -254,10 +261,25 @@ function snapshotFor(app: string, options: SidecarOptions): Omit<Snapshot, "vers
     },
     listeners: listeners === undefined
       ? [inbound, outbound]
-      : listeners.map((name) => ({ name, role: "gateway", port: 0, tls: "mesh", hosts })),
+      : [...listeners.map((name) => meshListener(name, hosts)), ...edgeListeners(options, hosts)],
     backends,
     modules: [],
   };
+}
+
+function meshListener(name: string, hosts: readonly HostSpec[]): ListenerSpec {
+  return { name, role: "gateway", port: 0, tls: "mesh", hosts };
+}
+
+function edgeListeners({ edge }: SidecarOptions, hosts: readonly HostSpec[]): ListenerSpec[] {
+  if (edge === undefined) return [];
+  const { chainPem } = edge;
+  const certificates = [{ name: "edge", hostnames: ["*"], chain: chainPem, key: keyOf(edge) }];
+  return [{ name: "edge", role: "gateway", port: 0, tls: "edge", certificates, hosts }];
+}
+
+function keyOf({ keyPem }: TestSvid): string {
+  return keyName(keyPem)!;
 }
 
 function hostTo(hostnames: readonly string[], backend: string): HostSpec {

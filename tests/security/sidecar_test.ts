@@ -179,6 +179,32 @@ Deno.test("A running proxy refuses a ticket that another of its listeners gave",
   assert.equal(across.reused, true, "the attack must really resume");
 });
 
+Deno.test("A running proxy refuses at a mesh listener a ticket from its HTTPS listener, with a certificate or without", async () => {
+  const edge = domain.issue("x", { uris: [], dnsNames: ["shop.test"] });
+  await using gateway = await Sidecar.start(domain, { listeners: ["mesh"], edge });
+  await using attacker = Attacker.start();
+  const [world, mesh] = [gateway.port("edge"), gateway.port("mesh")];
+  // A ticket is bound to the server name it was given for, so the attack keeps to one.
+  const ask = { send: ASK, servername: "shop.test" };
+  const evil = shown(stranger.issue("admin"));
+  for (const [save, certificate] of [["bare", {}], ["bearing a stranger's", evil]] as const) {
+    await assertLetIn(attacker.attack({ port: world, ...ask, ...certificate, save }), null);
+    const across = await assertRefused(
+      gateway,
+      () => attacker.attack({ port: mesh, ...ask, ...certificate, resume: save }),
+      "resumed_session",
+    );
+    assert.equal(across.reused, true, "the attack must really resume");
+  }
+  const good = shown(domain.issue("web"));
+  await assertLetIn(attacker.attack({ port: mesh, ...ask, ...good }), null);
+  await assertRefused(
+    gateway,
+    () => attacker.attack({ port: mesh, ...ask }),
+    "no_certificate",
+  );
+});
+
 Deno.test("A running sidecar follows its trust bundle: new connections, tickets and open connections", async () => {
   const old = new TestDomain("mesh.test", { name: "Old" });
   const next = new TestDomain("mesh.test", { name: "Next" });

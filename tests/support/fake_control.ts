@@ -19,6 +19,8 @@ export interface FakeControlOptions {
   /** Who the next proxy to join becomes, and how its leaf differs from a good one. */
   readonly identity: string;
   readonly leaf?: () => LeafOptions;
+  /** Private keys it gives to whoever asks, PEM by name. */
+  readonly keys?: ReadonlyMap<string, string>;
   /** Sent to every proxy that says hello. */
   readonly snapshot: Omit<Snapshot, "version" | "trust">;
 }
@@ -101,6 +103,10 @@ export class FakeControl implements AsyncDisposable {
     this.heard.push(message);
     if (message.type === "join" || message.type === "csr") this.#sendSvid(socket, message.csr);
     if (message.type === "hello") this.#sendSnapshot(socket);
+    if (message.type === "key") {
+      const { name } = message;
+      this.#send(socket, { type: "key", name, pem: this.#options.keys?.get(name) ?? "" });
+    }
     this.#waiters = this.#waiters.filter(({ wanted, met }) => {
       if (!wanted(message)) return true;
       met();

@@ -509,8 +509,27 @@ export const GATEWAY_CASES: readonly ValidationCase[] = [
   },
   {
     rule: "a protocol this version does not speak",
-    spec: listeners({ ...HTTP, protocol: "HTTPS" }),
+    spec: listeners({ ...HTTP, protocol: "UDP" }),
     at: "listeners[0].protocol",
+  },
+  {
+    rule: "HTTPS that ends here, with a certificate",
+    spec: listeners({
+      ...HTTP,
+      protocol: "HTTPS",
+      tls: { mode: "Terminate", certificateRefs: [{ group: "", kind: "Secret", name: "a" }] },
+    }),
+    at: null,
+  },
+  {
+    rule: "HTTPS without a certificate",
+    spec: listeners({ ...HTTP, protocol: "HTTPS", tls: { mode: "Terminate" } }),
+    at: "listeners[0].tls.certificateRefs",
+  },
+  {
+    rule: "HTTPS without tls",
+    spec: listeners({ ...HTTP, protocol: "HTTPS" }),
+    at: "listeners[0].tls",
   },
   {
     rule: "a host that is an address",
@@ -546,8 +565,18 @@ export const REFERENCE_GRANT_CASES: readonly ValidationCase[] = [
   { rule: "from nobody", spec: { from: [], to: TO }, at: "from" },
   { rule: "to nothing", spec: { from: FROM, to: [] }, at: "to" },
   {
-    rule: "to a Secret",
-    spec: { from: FROM, to: [{ group: "", kind: "Secret" }] },
+    rule: "from Gateways to Secrets",
+    spec: { from: [{ ...FROM[0], kind: "Gateway" }], to: [{ group: "", kind: "Secret" }] },
+    at: null,
+  },
+  {
+    rule: "to a Secret of another group",
+    spec: { from: FROM, to: [{ group: "denim.dev", kind: "Secret" }] },
+    at: "to[0].group",
+  },
+  {
+    rule: "to a ConfigMap",
+    spec: { from: FROM, to: [{ group: "", kind: "ConfigMap" }] },
     at: "to[0].kind",
   },
   { rule: "from at most 16", spec: { from: Array(17).fill(FROM[0]), to: TO }, at: "from" },
