@@ -306,3 +306,19 @@ const LIMITS: { readonly [K in keyof H2Limits]: () => void } = {
 for (const [limit, test] of Object.entries(LIMITS)) {
   Deno.test(`H2Server keeps its limit ${limit}`, test);
 }
+
+Deno.test("H2Server lets a tunnel of bare TCP stall for longer than any message", () => {
+  const rig = new H2Rig({ windowStallMs: 5000 });
+  rig.settings([4, 0]);
+  rig.send(f.HEADERS, f.FLAG_END_HEADERS, 1, block(":method", "CONNECT", ":authority", "db:5432"));
+  const { stream, events } = rig.exchanges[0]!;
+  stream.head(OK(), false);
+  stream.data(new Uint8Array(100_000), false);
+  rig.wait(60);
+  assert.equal(rig.resetOf(1), null);
+  assert.deepEqual(events, ["head"]);
+  rig.widen(1, 100_000);
+  rig.widen(0, 100_000);
+  const sent = rig.wire.take().filter((one) => one.type === f.DATA && one.id === 1);
+  assert.equal(sent.reduce((sum, one) => sum + one.payload.length, 0), 100_000);
+});

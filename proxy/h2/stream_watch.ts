@@ -27,7 +27,7 @@ export class StreamWatch {
   /** A window that opens by a byte now and then is as shut as one that does not open (CVE-2019-9511). */
   #stalls(stream: H2Stream, limits: H2Limits, nowMs: number): boolean {
     const lasted = nowMs - this.#sendSinceMs;
-    const waits = stream.queue.length > 0;
+    const waits = stream.queue.length > 0 && !isTunnel(stream);
     if (waits && lasted <= limits.windowStallMs) return false;
     const sent = stream.moved - this.#sent;
     this.#sendSinceMs = nowMs;
@@ -50,4 +50,9 @@ export class StreamWatch {
     if (!waits) return false;
     return declared ? came < (limits.bodyMinRate * lasted) / 1000 : came === 0;
   }
+}
+
+/** Bare TCP may rest for as long as it likes with its reader busy: tunnels have a limit of their own. */
+function isTunnel({ switched, tunnel }: H2Stream): boolean {
+  return switched && tunnel?.upgrade === "connect";
 }
