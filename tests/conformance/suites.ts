@@ -77,7 +77,7 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: "grpc",
-    proves: "grpc-go's interop client and server through two sidecars and the gateway; Node's too",
+    proves: "grpc-go's interop cases through two sidecars and the gateway, with TLS and without",
     paths: [
       `${HERE}/grpc`,
       "tests/integration/grpc_test.ts",

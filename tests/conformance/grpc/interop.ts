@@ -85,14 +85,21 @@ export class InteropServer implements AsyncDisposable {
   }
 }
 
-/** Runs one case against `host:port`; null when it passed, else what the client said. */
+/** Where the client goes, and how. */
+export interface Way {
+  readonly name: string;
+  readonly host: string;
+  readonly port: string;
+  readonly flags?: readonly string[];
+}
+
+/** Runs one case; null when it passed, else what the client said. */
 export async function runCase(
-  [name, ...flags]: (typeof CASES)[number],
-  host: string,
-  port: string,
+  [name, ...own]: (typeof CASES)[number],
+  { host, port, flags = [] }: Way,
 ): Promise<string | null> {
   const { success, stdout, stderr } = await new Deno.Command(`${FOLDER}/client`, {
-    args: ["--server_host", host, "--server_port", port, "--test_case", name, ...flags],
+    args: ["--server_host", host, "--server_port", port, "--test_case", name, ...own, ...flags],
     signal: AbortSignal.timeout(30_000),
   }).output();
   if (success) return null;

@@ -1,7 +1,8 @@
 /** grpc-go's interop client and server through two sidecars, and through the gateway: every case. */
 import assert from "node:assert/strict";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
-import { CASES, InteropServer, isBuilt, runCase } from "./interop.ts";
+import { PublicAuthority, tlsSecret } from "../../support/tls.ts";
+import { CASES, InteropServer, isBuilt, runCase, type Way } from "./interop.ts";
 
 const ready = await isBuilt();
 if (!ready) {
@@ -36,40 +37,70 @@ const EDGE_ROUTE = {
   },
 };
 
+/** In plaintext, and over TLS that ends at the gateway. */
+const EDGE = {
+  apiVersion: "gateway.networking.k8s.io/v1",
+  kind: "Gateway",
+  metadata: { name: "edge" },
+  spec: {
+    listeners: [
+      { name: "http", port: 0, protocol: "HTTP" },
+      {
+        name: "https",
+        port: 0,
+        protocol: "HTTPS",
+        hostname: "grpc.test",
+        tls: { mode: "Terminate", certificateRefs: [{ name: "public" }] },
+      },
+    ],
+  },
+};
+
 /** Who called, by the access log of the sidecar in front of the server. */
 function callers(mesh: TestMesh): Set<unknown> {
-  return new Set(
-    mesh.logs("interop").filter((line) => line["listener"] === "inbound").map((line) =>
-      line["peer"]
-    ),
-  );
+  const lines = mesh.logs("interop").filter((line) => line["listener"] === "inbound");
+  return new Set(lines.map((line) => line["peer"]));
 }
 
 Deno.test({
-  name: "grpc-go's interop cases pass through two sidecars and through the gateway",
+  name:
+    "grpc-go's interop cases pass through two sidecars, and through the gateway with and without TLS",
   ignore: !ready,
   async fn(t) {
+    const all = async (way: Way): Promise<void> => {
+      for (const one of CASES) {
+        await t.step(`${one[0]} ${way.name}`, async () => {
+          assert.equal(await runCase(one, way), null);
+        });
+      }
+    };
+    const authority = new PublicAuthority();
     await using server = await InteropServer.start();
     await using mesh = await startMesh({
       services: [{ name: "interop", address: server.address }, { name: "web" }],
-      resources: [grpcPort("interop", 50051), EDGE_ROUTE],
+      resources: [
+        grpcPort("interop", 50051),
+        EDGE,
+        EDGE_ROUTE,
+        tlsSecret("public", authority.issue("grpc.test")),
+      ],
       proxyFlags: ["--access-log"],
     });
-    const out = new URL(mesh.outbound("web")).port;
+    const { port } = new URL(mesh.outbound("web"));
     // The client calls what it connects to, so the Service has the name and port of the sidecar's own door.
-    await mesh.apply([grpcPort("localhost", Number(out), { from: "interop" })]);
-    for (const one of CASES) {
-      await t.step(`${one[0]} through two sidecars`, async () => {
-        assert.equal(await runCase(one, "localhost", out), null);
-      });
-    }
+    await mesh.apply([grpcPort("localhost", Number(port), { from: "interop" })]);
+    await all({ name: "through two sidecars", host: "localhost", port });
     assert.deepEqual([...callers(mesh)], ["spiffe://mesh.local/ns/default/sa/web"]);
-    const edge = new URL(mesh.gatewayUrl);
-    for (const one of CASES) {
-      await t.step(`${one[0]} through the gateway`, async () => {
-        assert.equal(await runCase(one, edge.hostname, edge.port), null);
-      });
-    }
+
+    const [host, plain] = mesh.listener("gateway", "http").split(":");
+    await all({ name: "through the gateway", host: host!, port: plain! });
     assert.equal(callers(mesh).size, 2);
+
+    const caFile = `${mesh.folder}/public.pem`;
+    await Deno.writeTextFile(caFile, authority.rootPem);
+    const flags = ["--use_tls", "--use_test_ca", "--ca_file", caFile];
+    flags.push("--server_host_override", "grpc.test");
+    const [, secure] = mesh.listener("gateway", "https").split(":");
+    await all({ name: "through the gateway over TLS", host: host!, port: secure!, flags });
   },
 });
