@@ -1,5 +1,6 @@
 /** A proxy stopped, and one replaced on its own ports by the next, under load: no request fails. */
 import assert from "node:assert/strict";
+import { freePort } from "../support/free_port.ts";
 import { connect } from "node:net";
 import { http, Load } from "../support/http.ts";
 import { Origin } from "../support/origin.ts";
@@ -18,13 +19,6 @@ function edge(origin: Origin, port: number): unknown[] {
     service("web", origin.address),
     route("web", { backendRefs: [{ name: "web", port: 80 }] }),
   ];
-}
-
-function freePort(): number {
-  const held = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = held.addr;
-  held.close();
-  return port;
 }
 
 const SHARED = ["--reuse-port"];

@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { freePort } from "../support/free_port.ts";
 import { HEADERS, RawH2 } from "../support/h2.ts";
 import { Origin } from "../support/origin.ts";
 import { policy, service, StandaloneProxy } from "../support/standalone.ts";
-import { ask, dialTls, freePort, PublicAuthority, tlsSecret } from "../support/tls.ts";
+import { ask, dialTls, PublicAuthority, tlsSecret } from "../support/tls.ts";
 
 const authority = new PublicAuthority();
 const ca = authority.rootPem;
@@ -54,7 +55,7 @@ const get = (host: string): string =>
 
 Deno.test("A gateway chooses the certificate by the name a client asks for", async () => {
   await using origin = await Origin.start({ answer: () => ({ body: "hello" }) });
-  const port = await freePort();
+  const port = freePort();
   const [a, b, c] = [
     authority.issue("a.test"),
     authority.issue("*.b.test"),

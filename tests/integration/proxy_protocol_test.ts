@@ -1,9 +1,10 @@
 /** Listeners behind load balancers that speak the PROXY protocol: haproxy as the sender, and raw bytes. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
+import { freePort } from "../support/free_port.ts";
 import { Haproxy } from "../support/haproxy.ts";
 import { route, service, StandaloneProxy } from "../support/standalone.ts";
-import { freePort, latin1, TcpApp, TcpClient } from "../support/tcp.ts";
+import { latin1, TcpApp, TcpClient } from "../support/tcp.ts";
 
 const V2 = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\x12\x34\0\x50";
 

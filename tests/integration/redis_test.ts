@@ -1,7 +1,7 @@
 /** A real protocol that is not HTTP: Redis and its own client through two sidecars. */
 import assert from "node:assert/strict";
+import { freePort } from "../support/free_port.ts";
 import { meshService, startMesh, until } from "../support/mesh.ts";
-import { freePort } from "../support/tcp.ts";
 
 const COMMANDS = 20_000;
 

@@ -1,7 +1,8 @@
 /** What bounds tunnels: idleness, connections to an endpoint, endpoints that are dead, and the end of the proxy. */
 import assert from "node:assert/strict";
+import { freePort } from "../support/free_port.ts";
 import { policy, StandaloneProxy } from "../support/standalone.ts";
-import { echo, freePort, TcpApp, TcpClient } from "../support/tcp.ts";
+import { echo, TcpApp, TcpClient } from "../support/tcp.ts";
 
 /** A gateway with a TCP listener `tcp` to these endpoints. */
 function edge(endpoints: readonly string[], ...more: unknown[]): unknown[] {

@@ -2,7 +2,6 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { createHash } from "node:crypto";
 import type { AddressInfo } from "node:net";
-import { choosePorts } from "../../cli/local/ports.ts";
 import { until } from "./mesh.ts";
 
 /** A server in the test's own process; `serve` gets every connection. */
@@ -108,11 +107,6 @@ export class TcpClient implements Disposable {
   [Symbol.dispose](): void {
     this.socket.destroy();
   }
-}
-
-/** For programs that cannot take a free port by themselves. */
-export function freePort(): number {
-  return choosePorts(["port"], {})["port"]!;
 }
 
 export function latin1(bytes: Uint8Array): string {

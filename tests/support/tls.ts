@@ -1,5 +1,4 @@
 /** Public certificates for tests, and a TLS client that says what it was shown. */
-import { createServer } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { TestDomain, type TestSvid } from "./ca.ts";
 
@@ -58,16 +57,5 @@ export function ask(socket: TLSSocket, raw: string): Promise<string> {
     socket.on("error", () => {});
     socket.on("close", () => resolve(text));
     socket.write(raw);
-  });
-}
-
-/** A port that was free a moment ago: for what must be said before it is opened. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" ? address!.port : 0));
-    });
   });
 }

@@ -1,7 +1,6 @@
 /** The table of proxy semantics over sockets: through one proxy, and through two sidecars with HTTP/2 between them. */
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { freePort } from "../../support/free_port.ts";
 import { startMesh } from "../../support/mesh.ts";
 import { gateway, policy, route, service, StandaloneProxy } from "../../support/standalone.ts";
 import { PROXY_CASES, type ProxyCase } from "./proxy_cases.ts";
@@ -125,17 +124,8 @@ Deno.test("Two sidecars with HTTP/2 between them treat messages as one proxy doe
   });
 });
 
-/** A port that is free just now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return port;
-}
-
 Deno.test("A route that leads back to its own proxy ends with 508 after three passes", async (t) => {
-  const port = await freePort();
+  const port = freePort();
   const edge = gateway() as { spec: { listeners: Record<string, unknown>[] } };
   edge.spec.listeners[0]!["port"] = port;
   const origin = await ScriptedOrigin.start(new Map());
