@@ -35,8 +35,9 @@ export function serverCodec(
         entry.remote,
         entry.admitted === null ? "" : entry.admitted.identity,
       ),
-      // In the mesh the scheme is the first proxy's to tell; everybody else is told by the listener.
-      ...(entry.admitted === null ? { scheme } : {}),
+      // In the mesh the scheme is the first proxy's to tell, and the last one dates what nobody has:
+      // everybody else hears both from the listener.
+      ...(entry.admitted === null ? { scheme, date: options.date } : {}),
     });
   };
   if (entry.tls) return entry.alpn === "h2" ? h2() : h1();

@@ -13,11 +13,14 @@ const PREFACE = new TextEncoder().encode(f.PREFACE);
 export interface H2ServerOptions extends H2Options {
   /** What requests have come by, whatever they say themselves; absent: what they say. */
   readonly scheme?: "http" | "https";
+  /** The value of a `date` field, for responses that have none; left out: no field is added. */
+  readonly date?: () => string;
 }
 
 export class H2Server extends H2Connection {
   readonly #accept: Accept<RequestHead, ResponseHead>;
   readonly #scheme: string | null;
+  readonly #date: (() => string) | null;
   #prefaceSeen = 0;
   /** RFC 9113 6.8: first a GOAWAY that refuses nothing, then one that names the last stream. */
   #announced = false;
@@ -26,6 +29,7 @@ export class H2Server extends H2Connection {
     super(wire, "server", options);
     this.#accept = accept;
     this.#scheme = options.scheme ?? null;
+    this.#date = options.date ?? null;
     this.begin();
   }
 
@@ -154,6 +158,10 @@ export class H2Server extends H2Connection {
     encoder.begin();
     encoder.field(":status", String(status));
     this.sender.fields(fields);
+    // RFC 9110 6.6.1: who has a clock dates what came without.
+    if (this.#date !== null && status >= 200 && !fields.has("date")) {
+      encoder.field("date", this.#date());
+    }
     this.sender.block(id, end);
   }
 }

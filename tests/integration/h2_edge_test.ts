@@ -50,6 +50,20 @@ Deno.test("Rapid resets end their connection only, and metrics and log say why",
   assert.match(line.remote, /^127\.0\.0\.1:\d+$/);
 });
 
+Deno.test("A gateway dates the answers of HTTP/2 that have no date, its own ones too", async () => {
+  await using origin = await Origin.start();
+  await using proxy = await StandaloneProxy.start(edge(origin));
+  const client = new RawH2(proxy.ready.listeners["http"]!);
+  const texts: string[] = [];
+  for (const [id, path] of [[1, "/"], [3, "/%00"]] as const) {
+    const { payload } = await client.get(id, path).frame(HEADERS, id);
+    texts.push(new TextDecoder("latin1").decode(payload));
+  }
+  client.socket.destroy();
+  for (const text of texts) assert.match(text, /\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT/);
+  assert.match(texts[1]!, /route\.bad_path/);
+});
+
 Deno.test("A gateway announces the limits of the edge, and those of its command line", async () => {
   await using origin = await Origin.start();
   const announced = async (flags: readonly string[]): Promise<Record<number, number>> => {
