@@ -72,7 +72,7 @@ export const SUITES: readonly Suite[] = [
     proves: "h2spec --strict generic, http2 and hpack, over h2c and TLS",
     paths: [`${HERE}/h2spec`],
     needs: [H2SPEC],
-    seconds: 60,
+    seconds: 5,
     fast: true,
   },
   {
