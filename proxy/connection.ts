@@ -1,11 +1,11 @@
 /** One socket and its codec: reads are pushed in, writes of one turn leave together, pressure goes both ways. */
 import type { Socket } from "node:net";
-import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers";
 import { BUFFERED } from "../core/buffered.ts";
 import type { Codec } from "../core/stream.ts";
 import type { Fault } from "../core/fault.ts";
 import { read } from "./scavenge.ts";
+import { room } from "./slab.ts";
 import type { ResettableWire } from "./tunnel.ts";
 
 /** Bytes queued on one connection above which its feeders are paused; less while memory is tight. */
@@ -237,7 +237,7 @@ export class Connection implements ResettableWire {
 }
 
 function join(pieces: readonly Piece[], from: number, to: number, size: number): Uint8Array {
-  const joined = Buffer.allocUnsafe(size);
+  const joined = room(size);
   let at = 0;
   for (let i = from; i < to; i++) {
     const piece = pieces[i]!;

@@ -4,6 +4,7 @@
  */
 import type { Fields } from "../../core/fields.ts";
 import type { Wire } from "../../core/stream.ts";
+import { room } from "../slab.ts";
 import * as f from "./frame.ts";
 import { HpackEncoder } from "./hpack/encoder.ts";
 import type { H2Limits } from "./limits.ts";
@@ -63,7 +64,8 @@ export class Sender {
     const most = this.#peer.maxFrameBytes;
     const flags = end ? f.FLAG_END_STREAM : 0;
     if (block.length <= most) {
-      const bytes = f.frame(block.length, f.HEADERS, flags | f.FLAG_END_HEADERS, id);
+      const bytes = room(f.FRAME_HEADER_BYTES + block.length);
+      f.putFrameHeader(bytes, 0, block.length, f.HEADERS, flags | f.FLAG_END_HEADERS, id);
       bytes.set(block, f.FRAME_HEADER_BYTES);
       this.#wire.write(bytes);
       return;
@@ -195,7 +197,7 @@ export class Sender {
     this.#framed();
     const flags = end ? f.FLAG_END_STREAM : 0;
     const copied = length <= COPY_BYTES ? length : 0;
-    const head = new Uint8Array(f.FRAME_HEADER_BYTES + copied);
+    const head = room(f.FRAME_HEADER_BYTES + copied);
     f.putFrameHeader(head, 0, length, f.DATA, flags, stream.id);
     if (copied > 0) head.set(bytes, f.FRAME_HEADER_BYTES);
     let more = this.#wire.write(head);
