@@ -1,20 +1,30 @@
-/** `deno task bench NAME`: one measurement, printed as JSON and kept in bench/history. */
+/** `deno task bench NAME`: one measurement, or all, printed and kept in bench/history. */
 import { parseArgs } from "node:util";
-import { record } from "./history.ts";
+import { grpc } from "./grpc.ts";
+import { kept, record } from "./history.ts";
 import { hop } from "./hop.ts";
+import { idle } from "./idle.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
 import { mtlsPair } from "./mtls_pair.ts";
 import { profile } from "./profile/profile.ts";
-import { isProfile, profileTable } from "./profile/table.ts";
+import { profileTable } from "./profile/table.ts";
 import { start } from "./start.ts";
 import { stream } from "./stream.ts";
+import { BENCHES, type Result, table } from "./table.ts";
 
-const USAGE = `deno task bench hop    [--rounds 5] [--seconds 4]   one HTTP hop beside haproxy
-deno task bench mtls-pair [--rounds 5] [--seconds 4] two sidecars and mTLS beside haproxy's pair
-deno task bench memory [--requests 200000]          resident memory after that many requests
-deno task bench start  [--starts 10]                process start to ready line
-deno task bench profile [--seconds 4]               where the time goes on two sidecars (needs perf)
+const USAGE = `deno task bench NAME [options]
+  hop        [--rounds 5] [--seconds 4]      one HTTP/1.1 hop beside haproxy, nginx, Envoy
+  mtls-pair  [--rounds 5] [--seconds 4]      two sidecars and mTLS beside pairs of haproxy and Envoy
+  latency    [--rounds 5] [--seconds 4]      what the pair adds at 1,000 and 5,000 requests/s, open loop
+  grpc       [--rounds 5] [--calls 50000]    unary gRPC through the pair
+  stream     [--rounds 5] [--bytes 1e9]      one long body through the pair, down and up
+  idle       [--idle 10000] [--seconds 4]    memory and CPU of idle connections
+  memory     [--requests 1e6] [--connections 1e5]  memory after that many
+  start      [--starts 10]                   process start to ready line
+  all        all of the above, then one table
+  table      the table of what was kept last
+  profile    [--seconds 4]                   where the time goes on two sidecars (needs perf)
 Options: --no-record leaves bench/history alone`;
 
 const { values, positionals } = parseArgs({
@@ -23,39 +33,62 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "4" },
-    requests: { type: "string", default: "1000000" },
-    connections: { type: "string", default: "100000" },
-    bytes: { type: "string", default: "1000000000" },
+    calls: { type: "string", default: "50000" },
+    bytes: { type: "string", default: "1e9" },
+    idle: { type: "string", default: "10000" },
+    requests: { type: "string", default: "1e6" },
+    connections: { type: "string", default: "1e5" },
     starts: { type: "string", default: "10" },
     "no-record": { type: "boolean", default: false },
   },
 });
 
-async function measure(name: string): Promise<object | null> {
-  const options = { rounds: Number(values.rounds), seconds: Number(values.seconds) };
-  if (name === "hop") return await hop(options);
-  if (name === "mtls-pair") return await mtlsPair(options);
-  if (name === "latency") return await latency(options);
-  if (name === "profile") return await profile(options.seconds);
-  if (name === "memory") {
-    return await memory({
-      requests: Number(values.requests),
-      connections: Number(values.connections),
-    });
-  }
-  if (name === "stream") {
-    return await stream({ rounds: options.rounds, bytes: Number(values.bytes) });
-  }
-  if (name === "start") return await start(Number(values.starts));
-  return null;
+type Option = Exclude<keyof typeof values, "no-record">;
+
+/** The value of an option. Ends the program when it is no number above 0. */
+function number(name: Option): number {
+  const value = Number(values[name]);
+  if (value > 0) return value;
+  console.error(`--${name} is "${values[name]}" and must be a number above 0`);
+  Deno.exit(2);
+}
+
+const RUN: Readonly<Record<Result["bench"], () => Promise<Result>>> = {
+  hop: () => hop({ rounds: number("rounds"), seconds: number("seconds") }),
+  "mtls-pair": () => mtlsPair({ rounds: number("rounds"), seconds: number("seconds") }),
+  latency: () => latency({ rounds: number("rounds"), seconds: number("seconds") }),
+  grpc: () => grpc({ rounds: number("rounds"), calls: number("calls") }),
+  stream: () => stream({ rounds: number("rounds"), bytes: number("bytes") }),
+  idle: () => idle({ connections: number("idle"), seconds: number("seconds") }),
+  memory: () => memory({ requests: number("requests"), connections: number("connections") }),
+  start: () => start(number("starts")),
+};
+
+/** Measures, keeps and prints. */
+async function run(name: Result["bench"]): Promise<Result> {
+  const result = await RUN[name]();
+  const line = values["no-record"] ? result : await record(name, result);
+  console.log(JSON.stringify(line, null, 2));
+  return result;
 }
 
 const name = positionals[0] ?? "";
-const result = await measure(name);
-if (result === null) {
+const known = BENCHES.find((one) => one === name);
+if (known !== undefined) {
+  const result = await run(known);
+  if ("withinLimit" in result && !result.withinLimit) Deno.exit(1);
+} else if (name === "all") {
+  const results: Result[] = [];
+  for (const one of BENCHES) results.push(await run(one));
+  console.log(table(results));
+} else if (name === "table") {
+  const all = await Promise.all(BENCHES.map((one) => kept<Result>(one)));
+  console.log(table(all.flatMap((lines) => lines.slice(-1))));
+} else if (name === "profile") {
+  const result = await profile(number("seconds"));
+  if (!values["no-record"]) await record(name, result);
+  console.log(profileTable(result));
+} else {
   console.error(USAGE);
   Deno.exit(2);
 }
-const line = values["no-record"] ? result : await record(name, result);
-console.log(isProfile(result) ? profileTable(result) : JSON.stringify(line, null, 2));
-if ("withinLimit" in result && result.withinLimit === false) Deno.exit(1);

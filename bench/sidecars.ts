@@ -25,6 +25,8 @@ export interface Pair extends AsyncDisposable {
   readonly originPort: number;
   /** Of the caller's sidecar and of the called's. */
   readonly pids: readonly number[];
+  /** Data, logs and state of all of them. */
+  readonly folder: string;
 }
 
 /** The load core, where the origin runs as well. */
@@ -76,6 +78,7 @@ export async function startPair(start: StartOrigin, options: PairOptions = {}): 
     outbound: mesh.local().services[0]!.outbound,
     originPort,
     pids: mesh.local().services.map((one) => one.pid),
+    folder,
     [Symbol.asyncDispose]: dispose,
   };
 }

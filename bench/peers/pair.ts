@@ -22,7 +22,10 @@ export interface PairKind {
 export interface RivalPair extends AsyncDisposable {
   readonly url: string;
   readonly ports: PairPorts;
+  /** Of the caller's side and of the called's. */
   readonly pids: readonly number[];
+  /** Where its certificates are. */
+  readonly folder: string;
 }
 
 /** Starts both sides in front of the origin, the called's first. */
@@ -52,7 +55,8 @@ export async function startRivalPair(
   return {
     url: `http://127.0.0.1:${client}`,
     ports,
-    pids: started.map((one) => one.pid),
+    pids: started.map((one) => one.pid).reverse(),
+    folder,
     [Symbol.asyncDispose]: dispose,
   };
 }

@@ -1,10 +1,6 @@
 /** A profile as Markdown, for people. */
 import type { ProfileResult, SidecarProfile } from "./profile.ts";
 
-export function isProfile(result: object): result is ProfileResult {
-  return "bench" in result && result.bench === "profile";
-}
-
 export function profileTable({ at }: ProfileResult): string {
   return Object.entries(at).flatMap(([connections, sidecars]) =>
     Object.entries(sidecars).map(([which, one]) => sidecarTable(connections, which, one))

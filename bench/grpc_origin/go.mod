@@ -1,0 +1,3 @@
+module denim.dev/bench/grpc_origin
+
+go 1.24

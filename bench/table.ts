@@ -1,0 +1,160 @@
+/** The one table of all benches: rows from results as they stand in bench/history. */
+import type { Comparison, Figures } from "./figures.ts";
+import type { GrpcResult } from "./grpc.ts";
+import type { HopResult } from "./hop.ts";
+import type { IdleResult } from "./idle.ts";
+import type { LatencyResult } from "./latency.ts";
+import type { MemoryResult } from "./memory.ts";
+import type { MtlsPairResult } from "./mtls_pair.ts";
+import type { StartResult } from "./start.ts";
+import type { StreamResult } from "./stream.ts";
+
+export type Result =
+  | GrpcResult
+  | HopResult
+  | IdleResult
+  | LatencyResult
+  | MemoryResult
+  | MtlsPairResult
+  | StartResult
+  | StreamResult;
+
+/** In the order of the table. */
+export const BENCHES = [
+  "hop",
+  "mtls-pair",
+  "latency",
+  "grpc",
+  "stream",
+  "idle",
+  "memory",
+  "start",
+] as const satisfies readonly Result["bench"][];
+
+interface Row {
+  readonly what: string;
+  /** By contender. */
+  readonly values: Readonly<Record<string, number>>;
+  readonly aim: string;
+}
+
+const CONTENDERS = ["denim", "haproxy", "haproxy-h2", "nginx", "envoy"];
+const HEAD = ["What", "Denim", "haproxy", "haproxy, h2", "nginx", "Envoy", "÷ haproxy", "Aim"];
+
+/** Markdown, without padding. */
+export function table(results: readonly Result[]): string {
+  const align = HEAD.map((_, column) => column === 0 ? ":--" : "--:");
+  return [HEAD, align, ...results.flatMap(cells)].map((row) => `| ${row.join(" | ")} |`).join("\n");
+}
+
+/** The rows one result gives. */
+export function cells(result: Result): string[][] {
+  return rows(result).map(({ what, values, aim }) => {
+    const { denim, haproxy } = values;
+    const ratio = denim === undefined || haproxy === undefined || haproxy === 0
+      ? ""
+      : (denim / haproxy).toFixed(2);
+    return [what, ...CONTENDERS.map((name) => shown(values[name])), ratio, aim];
+  });
+}
+
+function rows(result: Result): Row[] {
+  switch (result.bench) {
+    case "hop":
+      return [
+        row("One HTTP/1.1 hop, CPU µs a request", result, "cpuUsPerRequest", "≤ 1.35"),
+        row("One HTTP/1.1 hop, requests/s", result, "requestsPerSecond", "≥ 0.8"),
+      ];
+    case "mtls-pair":
+      return at(result.at, (connections, one) => [
+        row(
+          `Two sidecars, ${connections} connections, CPU µs a request`,
+          one,
+          "cpuUsPerRequest",
+          "",
+        ),
+        row(
+          `Two sidecars, ${connections} connections, requests/s`,
+          one,
+          "requestsPerSecond",
+          connections === "8" ? "≥ 1" : "≥ 1.5",
+        ),
+      ]);
+    case "latency":
+      return at(result.at, (rate, one) => [
+        row(`Two sidecars add at ${rate}/s, p50 µs`, one, "addedP50Us", ""),
+        row(`Two sidecars add at ${rate}/s, p99 µs`, one, "addedP99Us", "≤ 1.2"),
+        row(`Two sidecars add at ${rate}/s, p99.9 µs`, one, "addedP999Us", ""),
+      ]);
+    case "grpc":
+      return at(result.at, (shape, one) => [
+        row(`Unary gRPC, ${shape}, CPU µs a call`, one, "cpuUsPerCall", ""),
+        row(`Unary gRPC, ${shape}, calls/s`, one, "callsPerSecond", ""),
+      ]);
+    case "stream":
+      return at(result.at, (direction, one) => [
+        row(`1 GB ${direction}, MB/s`, one, "mbPerSecond", "≥ 0.8"),
+        row(`1 GB ${direction}, CPU s a GB`, one, "cpuSecondsPerGb", ""),
+      ]);
+    case "idle":
+      return [idleRow("plain", result), idleRow("mtls", result)];
+    case "memory":
+      return memoryRows(result);
+    case "start":
+      return [{
+        what: "Sidecar, start to ready, ms",
+        values: { denim: result.medianMs },
+        aim: `≤ ${result.limitMs}`,
+      }];
+  }
+}
+
+function at<F extends Figures>(
+  all: Readonly<Record<string, Comparison<F>>>,
+  rowsAt: (key: string, one: Comparison<F>) => Row[],
+): Row[] {
+  return Object.entries(all).flatMap(([key, one]) => rowsAt(key, one));
+}
+
+function row<F extends Figures>(
+  what: string,
+  { medians }: Comparison<F>,
+  figure: keyof F & string,
+  aim: string,
+): Row {
+  const values = Object.entries(medians).map(([name, figures]) => [name, figures[figure]!]);
+  return { what, values: Object.fromEntries(values), aim };
+}
+
+function idleRow(kind: "plain" | "mtls", result: IdleResult): Row {
+  const { denim, haproxy } = result[kind];
+  const all = denim.stoppedBy === null ? "" : ` (Denim took ${denim.connections})`;
+  return {
+    what: `${result.connections} idle ${kind} connections${all}, MB`,
+    values: { denim: toMb(denim.bytesAfter), haproxy: toMb(haproxy.bytesAfter) },
+    aim: "",
+  };
+}
+
+function memoryRows({ client, server, requests, connections, limitBytes }: MemoryResult): Row[] {
+  const aim = `≤ ${toMb(limitBytes)}`;
+  const most = (figure: "afterRequestsBytes" | "afterConnectionsBytes"): Row["values"] => ({
+    denim: toMb(Math.max(client[figure], server[figure])),
+  });
+  return [
+    { what: `Memory after ${requests} requests, MB`, values: most("afterRequestsBytes"), aim },
+    {
+      what: `Memory after ${connections} connections more, MB`,
+      values: most("afterConnectionsBytes"),
+      aim,
+    },
+  ];
+}
+
+function toMb(bytes: number): number {
+  return Math.round(bytes / 1e6);
+}
+
+function shown(value: number | undefined): string {
+  return value === undefined ? "" : `${value}`;
+}

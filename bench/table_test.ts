@@ -1,0 +1,54 @@
+/** The table of results, and the copy of it in the README. */
+import assert from "node:assert/strict";
+import { kept } from "./history.ts";
+import { BENCHES, cells, type Result, table } from "./table.ts";
+
+const START: Result = {
+  bench: "start",
+  starts: 3,
+  medianMs: 140,
+  maxMs: 150,
+  aloneMedianMs: 160,
+  limitMs: 150,
+  withinLimit: true,
+};
+
+Deno.test("table shows figures of all contenders and what Denim's are of haproxy's", () => {
+  const figures = (callsPerSecond: number) => ({
+    cpuUsPerCall: 10,
+    callsPerSecond,
+    meanMs: 1,
+    othersPercent: 0,
+  });
+  const medians = { denim: figures(30), haproxy: figures(40), envoy: figures(20) };
+  const lines = table([
+    {
+      bench: "grpc",
+      rounds: 1,
+      callsPerRound: 1,
+      messageBytes: 1,
+      at: { "8x1": { medians, ratio: {}, each: [] } },
+    },
+    START,
+  ]).split("\n");
+  assert.equal(lines[3], "| Unary gRPC, 8x1, calls/s | 30 | 40 |  |  | 20 | 0.75 |  |");
+  assert.equal(lines[4], "| Sidecar, start to ready, ms | 140 |  |  |  |  |  | ≤ 150 |");
+});
+
+Deno.test("every figure of the README's table was measured and kept", async () => {
+  const measured = new Set<string>();
+  for (const name of BENCHES) {
+    for (const result of await kept<Result>(name)) {
+      for (const row of cells(result)) measured.add(row.join("|"));
+    }
+  }
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  const rows = readme.split("\n").filter((line) => line.startsWith("|"))
+    .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+  const [head, , ...figures] = rows.slice(rows.findIndex((row) => row[0] === "What"));
+  assert.equal(head?.[1], "Denim", "README.md has no table of benches");
+  assert.ok(figures.length > 0);
+  for (const row of figures) {
+    assert.ok(measured.has(row.join("|")), `No line of bench/history gives: ${row.join(" | ")}`);
+  }
+});
