@@ -93,8 +93,8 @@ function rows(result: Result): Row[] {
       ]);
     case "stream":
       return at(result.at, (direction, one) => [
-        row(`1 GB ${direction}, MB/s`, one, "mbPerSecond", "≥ 0.8"),
-        row(`1 GB ${direction}, CPU s a GB`, one, "cpuSecondsPerGb", ""),
+        row(`${result.bytes / 1e9} GB ${direction}, MB/s`, one, "mbPerSecond", "≥ 0.8"),
+        row(`${result.bytes / 1e9} GB ${direction}, CPU s a GB`, one, "cpuSecondsPerGb", ""),
       ]);
     case "idle":
       return [idleRow("plain", result), idleRow("mtls", result)];

@@ -34,7 +34,9 @@ async function used(connection: Deno.Conn, host: string): Promise<Deno.Conn> {
   const request = `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
   await writeAll(connection, new TextEncoder().encode(request));
   const { head } = await readHead(connection);
-  if (!head.startsWith("HTTP/1.1 200 ")) throw new Error(`Not answered: ${head}`);
+  if (!head.startsWith("HTTP/1.1 200 ")) {
+    throw new Error(`Not answered: ${head.split("\r\n", 3).join(", ")}`);
+  }
   return connection;
 }
 
