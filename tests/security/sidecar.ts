@@ -25,6 +25,7 @@ export const ASK = "GET /secret HTTP/1.1\r\nhost: victim\r\nconnection: close\r\
 export type LogLine = Readonly<Record<string, unknown>>;
 
 interface Ready {
+  readonly admin: string;
   readonly inbound: string | null;
   readonly outbound: string | null;
   readonly listeners: Readonly<Record<string, string>>;
@@ -122,6 +123,14 @@ export class Sidecar implements AsyncDisposable {
       await started[Symbol.asyncDispose]();
       throw problem;
     }
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+  /** URL of its admin pages. */
+  get admin(): string {
+    return this.#ready!.admin;
   }
 
   /** Port of its mesh listener, or of the one with this name. */
@@ -293,7 +302,8 @@ function backendOf(name: string, endpoint: EndpointSpec): BackendSpec {
     endpoints: [endpoint],
     balancer: { algorithm: "p2c" },
     connectTimeoutMs: 1000,
-    pool: { maxConnections: 16, maxPending: 16, idleTimeoutMs: 10_000 },
+    // Wide: who is attacked should not be refused for want of connections to the app.
+    pool: { maxConnections: 2048, maxPending: 2048, idleTimeoutMs: 10_000 },
     outlier: null,
   };
 }
