@@ -1,5 +1,11 @@
 /** The one table of all benches: rows from results as they stand in bench/history. */
-import type { Comparison, Figures } from "./figures.ts";
+import {
+  type Comparison,
+  type Figures,
+  MAX_OTHERS_PERCENT,
+  median,
+  type Round,
+} from "./figures.ts";
 import type { GrpcResult } from "./grpc.ts";
 import type { HopResult } from "./hop.ts";
 import type { IdleResult } from "./idle.ts";
@@ -118,12 +124,21 @@ function at<F extends Figures>(
 
 function row<F extends Figures>(
   what: string,
-  { medians }: Comparison<F>,
+  { medians, each }: Comparison<F>,
   figure: keyof F & string,
   aim: string,
 ): Row {
+  const busy = disturbed(each) ? " (busy machine)" : "";
   const values = Object.entries(medians).map(([name, figures]) => [name, figures[figure]!]);
-  return { what, values: Object.fromEntries(values), aim };
+  return { what: `${what}${busy}`, values: Object.fromEntries(values), aim };
+}
+
+/** Whether others took so much in most rounds that the medians say little. */
+function disturbed(each: readonly Round<Figures>[]): boolean {
+  const shares = each.flatMap((round) =>
+    Object.values(round).map((figures) => figures["othersPercent"] ?? 0)
+  );
+  return shares.length > 0 && median(shares) > MAX_OTHERS_PERCENT;
 }
 
 function idleRow(kind: "plain" | "mtls", result: IdleResult): Row {

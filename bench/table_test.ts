@@ -35,6 +35,23 @@ Deno.test("table shows figures of all contenders and what Denim's are of haproxy
   assert.equal(lines[4], "| Sidecar, start to ready, ms | 140 |  |  |  |  |  | ≤ 150 |");
 });
 
+Deno.test("table says so when other programs disturbed most of the rounds", () => {
+  const figures = (othersPercent: number) => ({
+    mbPerSecond: 1,
+    cpuSecondsPerGb: 1,
+    othersPercent,
+  });
+  const one = (...shares: number[]) => ({
+    medians: { denim: figures(0) },
+    ratio: {},
+    each: shares.map((share) => ({ denim: figures(share) })),
+  });
+  const at = { down: one(50, 0, 60), up: one(50, 0, 0) };
+  const [, , down, , up] = table([{ bench: "stream", rounds: 3, bytes: 1e9, at }]).split("\n");
+  assert.match(down ?? "", /^\| 1 GB down, MB\/s \(busy machine\) \|/);
+  assert.match(up ?? "", /^\| 1 GB up, MB\/s \|/);
+});
+
 Deno.test("every figure of the README's table was measured and kept", async () => {
   const measured = new Set<string>();
   for (const name of BENCHES) {
