@@ -2,6 +2,7 @@
 import type { H2Limits } from "../proxy/h2/limits.ts";
 import type { ListenerLimits } from "../proxy/listener_limits.ts";
 import type { OverloadLimits } from "../proxy/overload.ts";
+import { descriptorLimit } from "../proxy/sockets.ts";
 import { nearest, parseDuration, UsageError } from "./args.ts";
 
 interface Row<K> {
@@ -49,14 +50,25 @@ const PROCESS: Readonly<Record<string, Row<keyof OverloadLimits>>> = {
   "max-rss": { key: "maxRssBytes", unit: "bytes" },
 };
 
+/** What the system allows, which a proxy with few rights may not read. */
+const DESCRIPTORS: Row<"descriptors"> = { key: "descriptors", unit: "count", least: 400 };
+const MAX_DESCRIPTORS = "max-descriptors";
+
+/** Tells a proxy that gets fewer rights than this process what the system allows both. */
+export function descriptorFlags(): string[] {
+  const limit = descriptorLimit();
+  return limit === null ? [] : ["--limit", `${MAX_DESCRIPTORS}=${limit}`];
+}
+
 export interface Limits {
   readonly limits: Partial<ListenerLimits>;
   readonly h2: Partial<H2Limits>;
   readonly overload: Partial<OverloadLimits>;
+  readonly descriptors?: number;
 }
 
 export function limitNames(): string[] {
-  return [...Object.keys(LISTENER), ...Object.keys(H2), ...Object.keys(PROCESS)];
+  return [...Object.keys(LISTENER), ...Object.keys(H2), ...Object.keys(PROCESS), MAX_DESCRIPTORS];
 }
 
 /** Throws {@link UsageError}. */
@@ -64,6 +76,7 @@ export function parseLimits(given: readonly string[]): Limits {
   const limits: Partial<Record<keyof ListenerLimits, number>> = {};
   const h2: Partial<Record<keyof H2Limits, number>> = {};
   const overload: Partial<Record<keyof OverloadLimits, number>> = {};
+  let descriptors: number | undefined;
   for (const text of given) {
     const equals = text.indexOf("=");
     const name = text.slice(0, Math.max(0, equals));
@@ -72,9 +85,10 @@ export function parseLimits(given: readonly string[]): Limits {
     if (listener !== undefined) limits[listener.key] = parse(name, value, listener);
     else if (stream !== undefined) h2[stream.key] = parse(name, value, stream);
     else if (process !== undefined) overload[process.key] = parse(name, value, process);
+    else if (name === MAX_DESCRIPTORS) descriptors = parse(name, value, DESCRIPTORS);
     else throw unknown(text, name);
   }
-  return { limits, h2, overload };
+  return { limits, h2, overload, ...(descriptors === undefined ? {} : { descriptors }) };
 }
 
 function parse(name: string, text: string, row: Row<string>): number {

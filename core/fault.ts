@@ -208,6 +208,12 @@ const TABLE = {
     false,
   ),
   // Routing and the proxy itself
+  "proxy.no_descriptors": fault(
+    "proxy",
+    503,
+    "This proxy has as many connections as the system allows it",
+    false,
+  ),
   "route.bad_path": fault(
     "downstream",
     400,

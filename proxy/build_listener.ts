@@ -13,6 +13,7 @@ import { LISTENER_LIMITS, type ListenerLimits } from "./listener_limits.ts";
 import type { Overload } from "./overload.ts";
 import { serverCodec } from "./server_codecs.ts";
 import type { ListenerRuntime } from "./snapshot.ts";
+import type { Sockets } from "./sockets.ts";
 import type { EdgeTls, MeshIdentity } from "./tls/mod.ts";
 
 export type ListenerPlace = Pick<ListenerSpec, "name" | "role" | "tls"> & {
@@ -29,6 +30,7 @@ export interface ListenerParts {
   readonly identity: MeshIdentity | null;
   readonly limits?: Partial<ListenerLimits>;
   readonly h2?: Partial<H2Limits>;
+  readonly sockets: Sockets;
   readonly overload: Overload;
   readonly shed: ListenerRuntime;
   readonly date: () => string;
@@ -40,7 +42,7 @@ export function buildListener(
   runtime: ListenerRuntime,
   parts: ListenerParts,
 ): Listener {
-  const { clock, log, metrics, limits, overload, shed, ended } = parts;
+  const { clock, log, metrics, limits, sockets, overload, shed, ended } = parts;
   const report = new H2Report(place.name, parts);
   const codecs = { clock, date: parts.date, h2: h2Limits(place.role, parts), report };
   const { tunnel } = place;
@@ -55,6 +57,7 @@ export function buildListener(
         ? serverCodec(connection, accept, entry, codecs)
         : new RawServer(connection, accept, { authority: tunnel.authority(), tls: tunnel.tls }),
     ...(limits === undefined ? {} : { limits }),
+    sockets,
     overload,
     shed,
     ended,

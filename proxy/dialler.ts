@@ -1,5 +1,5 @@
 /** Dials endpoints: plaintext to the own workload, mTLS with a checked identity to every other sidecar. */
-import { connect, type Socket } from "node:net";
+import { connect, Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import type { Log } from "../core/log.ts";
@@ -9,6 +9,7 @@ import { Expires, type Wheel } from "../core/timers.ts";
 import type { BackendSpec, EndpointSpec } from "../control/schema/snapshot.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
 import { PENDING_CODEC } from "./pending_codec.ts";
+import type { Sockets } from "./sockets.ts";
 import { admitPeer, type MeshIdentity } from "./tls/mod.ts";
 import type { ResettableWire } from "./tunnel.ts";
 import { type MuxConnection, MuxPool } from "./upstream/mux_pool.ts";
@@ -25,6 +26,7 @@ export interface DiallerDeps {
   readonly h1: (wire: Wire) => Client;
   readonly h2: (wire: Wire, target: { address: string; identity: string | null }) => MuxClient;
   readonly raw: (wire: ResettableWire) => Client;
+  readonly sockets: Sockets;
   readonly wheel: Wheel;
   readonly log: Log;
   readonly monotonicMs: () => number;
@@ -74,10 +76,11 @@ abstract class Dialling extends Expires implements ConnectionOwner {
     super();
     this.deps = deps;
     this.target = target;
-    const socket = target.identity === null ? this.#plain() : this.#mesh(target.identity, alpn);
+    const socket = this.#socket(alpn);
     this.connection = new Connection(socket, this, { corked: true, batch: mux });
     this.connection.codec = PENDING_CODEC;
     socket.on("error", (e: NodeJS.ErrnoException) => this.#failed(e));
+    deps.sockets.dialled();
     deps.wheel.arm(this, target.connectTimeoutMs);
   }
 
@@ -94,8 +97,16 @@ abstract class Dialling extends Expires implements ConnectionOwner {
     this.connection.fail(fault);
   }
   gone(): void {
+    this.deps.sockets.closed();
     this.deps.wheel.disarm(this);
     this.lost();
+  }
+
+  /** What cannot be dialled fails as any other connection would, so that there is one way out. */
+  #socket(alpn: readonly string[]): Socket {
+    const { identity } = this.target;
+    if (!this.deps.sockets.mayDial) return failing(NO_DESCRIPTORS);
+    return identity === null ? this.#plain() : this.#mesh(identity, alpn);
   }
 
   #plain(): Socket {
@@ -109,9 +120,8 @@ abstract class Dialling extends Expires implements ConnectionOwner {
     const { host, port, address } = this.target;
     const own = this.deps.identity();
     if (own === null) {
-      // Fails as any other connection would, so that there is one way out.
       this.deps.log.warn("outbound.no_identity", { endpoint: address });
-      return connect({ host: "127.0.0.1", port: 0 });
+      return failing("no_identity");
     }
     const options = { host, port, allowHalfOpen: true, ...own.connectOptions(identity, alpn) };
     const socket: TLSSocket = connectTls(options);
@@ -138,7 +148,9 @@ abstract class Dialling extends Expires implements ConnectionOwner {
       endpoint: this.target.address,
       error: e.message,
     });
-    this.connection.fail(FAULTS["upstream.connect"]);
+    this.connection.fail(
+      FAULTS[e.message === NO_DESCRIPTORS ? "proxy.no_descriptors" : "upstream.connect"],
+    );
   }
 
   #refused(reason: string, detail: string): void {
@@ -151,6 +163,13 @@ abstract class Dialling extends Expires implements ConnectionOwner {
     });
     this.connection.fail(FAULTS["upstream.identity"]);
   }
+}
+
+const NO_DESCRIPTORS = "no_descriptors";
+
+/** A socket that was never opened and says why in a moment. */
+function failing(why: string): Socket {
+  return new Socket().destroy(new Error(why));
 }
 
 /** One connection that carries one request, or one tunnel, at a time. */

@@ -30,6 +30,7 @@ import { upstreamListener } from "./options.ts";
 import { Overload, type OverloadLimits } from "./overload.ts";
 import { RouteStats } from "./route_stats.ts";
 import type { ListenerRuntime, Route } from "./snapshot.ts";
+import { descriptorLimit, LEAST_DESCRIPTORS, Sockets } from "./sockets.ts";
 import type { EdgeTls, MeshIdentity } from "./tls/mod.ts";
 import { FIRST_WAIT_MS, Names, type Resolve } from "./upstream/names.ts";
 import { createResolver } from "./upstream/resolver.ts";
@@ -47,6 +48,8 @@ export interface EngineOptions {
   /** Instead of what is the default for a listener's role. */
   readonly h2?: Partial<H2Limits>;
   readonly overload?: Partial<OverloadLimits>;
+  /** Descriptors the system allows this process; default: as it says, else a careful guess. */
+  readonly descriptors?: number;
   readonly accessLog: AccessLog | null;
   /** Keys of the certificates that edge listeners show; absent: there are none. */
   readonly keys?: KeySource;
@@ -80,6 +83,7 @@ export class Engine {
   readonly #upstreams = new Map<string, string>();
   readonly #notReady: ListenerRuntime;
   readonly #shed: ListenerRuntime;
+  readonly #sockets: Sockets;
   readonly #overload: Overload;
   readonly #unwatch: () => void;
   readonly #swaps: Counter;
@@ -99,6 +103,11 @@ export class Engine {
     const { clock, random, log, metrics, factories } = options;
     this.#wheel = new Wheel(clock);
     this.#date = dateField(() => clock.nowMs());
+    this.#sockets = new Sockets(
+      options.descriptors ?? descriptorLimit() ?? LEAST_DESCRIPTORS,
+      metrics,
+      log,
+    );
     const upstreams = new H2Report("(upstream)", options);
     const dial = createDialler({
       identity: () => this.#identity,
@@ -110,6 +119,7 @@ export class Engine {
         }),
       raw: (wire) => new RawClient(wire),
       monotonicMs: () => clock.monotonicMs(),
+      sockets: this.#sockets,
       wheel: this.#wheel,
       log,
     });
@@ -374,6 +384,7 @@ export class Engine {
     return buildListener(place, runtime, {
       ...this.#options,
       identity: this.#identity,
+      sockets: this.#sockets,
       overload: this.#overload,
       shed: this.#shed,
       date: this.#date,
@@ -395,6 +406,7 @@ export class Engine {
     for (const listener of this.#listeners.values()) listener.sweep();
     for (const pool of this.#compiler.pools()) pool.sweep();
     this.#names.sweep();
+    this.#sockets.sweep();
   }
 }
 

@@ -21,6 +21,7 @@ import { LISTENER_LIMITS, type ListenerLimits } from "./listener_limits.ts";
 import type { Overload } from "./overload.ts";
 import { RefusalLog } from "./refusal_log.ts";
 import type { ListenerRuntime } from "./snapshot.ts";
+import type { Sockets } from "./sockets.ts";
 import { stillTrusted } from "./tls/mod.ts";
 import { Tunnels } from "./tunnels.ts";
 
@@ -43,6 +44,7 @@ export interface ListenerDeps {
   /** Its clients speak no HTTP and cannot be told why they are refused: it is logged. */
   readonly bare?: boolean;
   readonly limits?: Partial<ListenerLimits>;
+  readonly sockets: Sockets;
   /** Judges at each new request whether it can be taken. */
   readonly overload: Overload;
   /** What answers those that are not. */
@@ -88,7 +90,8 @@ export class Listener implements ConnectionOwner {
       changed: () => this.sweep(), // whom it forbids to stay goes now, not at the next second
     }, () => deps.clock.monotonicMs());
     // Counts sockets that are still shaking hands too, which #accept has not seen yet.
-    this.#entrance.server.maxConnections = this.#limits.maxConnections;
+    const { maxConnections } = this.#limits;
+    deps.sockets.bound(this.#entrance.server, maxConnections);
   }
 
   /** Binds; rejects with a sentence that says which address was wanted and what to do. */

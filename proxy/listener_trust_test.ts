@@ -8,6 +8,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { TestDomain } from "../tests/support/ca.ts";
 import { Listener } from "./listener.ts";
 import { Overload } from "./overload.ts";
+import { LEAST_DESCRIPTORS, Sockets } from "./sockets.ts";
 import type { ListenerRuntime } from "./snapshot.ts";
 import { MeshIdentity } from "./tls/mod.ts";
 
@@ -50,6 +51,7 @@ Deno.test("Listener drains a revoked peer's connection and cuts it when the grac
     },
     security: { kind: "mesh", identity },
     limits: { distrustGraceMs: 5000 },
+    sockets: new Sockets(LEAST_DESCRIPTORS, new Metrics(), silentLog),
     overload: new Overload({}, new Buffered(), new Metrics(), silentLog),
     shed: RUNTIME,
     ended: () => {},

@@ -293,6 +293,7 @@ function assemble(
     limits: options.limits ?? {},
     h2: options.h2 ?? {},
     overload: options.overload ?? {},
+    ...(options.descriptors === undefined ? {} : { descriptors: options.descriptors }),
     resolve: createResolver(options.dns ?? []),
     reusePort: options.reusePort ?? false,
     inherited: options.supervised?.sockets ?? new Map(),

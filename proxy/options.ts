@@ -23,6 +23,8 @@ interface CommonOptions {
   readonly limits?: Partial<ListenerLimits>;
   readonly h2?: Partial<H2Limits>;
   readonly overload?: Partial<OverloadLimits>;
+  /** Descriptors the system allows the process, where it cannot be read. */
+  readonly descriptors?: number;
   /** Name servers, each an `address:port`; empty: those of the system. */
   readonly dns?: readonly string[];
   /** Listeners may share their ports with another proxy process: the next version, or a worker. */

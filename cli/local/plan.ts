@@ -1,5 +1,6 @@
 /** What a local mesh consists of: the apps, and the command line of every process. Plain data, no side effects. */
 import { proxyRights, proxyV8Flags, supervisorRights } from "../../proxy/launch.ts";
+import { descriptorFlags } from "../limits.ts";
 import { guarded } from "./child.ts";
 
 const CLI = new URL("../main.ts", import.meta.url).pathname;
@@ -152,6 +153,7 @@ function proxyArgs(places: Places, key: string, args: readonly string[]): string
     `${state}/join.token`,
     "--state",
     state,
+    ...descriptorFlags(),
     ...args,
   ]);
 }

@@ -1,5 +1,6 @@
 /** `denim proxy --supervise`: reads how many workers with which rights, and runs them until told to stop. */
 import { type Args, type CommandSpec, UsageError } from "../args.ts";
+import { descriptorFlags } from "../limits.ts";
 import { EXIT, untilStopped } from "../verb.ts";
 import { systemClock } from "../../core/clock.ts";
 import { stderrLog } from "../../core/log.ts";
@@ -80,6 +81,7 @@ export function workerArgs(args: Args, spec: CommandSpec, options: ProxyOptions)
     ...rightsOf(options),
     MAIN,
     "proxy",
+    ...(options.descriptors === undefined ? descriptorFlags() : []),
     ...own,
     "--admin",
     "127.0.0.1:0",

@@ -1,7 +1,9 @@
 /** Clients that dribble, stall or come in crowds: each limit of a listener, driven over raw sockets. */
 import assert from "node:assert/strict";
+import { Agent } from "node:http";
 import { connect, type Socket } from "node:net";
 import { http, Load } from "../support/http.ts";
+import { until } from "../support/mesh.ts";
 import { Origin } from "../support/origin.ts";
 import { gateway, policy, route, service, StandaloneProxy } from "../support/standalone.ts";
 
@@ -125,6 +127,40 @@ Deno.test("Connections above the limit are closed as they come, those below go o
   }
   assert.match(held[0]!.received, /^HTTP\/1\.1 200/);
   for (const { socket } of held) socket.destroy();
+});
+
+Deno.test("A crowd that would use up the system's descriptors is turned away, and the proxy serves on", async () => {
+  const descriptors = 500;
+  await using origin = await Origin.start();
+  await using proxy = await StandaloneProxy.start(edge(origin), [
+    "--limit",
+    `max-descriptors=${descriptors}`,
+  ]);
+  // The system's own limit, from now on: beyond it the runtime would never accept again.
+  const { success } = await new Deno.Command("prlimit", {
+    args: ["--pid", String(proxy.ready.pid), `--nofile=${descriptors}`],
+  }).output();
+  assert.ok(success);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  assert.equal((await http(proxy.url(), { agent })).status, 200);
+  const crowd = Array.from(
+    { length: 2 * descriptors },
+    () => new Raw(proxy, "GET / HTTP/1.1\r\nhost: web\r\n"),
+  );
+  await until(
+    async () => await proxy.metric("denim_sockets_open") > 200 ? true : null,
+    10_000,
+  );
+  assert.equal((await http(proxy.url(), { agent })).status, 200, "who was in is served");
+  const open = (): number => crowd.filter(({ socket }) => !socket.destroyed).length;
+  await until(() => open() < descriptors / 2 ? true : null, 10_000, () => `${open()} are in`);
+  for (const { socket } of crowd) socket.destroy();
+  await until(
+    async () => await http(proxy.url()).then(({ status }) => status, () => 0) === 200 ? true : null,
+    10_000,
+  );
+  agent.destroy();
+  assert.match(await proxy.stop(), /"msg":"sockets.full".*max-descriptors/);
 });
 
 Deno.test("1000 slow connections do not move a good client's p99 by more than 2×", async () => {
