@@ -1,6 +1,14 @@
 /** Ports of the local mesh: free ones, the same again at the next start where they are still free. */
 
+import { type Random, systemRandom } from "../../core/clock.ts";
 import { LocalError } from "./explain.ts";
+
+/**
+ * Where free ports are looked for: below the range that Linux, macOS and Windows take the near ends of
+ * connections from, or any connection made meanwhile could have the port before its listener does.
+ */
+const FIRST_PORT = 18_000, PORTS = 14_000;
+const TRIES = 100;
 
 /** Whether nothing listens on this port of the loopback now. */
 export function isFree(port: number): boolean {
@@ -21,6 +29,7 @@ export function choosePorts(
   names: readonly string[],
   remembered: Readonly<Record<string, number>>,
   fixed: Readonly<Record<string, number>> = {},
+  random: Random = systemRandom,
 ): Record<string, number> {
   const held: Deno.Listener[] = [];
   const hold = (port: number): number | null => {
@@ -38,6 +47,13 @@ export function choosePorts(
       throw problem;
     }
   };
+  const any = (): number => {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const port = hold(FIRST_PORT + Math.floor(random() * PORTS));
+      if (port !== null) return port;
+    }
+    return hold(0)!;
+  };
   try {
     const chosen: Record<string, number> = {};
     // Fixed ones first: a free choice for another name must not take them.
@@ -53,7 +69,7 @@ export function choosePorts(
     for (const name of names) {
       if (name in chosen) continue;
       const before = remembered[name];
-      chosen[name] = (before === undefined ? null : hold(before)) ?? hold(0)!;
+      chosen[name] = (before === undefined ? null : hold(before)) ?? any();
     }
     return chosen;
   } finally {

@@ -22,3 +22,15 @@ Deno.test("choosePorts refuses a fixed port that is busy and says what to do", (
     (problem) => problem instanceof LocalError && /Choose another one/.test(problem.message),
   );
 });
+
+Deno.test("choosePorts looks below the ports that outgoing connections get, past those that are busy", () => {
+  const [busy, free] = [0.25, 0.5];
+  using taken = Deno.listen({
+    hostname: "127.0.0.1",
+    port: choosePorts(["a"], {}, {}, () => busy)["a"]!,
+  });
+  const sequence = [busy, free];
+  const chosen = choosePorts(["a"], {}, {}, () => sequence.shift() ?? 0.75)["a"]!;
+  assert.notEqual(chosen, taken.addr.port);
+  assert.ok(chosen >= 18_000 && chosen < 32_000, String(chosen));
+});

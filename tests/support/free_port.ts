@@ -1,7 +1,6 @@
-/** A port of the loopback that nothing has just now: for programs that cannot take one by themselves. */
+import { choosePorts } from "../../cli/local/ports.ts";
+
+/** A port of the loopback that was free just now, for what cannot choose one itself. */
 export function freePort(): number {
-  const held = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = held.addr;
-  held.close();
-  return port;
+  return choosePorts(["port"], {})["port"]!;
 }
