@@ -24,7 +24,8 @@ const USAGE = `deno task bench NAME [options]
   start      [--starts 10]                   process start to ready line
   all        all of the above, then one table
   table      the table of what was kept last
-  profile    [--seconds 4]                   where the time goes on two sidecars (needs perf)
+  profile    [--seconds 4] [--load requests] where the time goes on two sidecars (needs perf);
+                                             under requests or stream
 Options: --no-record leaves bench/history alone`;
 
 const { values, positionals } = parseArgs({
@@ -39,11 +40,12 @@ const { values, positionals } = parseArgs({
     requests: { type: "string", default: "1e6" },
     connections: { type: "string", default: "1e5" },
     starts: { type: "string", default: "10" },
+    load: { type: "string", default: "requests" },
     "no-record": { type: "boolean", default: false },
   },
 });
 
-type Option = Exclude<keyof typeof values, "no-record">;
+type Option = Exclude<keyof typeof values, "no-record" | "load">;
 
 /** The value of an option. Ends the program when it is no number above 0. */
 function number(name: Option): number {
@@ -85,7 +87,12 @@ if (known !== undefined) {
   const all = await Promise.all(BENCHES.map((one) => kept<Result>(one)));
   console.log(table(all.flatMap((lines) => lines.slice(-1))));
 } else if (name === "profile") {
-  const result = await profile(number("seconds"));
+  const load = values.load;
+  if (load !== "requests" && load !== "stream") {
+    console.error(`--load is "${load}" and must be requests or stream`);
+    Deno.exit(2);
+  }
+  const result = await profile({ seconds: number("seconds"), load });
   if (!values["no-record"]) await record(name, result);
   console.log(profileTable(result));
 } else {

@@ -11,6 +11,7 @@ import { cpuOf, LOAD_CORE, type Target } from "./load.ts";
 import { watchOthers } from "./others.ts";
 import { startPairs } from "./pairs.ts";
 import { haveTools, startPinned } from "./process.ts";
+import type { StartOrigin } from "./sidecars.ts";
 
 const CLIENT_FOLDER = new URL("./load_client/", import.meta.url).pathname;
 const GB = 1e9;
@@ -31,9 +32,7 @@ export async function stream(
   { rounds, bytes }: { rounds: number; bytes: number },
 ): Promise<StreamResult> {
   if (!await haveTools(["haproxy", "taskset", "openssl"])) Deno.exit(3);
-  await using pairs = await startPairs((port) =>
-    Promise.resolve(startPinned(LOAD_CORE, program("stream_origin", [`${port}`, `${bytes}`])))
-  );
+  await using pairs = await startPairs(streamOrigin(bytes));
   const { targets } = pairs;
   const measure = async (direction: "down" | "up"): Promise<Comparison<StreamFigures>> => {
     console.error(direction);
@@ -54,24 +53,39 @@ export async function stream(
   };
 }
 
+/** Sends so many bytes to whoever asks, and takes what is sent to it, on the load core. */
+export function streamOrigin(bytes: number): StartOrigin {
+  return (port) =>
+    Promise.resolve(startPinned(LOAD_CORE, program("stream_origin", [`${port}`, `${bytes}`])));
+}
+
 async function transfer(
   target: Target,
   direction: "down" | "up",
   bytes: number,
 ): Promise<StreamFigures> {
-  const { hostname, port } = new URL(target.url);
-  const args = [port, target.host ?? hostname, direction, `${bytes}`];
   const before = cpuOf(target), others = watchOthers();
-  const [command, ...rest] = ["taskset", "-c", `${LOAD_CORE}`, ...program("transfer", args)];
-  const { success, stdout } = await new Deno.Command(command!, { args: rest, stderr: "inherit" })
-    .output();
-  if (!success) throw new Error(`The transfer through ${target.url} failed`);
-  const { seconds } = JSON.parse(new TextDecoder().decode(stdout)) as { seconds: number };
+  const seconds = await transferOnce(target, direction, bytes);
   return {
     mbPerSecond: Math.round(bytes / 1e6 / seconds),
     cpuSecondsPerGb: round2((cpuOf(target) - before) * GB / bytes),
     othersPercent: others(),
   };
+}
+
+/** The seconds it took. Throws when not all of it arrived. */
+export async function transferOnce(
+  target: Target,
+  direction: "down" | "up",
+  bytes: number,
+): Promise<number> {
+  const { hostname, port } = new URL(target.url);
+  const args = [port, target.host ?? hostname, direction, `${bytes}`];
+  const [command, ...rest] = ["taskset", "-c", `${LOAD_CORE}`, ...program("transfer", args)];
+  const { success, stdout } = await new Deno.Command(command!, { args: rest, stderr: "inherit" })
+    .output();
+  if (!success) throw new Error(`The transfer through ${target.url} failed`);
+  return (JSON.parse(new TextDecoder().decode(stdout)) as { seconds: number }).seconds;
 }
 
 function program(name: string, args: readonly string[]): string[] {

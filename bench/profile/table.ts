@@ -1,21 +1,23 @@
 /** A profile as Markdown, for people. */
 import type { ProfileResult, SidecarProfile } from "./profile.ts";
 
-export function profileTable({ at }: ProfileResult): string {
-  return Object.entries(at).flatMap(([connections, sidecars]) =>
-    Object.entries(sidecars).map(([which, one]) => sidecarTable(connections, which, one))
+export function profileTable({ at, unit }: ProfileResult): string {
+  return Object.entries(at).flatMap(([load, sidecars]) =>
+    Object.entries(sidecars).map(([which, one]) =>
+      sidecarTable(`${load}, sidecar of the ${which}`, unit, one)
+    )
   ).join("\n");
 }
 
-function sidecarTable(connections: string, which: string, one: SidecarProfile): string {
+function sidecarTable(title: string, unit: string, one: SidecarProfile): string {
   const { kinds, collector: { scavenges, markCompacts, markingMs } } = one;
   const shares = Object.entries(kinds).map(([kind, percent]) => `${kind} ${percent} %`).join(", ");
   const rows = one.functions.map(({ name, percent, self, kernel, native }) =>
     `| ${percent} | ${self} | ${native} | ${kernel} | ${name} |`
   );
-  return `## ${connections} connections, sidecar of the ${which}
+  return `## ${title}
 
-${one.cpuUsPerRequest} µs CPU a request under the profiler; ${one.samples} samples: ${shares}.
+${one.cpuUsPerUnit} µs CPU a ${unit} under the profiler; ${one.samples} samples: ${shares}.
 Main thread stood still for ${scavenges.count} scavenges ${scavenges.ms} ms, for ${markCompacts.count} mark-compacts ${markCompacts.ms} ms, marked ${markingMs} ms.
 
 | all % | own code | native | kernel | function |
