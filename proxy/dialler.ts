@@ -23,7 +23,7 @@ type MuxClient = Client & { readonly active: number; readonly settled: boolean }
 export interface DiallerDeps {
   /** Null while we have none: endpoints that want mTLS cannot be reached yet. */
   readonly identity: () => MeshIdentity | null;
-  readonly h1: (wire: Wire) => Client;
+  readonly h1: (wire: ResettableWire) => Client;
   readonly h2: (wire: Wire, target: { address: string; identity: string | null }) => MuxClient;
   readonly raw: (wire: ResettableWire) => Client;
   readonly sockets: Sockets;

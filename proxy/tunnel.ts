@@ -8,13 +8,13 @@ export interface ResettableWire extends Wire {
 }
 
 export class Tunnel {
-  readonly #wire: Wire;
+  readonly #wire: ResettableWire;
   /** The peer has sent its last byte, and it was passed on. */
   received = false;
   /** We have sent ours. */
   sent = false;
 
-  constructor(wire: Wire) {
+  constructor(wire: ResettableWire) {
     this.#wire = wire;
   }
 
@@ -31,5 +31,10 @@ export class Tunnel {
       this.#wire.end();
     }
     return room;
+  }
+
+  /** Something is missing: the peer must not take it for an end. */
+  cut(): void {
+    this.#wire.reset();
   }
 }

@@ -1,19 +1,21 @@
 /** What the HTTP/1.1 codec costs per request, without sockets: `deno bench bench/micro/h1_bench.ts`. */
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
-import type { Stream, StreamSink, Wire } from "../../core/stream.ts";
+import type { Stream, StreamSink } from "../../core/stream.ts";
 import { H1Client, H1Server } from "../../proxy/h1/mod.ts";
 import { H1_LIMITS } from "../../proxy/h1/limits.ts";
 import { DONE, HeadParser, REQUEST } from "../../proxy/h1/parser.ts";
 import { RequestReader } from "../../proxy/h1/request.ts";
+import type { ResettableWire } from "../../proxy/tunnel.ts";
 
-const nowhere: Wire = {
+const nowhere: ResettableWire = {
   write: () => true,
   text: () => true,
   pause: () => {},
   resume: () => {},
   end: () => {},
   destroy: () => {},
+  reset: () => {},
 };
 
 function bytesOf(text: string): Uint8Array {

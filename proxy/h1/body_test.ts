@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
-import type { Codec, Source, Stream, StreamSink, Wire } from "../../core/stream.ts";
+import type { Codec, Source, Stream, StreamSink } from "../../core/stream.ts";
+import type { ResettableWire } from "../tunnel.ts";
 import { H1Client } from "./client.ts";
 import { bytesOf } from "./rig.ts";
 import { H1Server } from "./server.ts";
@@ -12,7 +13,7 @@ const PIECE = 64 * 1024;
 const BODY = 100 * 1024 * 1024;
 
 /** A pipe with a mark: takes what is written, hands it to the other end when told to. */
-class PipeWire implements Wire {
+class PipeWire implements ResettableWire {
   peer: Codec | null = null;
   own: Codec | null = null;
   paused = false;
@@ -38,6 +39,7 @@ class PipeWire implements Wire {
     this.paused = false;
   }
   end(): void {}
+  reset(): void {}
   destroy(): void {}
 
   /** Hands on one piece, unless the peer's wire is paused; false when there was nothing to do. */

@@ -20,7 +20,6 @@ import {
   type Phase,
   type Stream,
   type StreamSink,
-  type Wire,
 } from "../../core/stream.ts";
 import { asResponseFault } from "./faults.ts";
 import { FedStream } from "../fed_stream.ts";
@@ -29,7 +28,7 @@ import { Intake } from "./intake.ts";
 import { type H1Limits, withLimits } from "./limits.ts";
 import { DONE, FAILED, HeadParser, RESPONSE } from "./parser.ts";
 import { ResponseReader } from "./response.ts";
-import { Tunnel } from "../tunnel.ts";
+import { type ResettableWire, Tunnel } from "../tunnel.ts";
 import { ACCEPT_FIELD, acceptOf, KEY_FIELD, newKey, VERSION_FIELD } from "./websocket.ts";
 import { MessageWriter } from "./writer.ts";
 
@@ -46,7 +45,7 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
   readonly protocol = "h1";
   /** Why the connection ended while no stream was open to be told; for the log. */
   fault: Fault | null = null;
-  readonly #wire: Wire;
+  readonly #wire: ResettableWire;
   readonly #limits: H1Limits;
   readonly #parser: HeadParser;
   readonly #reader = new ResponseReader();
@@ -67,7 +66,7 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
   #eof = false;
   #draining = false;
 
-  constructor(wire: Wire, options: H1ClientOptions = {}) {
+  constructor(wire: ResettableWire, options: H1ClientOptions = {}) {
     this.#wire = wire;
     this.#limits = withLimits(options.limits);
     this.#newKey = options.websocketKey ?? newKey;
@@ -132,7 +131,7 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
       return this.#leave(this.#stream!);
     }
     // What came before the connection went is still delivered, when it is whole or may be.
-    if (this.#eof && fault === null && this.#intake.bytes !== null) return;
+    if (this.#eof && fault === null && (this.#intake.bytes !== null || this.#pauses > 0)) return;
     this.#fail(fault ?? this.#lost());
   }
 
@@ -353,7 +352,8 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
   #die(): void {
     this.#state = DEAD;
     this.#intake.clear();
-    this.#wire.destroy();
+    if (this.#tunnel !== null) this.#tunnel.cut();
+    else this.#wire.destroy();
   }
 
   #leave(stream: ClientStream): void {

@@ -2,7 +2,8 @@
 import type { Fault } from "../../core/fault.ts";
 import type { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
-import type { Source, Stream, StreamSink, Wire } from "../../core/stream.ts";
+import type { Source, Stream, StreamSink } from "../../core/stream.ts";
+import type { ResettableWire } from "../tunnel.ts";
 import { H1Client } from "./client.ts";
 import type { H1Limits } from "./limits.ts";
 import { H1Server } from "./server.ts";
@@ -20,11 +21,12 @@ export function textOf(bytes: Uint8Array): string {
 }
 
 /** Collects what is written; `full` makes every write say that the wire is above its mark. */
-export class MemoryWire implements Wire {
+export class MemoryWire implements ResettableWire {
   written = "";
   paused = false;
   ended = false;
   destroyed = false;
+  wasReset = false;
   full = false;
   /** Pauses and resumes that came twice in a row: a wire's do not nest. */
   unbalanced = 0;
@@ -50,6 +52,9 @@ export class MemoryWire implements Wire {
   }
   destroy(): void {
     this.destroyed = true;
+  }
+  reset(): void {
+    this.destroyed = this.wasReset = true;
   }
   /** What was written since the last call. */
   taken(): string {

@@ -16,15 +16,7 @@
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Fields } from "../../core/fields.ts";
 import { type RequestHead, type ResponseHead, switches } from "../../core/message.ts";
-import {
-  type Accept,
-  BUSY,
-  type Codec,
-  HEAD,
-  IDLE,
-  type Phase,
-  type Wire,
-} from "../../core/stream.ts";
+import { type Accept, BUSY, type Codec, HEAD, IDLE, type Phase } from "../../core/stream.ts";
 import { BodyReader, NONE } from "./framing.ts";
 import { Intake } from "./intake.ts";
 import { type H1Limits, withLimits } from "./limits.ts";
@@ -32,7 +24,7 @@ import { DONE, FAILED, HeadParser, REQUEST } from "./parser.ts";
 import { refusal } from "./refusal.ts";
 import { RequestReader } from "./request.ts";
 import { ServerStream } from "./server_stream.ts";
-import { Tunnel } from "../tunnel.ts";
+import { type ResettableWire, Tunnel } from "../tunnel.ts";
 import { ACCEPT_FIELD, acceptOf } from "./websocket.ts";
 import { MessageWriter } from "./writer.ts";
 
@@ -51,7 +43,7 @@ const NOT_HTTP = FAULTS["h1.not_http"];
 
 export class H1Server implements Codec {
   readonly protocol = "h1";
-  readonly #wire: Wire;
+  readonly #wire: ResettableWire;
   readonly #accept: Accept<RequestHead, ResponseHead>;
   readonly #limits: H1Limits;
   readonly #date: (() => string) | null;
@@ -74,7 +66,11 @@ export class H1Server implements Codec {
   #last = false;
   #discarded = 0;
 
-  constructor(wire: Wire, accept: Accept<RequestHead, ResponseHead>, options: H1ServerOptions) {
+  constructor(
+    wire: ResettableWire,
+    accept: Accept<RequestHead, ResponseHead>,
+    options: H1ServerOptions,
+  ) {
     this.#wire = wire;
     this.#accept = accept;
     this.#limits = withLimits(options.limits);
@@ -136,6 +132,8 @@ export class H1Server implements Codec {
 
   close(fault: Fault | null): void {
     if (this.#state === GONE) return;
+    // Both ends of a tunnel have been said: what came before is passed on as soon as it is wanted.
+    if (this.#state === TUNNEL && this.#eof && this.#tunnel!.sent && fault === null) return;
     this.#state = GONE;
     this.#intake.clear();
     const stream = this.#stream;
@@ -429,7 +427,7 @@ export class H1Server implements Codec {
     if (this.#tunnel !== null) {
       this.#state = GONE;
       this.#intake.clear();
-      return this.#wire.destroy();
+      return this.#tunnel.cut();
     }
     // Chunks and lengths show it by themselves; a body that ends with the connection only by a hard close.
     const clean = this.#writer.begun && this.#writer.untilClose;

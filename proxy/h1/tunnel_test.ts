@@ -1,5 +1,6 @@
 /** Upgrades and CONNECT, as server and as client: when a connection becomes a tunnel, and when it must not. */
 import assert from "node:assert/strict";
+import { FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead } from "../../core/message.ts";
 import { H1Client } from "./client.ts";
@@ -134,6 +135,21 @@ Deno.test("H1Server serves one request of a CONNECT to itself that began while i
   assert.equal(wire.ended, true);
 });
 
+Deno.test("H1Server passes on what a client sent before it left, however late it is wanted", () => {
+  const { server, exchanges, send } = serverRig();
+  send(CONNECT);
+  const { stream, sink } = exchanges[0]!;
+  stream.head(head(200), false);
+  stream.data(bytesOf("all I have"), true);
+  stream.pause();
+  send("last words");
+  server.eof();
+  server.close(null);
+  assert.deepEqual(sink.events().slice(1), []);
+  stream.resume();
+  assert.deepEqual(sink.events().slice(1), ["data last words", "end", "closed"]);
+});
+
 Deno.test("H1Server cuts a tunnel hard when the other side breaks off", () => {
   const { wire, exchanges, send } = serverRig();
   send(CONNECT);
@@ -248,4 +264,53 @@ Deno.test("H1Client says that a tunnel broke when its connection goes without an
   send("HTTP/1.1 200 OK\r\n\r\nabc");
   client.close(null);
   assert.deepEqual(sink.events().slice(-2), ["abort upstream.reset", "closed"]);
+});
+
+Deno.test("H1Client passes on the end of a tunnel whose connection went while nobody wanted more", () => {
+  for (const held of ["", "last words"]) {
+    const wire = new MemoryWire();
+    const client = new H1Client(wire);
+    const sink = new Recorder();
+    const stream = client.open(sink);
+    stream.head({
+      method: "CONNECT",
+      scheme: "http",
+      authority: "db:5432",
+      path: "/",
+      fields: new Fields(),
+      upgrade: "connect",
+    }, false);
+    client.receive(bytesOf("HTTP/1.1 200 OK\r\n\r\n"));
+    stream.data(bytesOf("bye"), true);
+    stream.pause();
+    if (held !== "") client.receive(bytesOf(held));
+    client.eof();
+    client.close(null);
+    assert.equal(sink.fault, null);
+    stream.resume();
+    const data = held === "" ? [] : [`data ${held}`];
+    assert.deepEqual(sink.events().slice(-2 - data.length), [...data, "end", "closed"]);
+  }
+});
+
+Deno.test("A tunnel that is cut is reset on the other side, at both codecs", () => {
+  const { wire, exchanges, send } = serverRig();
+  send(CONNECT);
+  exchanges[0]!.stream.head(head(200), false);
+  exchanges[0]!.stream.cancel(FAULTS["upstream.reset"]);
+  assert.equal(wire.wasReset, true);
+  const up = new MemoryWire();
+  const client = new H1Client(up);
+  const stream = client.open(new Recorder());
+  stream.head({
+    method: "CONNECT",
+    scheme: "http",
+    authority: "db:5432",
+    path: "/",
+    fields: new Fields(),
+    upgrade: "connect",
+  }, false);
+  client.receive(bytesOf("HTTP/1.1 200 OK\r\n\r\n"));
+  stream.cancel(FAULTS["downstream.gone"]);
+  assert.equal(up.wasReset, true);
 });

@@ -9,13 +9,6 @@ import { request } from "../testing.ts";
 import { RawClient } from "./client.ts";
 import { RawServer } from "./server.ts";
 
-class RawWire extends MemoryWire {
-  wasReset = false;
-  reset(): void {
-    this.wasReset = true;
-  }
-}
-
 const OK: ResponseHead = { status: 200, fields: new Fields() };
 /** A ClientHello for a.example. */
 const HELLO = new Uint8Array([
@@ -29,7 +22,7 @@ function asking(): RequestHead {
 }
 
 function clientRig(connected = true) {
-  const wire = new RawWire();
+  const wire = new MemoryWire();
   const client = new RawClient(wire);
   const sink = new Recorder<ResponseHead>();
   const stream = client.open(sink);
@@ -39,7 +32,7 @@ function clientRig(connected = true) {
 }
 
 function serverRig() {
-  const wire = new RawWire();
+  const wire = new MemoryWire();
   const sink = new Recorder<RequestHead>();
   let stream!: Stream<ResponseHead>;
   const server = new RawServer(wire, (given) => (stream = given, sink), { authority: "db:5432" });
@@ -71,7 +64,7 @@ Deno.test("RawServer resets a client that gets no tunnel, whatever the answer is
 });
 
 Deno.test("RawServer of TLS asks for the host its client names, and passes on all it has read", () => {
-  const wire = new RawWire();
+  const wire = new MemoryWire();
   const sink = new Recorder<RequestHead>();
   let stream!: Stream<ResponseHead>;
   const server = new RawServer(wire, (given) => (stream = given, sink), {
@@ -92,7 +85,7 @@ Deno.test("RawServer of TLS asks for the host its client names, and passes on al
 
 Deno.test("RawServer of TLS tells a client by an alert why it gets no tunnel", () => {
   for (const [status, alert] of [[404, 112], [503, 80]] as const) {
-    const wire = new RawWire();
+    const wire = new MemoryWire();
     const sink = new Recorder<RequestHead>();
     let stream!: Stream<ResponseHead>;
     const server = new RawServer(wire, (given) => (stream = given, sink), {
@@ -118,7 +111,7 @@ Deno.test("RawServer of TLS asks for nothing when it is sent something else", ()
       ],
     ] as const
   ) {
-    const wire = new RawWire();
+    const wire = new MemoryWire();
     const server = new RawServer(
       wire,
       () => assert.fail("an exchange"),
@@ -143,7 +136,7 @@ Deno.test("RawClient grants the tunnel when its connection stands, before the se
 });
 
 Deno.test("RawClient takes no request but one for a tunnel, and only one", () => {
-  const wire = new RawWire();
+  const wire = new MemoryWire();
   const client = new RawClient(wire);
   assert.equal(client.slots, 1);
   const sink = new Recorder<ResponseHead>();

@@ -25,8 +25,9 @@ export class Client implements Disposable {
       noDelay: true,
       allowHalfOpen: true,
     });
-    this.socket.on("data", (bytes: Uint8Array) => {
-      this.text += new TextDecoder("latin1").decode(bytes);
+    this.socket.setEncoding("latin1");
+    this.socket.on("data", (text: string) => {
+      this.text += text;
       this.#look();
     });
     const over = (): void => {
@@ -129,8 +130,9 @@ export class ScriptedOrigin implements AsyncDisposable {
     let held = "", answered = false, begun = false;
     socket.on("error", () => {});
     socket.on("close", () => this.#sockets.delete(socket));
-    socket.on("data", (bytes: Uint8Array) => {
-      held += new TextDecoder("latin1").decode(bytes);
+    socket.setEncoding("latin1");
+    socket.on("data", (text: string) => {
+      held += text;
       for (;;) {
         if (!held.includes("\r\n\r\n")) return;
         const name = /^\S+ (?:https?:\/\/[^/]*)?\/([^/? ]*)/.exec(held)?.[1] ?? "";
