@@ -15,8 +15,9 @@ interface Difference {
 export const run = verb({
   usage: "denim diff [FROM] TO",
   about:
-    "Shows what changed from one revision to another; with one number, what that revision did.",
-  words: { min: 1, max: 2, names: "A revision" },
+    "Shows what changed from one revision to another; with one number, what that revision did.\n" +
+    "What a file would change: denim apply --dry-run -f FILE",
+  words: { min: 1, max: 2, names: "A revision (denim history shows them)" },
   flags: { ...OUTPUT_FLAG, ...CLIENT_FLAGS },
   examples: ["denim diff 7", "denim diff 3 7"],
 }, async (args) => {

@@ -10,12 +10,13 @@ import { EXIT, verb } from "../verb.ts";
 
 export const run = verb({
   usage: "denim get KIND [NAME] [-n NAMESPACE] [-o yaml|json]",
-  about: "Shows resources of a kind (gateways, httproutes, services, trafficpolicies,\n" +
-    "filterbindings, referencegrants, meshconfigs, all), or what runs:\n" +
+  about: "Shows resources of a kind (gateways, httproutes, grpcroutes, tcproutes, tlsroutes,\n" +
+    "services, trafficpolicies, filterbindings, referencegrants, secrets, meshconfigs, all),\n" +
+    "or what runs:\n" +
     "  proxies    every proxy, what it has in force, and why not\n" +
     "  services   every Service and its workloads\n" +
     "  filters    every filter in every proxy: state, traps, fuel and time per call",
-  words: { min: 1, max: 2, names: "KIND" },
+  words: { min: 1, max: 2, names: "KIND, such as proxies, filters or httproutes," },
   flags: {
     namespace: { value: "NAME", short: "n", help: "Only of this namespace; with NAME: its own" },
     ...OUTPUT_FLAG,

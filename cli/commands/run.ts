@@ -80,7 +80,12 @@ async function runIn(folder: StateFolder, flags: Flags): Promise<void> {
   const local = mesh.local();
   folder.writeLocal(local);
   if (flags.json) console.log(JSON.stringify(local, null, 2));
-  else console.log(tell(local, folder.path, performance.now() - startedMs));
+  else {console.log(tell(
+      local,
+      DEMO_PLAN.workloads.map(({ key }) => key),
+      folder.path,
+      performance.now() - startedMs,
+    ));}
   await stopped.signal;
   up = false;
   say("Stopping");

@@ -1,9 +1,15 @@
 /** What `denim run` prints when the mesh is up: what runs where, and what to try. */
 import type { LocalMesh } from "./state.ts";
 
-export function tell(mesh: LocalMesh, folder: string, tookMs: number): string {
-  const services = mesh.services.map((one) => [
-    one.name,
+/** `keys`: names of the services that tell two versions of one apart, in the same order. */
+export function tell(
+  mesh: LocalMesh,
+  keys: readonly string[],
+  folder: string,
+  tookMs: number,
+): string {
+  const services = mesh.services.map((one, at) => [
+    keys[at] ?? one.name,
     `sidecar ${one.inbound} in, ${one.outbound.slice("http://".length)} out, app ${
       one.app.slice("http://".length)
     }, pid ${one.pid}`,

@@ -165,6 +165,7 @@ async function startSidecar(
   }
   return await ready(container.run([
     "proxy",
+    "--supervise",
     "--control",
     `${namespace.address}:7001`,
     "--trust-bundle",

@@ -63,6 +63,7 @@ Deno.test("denim run boots the demo, writes local.json and leaves nothing when i
     assert.equal((await http(page)).status, 200);
   }
   assert.equal(run.text.split("\n").filter((line) => line.includes("curl ")).length, 5);
+  assert.match(run.text, /^ {2}reviews-v1 +sidecar .*\n {2}reviews-v2 +sidecar /m);
 
   const children = childrenOf(run.pid);
   assert.equal(children.length, 10);
