@@ -18,7 +18,8 @@ class Link implements Wire {
   from!: Codec;
   to!: Codec;
   ended = false;
-  #queued: Uint8Array = new Uint8Array(0);
+  /** As written, not copied: what is written may not change afterwards. */
+  #queued: Uint8Array[] = [];
   #full = false;
   readonly #most: number;
 
@@ -26,12 +27,12 @@ class Link implements Wire {
     this.#most = most;
   }
   get waiting(): number {
-    return this.#queued.length;
+    return this.#queued.reduce((n, part) => n + part.length, 0);
   }
   write(bytes: Uint8Array): boolean {
     assert.ok(!this.ended, "written after the end");
-    this.#queued = joined([this.#queued, bytes]);
-    this.#full ||= this.#queued.length > this.#most;
+    this.#queued.push(bytes);
+    this.#full ||= this.waiting > this.#most;
     return !this.#full;
   }
   text(): boolean {
@@ -46,8 +47,9 @@ class Link implements Wire {
     this.ended = true;
   }
   deliver(bytes: number): void {
-    const part = this.#queued.slice(0, bytes);
-    this.#queued = this.#queued.slice(bytes);
+    const all = joined(this.#queued);
+    const part = all.slice(0, bytes);
+    this.#queued = part.length < all.length ? [all.slice(part.length)] : [];
     if (part.length > 0) this.to.receive(part);
     if (!this.#full || this.#queued.length > 0) return;
     this.#full = false;

@@ -89,7 +89,8 @@ export class ByteWire implements Wire {
   #written: Uint8Array[] = [];
 
   write(bytes: Uint8Array): boolean {
-    if (!this.ended && !this.destroyed) this.#written.push(bytes.slice());
+    // Not copied, as a socket would not: what is written may not change afterwards.
+    if (!this.ended && !this.destroyed) this.#written.push(bytes);
     return !this.full;
   }
   text(latin1: string): boolean {
