@@ -1,5 +1,5 @@
 /** What a local mesh consists of: the apps, and the command line of every process. Plain data, no side effects. */
-import { proxyRights, proxyV8Flags, supervisorRights } from "../../proxy/launch.ts";
+import { OWN_FILES_ONLY, proxyRights, proxyV8Flags, supervisorRights } from "../../proxy/launch.ts";
 import { descriptorFlags } from "../limits.ts";
 import { guarded } from "./child.ts";
 
@@ -143,7 +143,7 @@ function proxyArgs(places: Places, key: string, args: readonly string[]): string
   const state = places.file(`proxies/${key}`);
   const files = { read: [state, places.file("trust-bundle.pem")], write: [state] };
   const rights = args.includes("--supervise") ? supervisorRights(files) : proxyRights(files);
-  return guarded([proxyV8Flags(), ...rights], CLI, [
+  return guarded([proxyV8Flags(), ...OWN_FILES_ONLY, ...rights], CLI, [
     "proxy",
     "--control",
     at(places, "mesh"),
