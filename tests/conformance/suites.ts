@@ -53,6 +53,7 @@ export const SUITES: readonly Suite[] = [
     paths: [
       "tests/property/h1_differential_test.ts",
       `${HERE}/h1/haproxy_test.ts`,
+      `${HERE}/h1/haproxy_responses_test.ts`,
       `${HERE}/h2/downgrade_test.ts`,
     ],
     needs: [NODE], // and haproxy, without which that half is left out

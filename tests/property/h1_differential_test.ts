@@ -10,11 +10,11 @@ import type { Sink, StreamSink } from "../../core/stream.ts";
 import { H1Client, H1Server } from "../../proxy/h1/mod.ts";
 import { bytesOf, clientRig, MemoryWire, serverRig, textOf } from "../../proxy/h1/rig.ts";
 import { REQUESTS, RESPONSES } from "../conformance/h1/cases.ts";
+import { NodeOracle } from "../conformance/h1/node_oracle.ts";
 import { damaged } from "./h1_mutations.ts";
 
 const seed = Number(Deno.env.get("SEED") ?? Math.floor(Math.random() * 2 ** 31));
 const RUNS = { seed, numRuns: Number(Deno.env.get("RUNS") ?? 200) };
-const ORACLE = new URL("../conformance/h1/node_oracle.mjs", import.meta.url).pathname;
 
 /** Copies a message into the stream it is forwarded on, and notes what it was. */
 class Forwarder<H extends RequestHead | ResponseHead> implements StreamSink<H> {
@@ -118,32 +118,6 @@ function forwardResponse(
   return { bytes: down.wire.written, seen, end: down.wire.ended };
 }
 
-class Oracle {
-  readonly #child = new Deno.Command("node", { args: [ORACLE], stdin: "piped", stdout: "piped" })
-    .spawn();
-  readonly #input = this.#child.stdin.getWriter();
-  readonly #lines = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  #buffered = "";
-
-  async ask(question: unknown): Promise<unknown> {
-    await this.#input.write(new TextEncoder().encode(JSON.stringify(question) + "\n"));
-    while (!this.#buffered.includes("\n")) {
-      const { value, done } = await this.#lines.read();
-      if (done) throw new Error("the oracle has ended");
-      this.#buffered += value;
-    }
-    const end = this.#buffered.indexOf("\n");
-    const line = this.#buffered.slice(0, end);
-    this.#buffered = this.#buffered.slice(end + 1);
-    return JSON.parse(line);
-  }
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#input.close();
-    await this.#lines.cancel();
-    await this.#child.status;
-  }
-}
-
 /** The methods Node knows: it refuses others, which RFC 9110 9.1 allows. */
 async function nodeMethods(): Promise<Set<string> | null> {
   try {
@@ -165,7 +139,7 @@ Deno.test({
   name: "Node's parser reads the requests we forward as the ones we meant",
   ignore: methods === null,
   async fn() {
-    await using oracle = new Oracle();
+    await using oracle = new NodeOracle();
     let compared = 0;
     const check = async (raw: string): Promise<void> => {
       const { bytes, seen, methods: used } = forwardRequests(raw);
@@ -185,7 +159,7 @@ Deno.test({
   name: "Node's parser reads the responses we forward as the ones we meant",
   ignore: methods === null,
   async fn() {
-    await using oracle = new Oracle();
+    await using oracle = new NodeOracle();
     let compared = 0;
     const check = async (raw: string, method: string): Promise<void> => {
       const { bytes, seen, end } = forwardResponse(raw, method);
