@@ -157,12 +157,15 @@ Deno.test({
       if (forwarded.includes("\r\ndenim-fault: ")) return;
       const ours = await meaning(oracle, forwarded, method);
       assert.ok(ours !== null, `llhttp refuses what Denim forwards: ${JSON.stringify(forwarded)}`);
-      const theirs = await byHaproxy(method, ours);
       if (!ours.ended) {
-        // Nothing is promised of it but that it does not look whole; haproxy may say 502 instead.
-        const whole = theirs !== null && theirs.ended && theirs.status !== 502;
-        return assert.ok(!whole, `haproxy takes for whole what Denim cuts: ${JSON.stringify(raw)}`);
+        // haproxy is laxer with chunks (bare LF, a space after the size), so only what we wrote counts:
+        // nobody may take it for whole. 502 is what haproxy says of an answer without a head.
+        origin.raw = forwarded;
+        const again = await byHaproxy(method, ours);
+        const whole = again !== null && again.ended && again.status !== 502;
+        return assert.ok(!whole, `haproxy takes for whole what Denim cut: ${JSON.stringify(raw)}`);
       }
+      const theirs = await byHaproxy(method, ours);
       assert.ok(theirs !== null, `haproxy refuses what Denim forwards: ${JSON.stringify(raw)}`);
       const hop = named(raw);
       assert.deepEqual(without(ours, hop), without(theirs, hop), JSON.stringify(raw));
