@@ -69,13 +69,18 @@ export class Slot {
     return ready;
   }
 
+  /** Resolves when those that replace() sent away have ended, and their own sockets with them. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#leaving].map((one) => one.ended));
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#callOff();
     const worker = this.#worker;
     this.#worker = null;
     if (worker !== null) void this.#leave(worker);
-    await Promise.all([...this.#leaving].map((one) => one.ended));
+    await this.settled();
   }
 
   #serving(worker: Worker, ready: WorkerReady): void {

@@ -2,37 +2,7 @@ import assert from "node:assert/strict";
 import { silentLog } from "../../core/log.ts";
 import { Counter, Gauge } from "../../core/metrics.ts";
 import { restartWaitMs, Slot, STEADY_MS } from "./slot.ts";
-import type { Ending, Worker, WorkerReady } from "./worker.ts";
-
-class FakeWorker implements Worker {
-  readonly #ready = Promise.withResolvers<WorkerReady>();
-  readonly #ended = Promise.withResolvers<Ending>();
-  readonly signals: string[] = [];
-  readonly pid: number;
-
-  constructor(pid: number) {
-    this.pid = pid;
-    this.#ready.promise.catch(() => {});
-  }
-  get ready(): Promise<WorkerReady> {
-    return this.#ready.promise;
-  }
-  get ended(): Promise<Ending> {
-    return this.#ended.promise;
-  }
-  kill(signal: "SIGTERM" | "SIGKILL"): void {
-    this.signals.push(signal);
-    if (signal === "SIGTERM") this.end(0);
-  }
-  serve(): void {
-    const { pid } = this;
-    this.#ready.resolve({ inbound: null, outbound: null, listeners: {}, admin: "", pid });
-  }
-  end(code: number): void {
-    this.#ready.reject(new Error("ended"));
-    this.#ended.resolve({ code, signal: null });
-  }
-}
+import { FakeWorker } from "./testing.ts";
 
 /** A slot with its time and processes in the test's hands. */
 function rig() {

@@ -13,7 +13,7 @@ import type { Bind } from "../../proxy/options.ts";
 import { type ServingWorker, startSupervisorAdmin, type SupervisorAdmin } from "./admin.ts";
 import { type HeldSocket, holdSocket } from "./held_socket.ts";
 import { Slot } from "./slot.ts";
-import { startWorker, type Worker, type WorkerReady } from "./worker.ts";
+import { startWorker, type Worker, type WorkerReady, type WorkerSpec } from "./worker.ts";
 
 export interface SupervisorOptions {
   readonly workers: number;
@@ -24,6 +24,8 @@ export interface SupervisorOptions {
   readonly workerArgs: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
+  /** Default: a process of its own. */
+  readonly startWorker?: (spec: WorkerSpec) => Worker;
 }
 
 export interface SupervisorReady extends WorkerReady {
@@ -106,13 +108,16 @@ export class Supervisor {
     const slot = this.#slot(first);
     const { listeners: opened } = await slot.start();
     if (this.#holdOpened(opened, first)) await slot.replace();
-    const others: Promise<WorkerReady>[] = [];
+    const serving: Promise<unknown>[] = [];
     while (this.#slots.length < workers) {
       const sockets = new Map<string, HeldSocket>();
       for (const [name, { host, port }] of first) sockets.set(name, holdSocket(host, port));
-      others.push(this.#slot(sockets).start());
+      serving.push(this.#slot(sockets).start());
     }
-    await Promise.all(others);
+    // A worker that bound the ports itself must be gone before anybody is told to connect: the kernel
+    // gives its sockets a share of the connections, and resets what still waits there when they close.
+    serving.push(slot.settled());
+    await Promise.all(serving);
   }
 
   /** Listeners of a Gateway are known once a worker has opened them; true when there were any. */
@@ -130,10 +135,10 @@ export class Supervisor {
 
   #slot(sockets: Map<string, HeldSocket>): Slot {
     const index = this.#slots.length;
+    const { workerArgs: args, startWorker: start = startWorker } = this.#options;
     const labels = { worker: String(index) };
     const slot = new Slot({
-      start: (): Worker =>
-        startWorker({ index, args: this.#options.workerArgs, admin: this.#admin.url, sockets }),
+      start: (): Worker => start({ index, args, admin: this.#admin.url, sockets }),
       clock: this.#options.clock,
       log: this.#options.log.with({ worker: index }),
       crashes: this.#metrics.counter(
