@@ -1,10 +1,10 @@
 /** GRPCRoute of the Gateway API v1, with the rules its CRD writes in CEL. */
 import { z } from "zod";
-import { GATEWAY_API, hostname, metadata, name, problem, show, wanted } from "./common.ts";
+import { GATEWAY_API, metadata, name, problem, show, wanted } from "./common.ts";
 import { checkFilters, grpcFilter } from "./http_route_filters.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
-import { checkRules, regexProblem, twice, valueMatch } from "./route_matches.ts";
-import { checkParents, parentRefs, serviceRef } from "./route_refs.ts";
+import { checkRoute, hostnames, regexProblem, twice, valueMatch } from "./route_matches.ts";
+import { parentRefs, serviceRef } from "./route_refs.ts";
 
 const SERVICE = /^\.?[A-Za-z_][A-Za-z_0-9]*(\.[A-Za-z_][A-Za-z_0-9]*)*$/;
 const METHOD = /^[A-Za-z_][A-Za-z_0-9]*$/;
@@ -67,15 +67,10 @@ export const grpcRoute = z.strictObject({
   metadata,
   spec: z.strictObject({
     parentRefs,
-    hostnames: z.array(hostname).max(LIMITS.hostnames, {
-      error: `holds more than ${LIMITS.hostnames} host names`,
-    }).optional(),
+    hostnames: hostnames.optional(),
     rules: z.array(rule).max(LIMITS.rules, { error: `holds more than ${LIMITS.rules} rules` })
       .optional(),
-  }).check((ctx) => {
-    checkParents(ctx, ctx.value.parentRefs);
-    checkRules(ctx, ctx.value.rules ?? []);
-  }),
+  }).check(checkRoute),
 });
 
 export type GrpcRoute = z.infer<typeof grpcRoute>;

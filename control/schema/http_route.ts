@@ -4,7 +4,6 @@ import {
   duration,
   durationMs,
   GATEWAY_API,
-  hostname,
   metadata,
   name,
   problem,
@@ -13,8 +12,8 @@ import {
 } from "./common.ts";
 import { backendFilter, checkFilters, routeFilter } from "./http_route_filters.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
-import { checkRules, regexProblem, twice, valueMatch } from "./route_matches.ts";
-import { checkParents, parentRefs, serviceRef } from "./route_refs.ts";
+import { checkRoute, hostnames, regexProblem, twice, valueMatch } from "./route_matches.ts";
+import { parentRefs, serviceRef } from "./route_refs.ts";
 
 const pathMatch = z.strictObject({
   type: z.enum(["Exact", "PathPrefix", "RegularExpression"]).optional(),
@@ -116,15 +115,10 @@ export const httpRoute = z.strictObject({
   metadata,
   spec: z.strictObject({
     parentRefs,
-    hostnames: z.array(hostname).max(LIMITS.hostnames, {
-      error: `holds more than ${LIMITS.hostnames} host names`,
-    }).optional(),
+    hostnames: hostnames.optional(),
     rules: z.array(rule).min(1, { error: "is empty, wanted at least one rule, or no rules field" })
       .max(LIMITS.rules, { error: `holds more than ${LIMITS.rules} rules` }).optional(),
-  }).check((ctx) => {
-    checkParents(ctx, ctx.value.parentRefs);
-    checkRules(ctx, ctx.value.rules ?? []);
-  }),
+  }).check(checkRoute),
 });
 
 export type HttpRoute = z.infer<typeof httpRoute>;

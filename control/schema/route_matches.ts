@@ -1,8 +1,14 @@
 /** What matches of routes of several kinds are made of: patterns, and names with values. */
 import { z } from "zod";
 import { compileRegex, Regex } from "../../core/regex.ts";
-import { headerName, problem, show, wanted } from "./common.ts";
+import { headerName, hostname, problem, show, wanted } from "./common.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
+import { checkParents, type ParentRef } from "./route_refs.ts";
+
+/** The host names a route is for. */
+export const hostnames = z.array(hostname).max(LIMITS.hostnames, {
+  error: `holds more than ${LIMITS.hostnames} host names`,
+});
 
 /** Why a pattern cannot be used; null when it can. */
 export function regexProblem(pattern: string): string | null {
@@ -38,14 +44,23 @@ export function twice(
   });
 }
 
-/** Names of rules are unique within a route, and all its matches together are bounded. */
-export function checkRules(
-  ctx: z.core.ParsePayload<unknown>,
-  rules: readonly {
-    readonly name?: string | undefined;
-    readonly matches?: readonly unknown[] | undefined;
-  }[],
+interface Rule {
+  readonly name?: string | undefined;
+  readonly matches?: readonly unknown[] | undefined;
+}
+
+/** What no field says alone: its parents differ, and so do the names of its rules, which are not too many. */
+export function checkRoute(
+  ctx: z.core.ParsePayload<
+    { parentRefs: readonly ParentRef[]; rules?: readonly Rule[] | undefined }
+  >,
 ): void {
+  checkParents(ctx, ctx.value.parentRefs);
+  checkRules(ctx, ctx.value.rules ?? []);
+}
+
+/** Names of rules are unique within a route, and all its matches together are bounded. */
+function checkRules(ctx: z.core.ParsePayload<unknown>, rules: readonly Rule[]): void {
   const names = rules.map((one) => one.name);
   names.forEach((text, at) => {
     if (text !== undefined && names.indexOf(text) < at) {

@@ -1,7 +1,8 @@
 /** TCPRoute and TLSRoute of the Gateway API: where connections go that are carried as they are. */
 import { z } from "zod";
-import { GATEWAY_API, hostname, metadata, name } from "./common.ts";
+import { GATEWAY_API, metadata, name } from "./common.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
+import { hostnames } from "./route_matches.ts";
 import { checkParents, parentRefs, serviceRef } from "./route_refs.ts";
 
 /** These routes match nothing but what their listener does, so a second rule could never be reached. */
@@ -28,9 +29,7 @@ export const tlsRoute = z.strictObject({
   spec: z.strictObject({
     parentRefs,
     /** Compared with the name in the client's TLS hello; absent: all that the listener takes. */
-    hostnames: z.array(hostname).max(LIMITS.hostnames, {
-      error: `holds more than ${LIMITS.hostnames} host names`,
-    }).optional(),
+    hostnames: hostnames.optional(),
     rules,
   }).check((ctx) => checkParents(ctx, ctx.value.parentRefs)),
 });

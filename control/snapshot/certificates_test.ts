@@ -1,9 +1,9 @@
 /** HTTPS listeners: what a gateway is told of certificates, and what is refused before. */
 import { deepStrictEqual as same, ok } from "node:assert/strict";
 import { TestDomain } from "../../tests/support/ca.ts";
+import { problemsOf, resourcesOf, snapshotOf } from "../../tests/support/snapshots.ts";
 import { tlsSecret } from "../../tests/support/tls.ts";
 import { parseDocuments } from "../schema/parse.ts";
-import { buildSnapshot, checkReferences } from "./mod.ts";
 
 const domain = new TestDomain();
 const [a, b] = ["a.test", "b.test"].map((name) =>
@@ -34,17 +34,8 @@ function gateway(...listeners: Listener[]): unknown {
   };
 }
 
-function parsed(...documents: unknown[]) {
-  const { resources, errors } = parseDocuments(documents);
-  same(errors, []);
-  return resources;
-}
-
-const messages = (resources: ReturnType<typeof parsed>, standalone = false): string[] =>
-  checkReferences(resources, [], { standalone }).map(({ path, message }) => `${path} ${message}`);
-
 Deno.test("A gateway is told all certificates of a port, each with its host name, and no key", () => {
-  const resources = parsed(
+  const resources = [
     gateway(
       { name: "a", hostname: "a.test", refs: [{ name: "a" }, { name: "b" }] },
       { name: "all", refs: [{ name: "b" }] },
@@ -52,15 +43,10 @@ Deno.test("A gateway is told all certificates of a port, each with its host name
     ),
     tlsSecret("a", a!),
     tlsSecret("b", b!),
-  );
-  same(messages(resources), []);
-  const snapshot = buildSnapshot({
-    resources,
-    workloads: [],
-    modules: [],
-    trust: { domain: "", bundle: [] },
-    node: { kind: "gateway", namespace: "default", name: "edge" },
-  });
+  ];
+  same(problemsOf(resources), []);
+  const node = { kind: "gateway", namespace: "default", name: "edge" } as const;
+  const snapshot = snapshotOf(resourcesOf(resources), node);
   same(
     snapshot.listeners.map(({ name, tls, certificates }) => [
       name,
@@ -92,7 +78,7 @@ Deno.test("A certificate that does not exist, or of a namespace that does not pe
     },
   });
   const edge = gateway({ name: "a", refs: [far] });
-  same(messages(parsed(edge)), [
+  same(problemsOf([edge]), [
     'spec.listeners[0].tls.certificateRefs[0].name names Secret "certs/b", which does not exist and ' +
     "is not in this input",
   ]);
@@ -100,21 +86,21 @@ Deno.test("A certificate that does not exist, or of a namespace that does not pe
     'spec.listeners[0].tls.certificateRefs[0].namespace is "certs", which has no ReferenceGrant for ' +
     'Gateways of namespace "default" to Secret "b"',
   ];
-  same(messages(parsed(edge, secret)), denied);
-  same(messages(parsed(edge, secret, grant("Gateway", "Service"))), denied);
-  same(messages(parsed(edge, secret, grant("HTTPRoute", "Secret"))), denied);
-  same(messages(parsed(edge, secret, grant("Gateway", "Secret"))), []);
+  same(problemsOf([edge, secret]), denied);
+  same(problemsOf([edge, secret, grant("Gateway", "Service")]), denied);
+  same(problemsOf([edge, secret, grant("HTTPRoute", "Secret")]), denied);
+  same(problemsOf([edge, secret, grant("Gateway", "Secret")]), []);
 });
 
 Deno.test("Certificate files are for a proxy that runs alone", () => {
   const options = { "denim.dev/certificate-file": "a.crt", "denim.dev/key-file": "a.key" };
   const edge = gateway({ name: "a", refs: [] }) as { spec: { listeners: { tls: unknown }[] } };
   edge.spec.listeners[0]!.tls = { options };
-  same(messages(parsed(edge)), [
+  same(problemsOf([edge]), [
     "spec.listeners[0].tls.options names files, which a standalone proxy reads only; apply a Secret " +
     "and name it in certificateRefs",
   ]);
-  same(messages(parsed(edge), true), []);
+  same(problemsOf([edge], true), []);
 });
 
 const REFUSED: readonly (readonly [string, unknown, string])[] = [

@@ -44,10 +44,8 @@ function checkServiceParent(
   report: Report,
 ): void {
   const name = parentName(route, ref);
-  const service = mesh.services.get(name);
-  if (service === undefined) {
-    return report(`${path}.name`, missing("Service", name, mesh.services.keys()));
-  }
+  const service = found(mesh.services, "Service", name, path, report);
+  if (service === undefined) return;
   if (ref.port !== undefined && backendPort(service, ref.port) === null) {
     return report(
       `${path}.port`,
@@ -64,6 +62,19 @@ function checkServiceParent(
   if (!meant.some((one) => carries(route.kind, one))) {
     report(path, `names Service "${name}", ${ports(meant)}; ${wantedPorts(route)}`);
   }
+}
+
+/** What a reference names; undefined: it is not there, as is reported. */
+function found<T>(
+  known: ReadonlyMap<string, T>,
+  kind: string,
+  name: string,
+  path: string,
+  report: Report,
+): T | undefined {
+  const one = known.get(name);
+  if (one === undefined) report(`${path}.name`, missing(kind, name, known.keys()));
+  return one;
 }
 
 function ports(of: readonly ServicePort[]): string {
@@ -86,10 +97,8 @@ function checkGatewayParent(
   report: Report,
 ): void {
   const name = parentName(route, ref);
-  const gateway = mesh.gateways.get(name);
-  if (gateway === undefined) {
-    return report(`${path}.name`, missing("Gateway", name, mesh.gateways.keys()));
-  }
+  const gateway = found(mesh.gateways, "Gateway", name, path, report);
+  if (gateway === undefined) return;
   const { listeners } = gateway.spec;
   const named = listeners.filter((one) =>
     (ref.sectionName === undefined || one.name === ref.sectionName) &&
@@ -160,10 +169,8 @@ function checkBackend(
 ): void {
   const namespace = ref.namespace ?? route.metadata.namespace;
   const name = `${namespace}/${ref.name}`;
-  const service = mesh.services.get(name);
-  if (service === undefined) {
-    return report(`${place.at}.name`, missing("Service", name, mesh.services.keys()));
-  }
+  const service = found(mesh.services, "Service", name, place.at, report);
+  if (service === undefined) return;
   const numbers = service.spec.ports.map((one) => one.port);
   const port = backendPort(service, ref.port);
   if (port === null) {

@@ -1,8 +1,12 @@
 /** GRPCRoutes at Gateways and Services: what is refused, and what proxies are told. */
 import { deepStrictEqual as same, match, ok, strictEqual as equal } from "node:assert/strict";
-import { parseDocuments } from "../schema/parse.ts";
+import {
+  resourcesOf,
+  type RouteMore,
+  routeText,
+  snapshotOf,
+} from "../../tests/support/snapshots.ts";
 import type { Snapshot } from "../schema/snapshot.ts";
-import { buildSnapshot } from "./build.ts";
 import { checkReferences } from "./check.ts";
 
 const BASE = `
@@ -30,43 +34,21 @@ const EDGE = { kind: "gateway", namespace: "default", name: "edge" } as const;
 const CALLER = { kind: "sidecar", namespace: "default", name: "web" } as const;
 const AT_SERVICE = 'group: "", kind: Service, name: greeter';
 
-interface More {
-  readonly kind?: string;
-  readonly name?: string;
-  readonly created?: number;
-  readonly hostnames?: string;
-}
-
-function route(parent: string, backend: string, more: More = {}): string {
-  const { kind = "GRPCRoute", name = "r", created = 1, hostnames } = more;
-  return `
-apiVersion: gateway.networking.k8s.io/v1
-kind: ${kind}
-metadata: {name: ${name}, creationTimestamp: "2026-01-0${created}T00:00:00Z"}
-spec:
-  parentRefs: [{${parent}}]
-  ${hostnames === undefined ? "" : `hostnames: [${hostnames}]`}
-  rules: [{backendRefs: [{${backend}}]}]
----
-`;
+function route(
+  parent: string,
+  backend: string,
+  { kind = "GRPCRoute", ...more }: RouteMore & { kind?: string } = {},
+): string {
+  return routeText(kind, parent, `{${backend}}`, more);
 }
 
 const GRPC = "name: greeter, port: 50051";
 
-function read(text: string) {
-  const { resources, errors } = parseDocuments(BASE + text);
-  same(errors, []);
-  return resources;
-}
-
-function problems(text: string): string[] {
-  return checkReferences(read(text), []).map((one) => `${one.resource} ${one.path} ${one.message}`);
-}
-
-function build(text: string, node: Snapshot["node"]): Snapshot {
-  const trust = { domain: "t", bundle: [] };
-  return buildSnapshot({ resources: read(text), workloads: [], modules: [], trust, node });
-}
+const problems = (text: string): string[] =>
+  checkReferences(resourcesOf(BASE + text), [])
+    .map((one) => `${one.resource} ${one.path} ${one.message}`);
+const build = (text: string, node: Snapshot["node"]): Snapshot =>
+  snapshotOf(resourcesOf(BASE + text), node);
 
 const REFUSED: [what: string, text: string, problem: RegExp][] = [
   [

@@ -1,9 +1,12 @@
 /** TCPRoute, TLSRoute and the listeners and ports they belong to: what is refused, and what proxies are told. */
 import { deepStrictEqual as same, match, ok, strictEqual as equal } from "node:assert/strict";
-import { parseDocuments } from "../schema/parse.ts";
+import {
+  problemsOf,
+  resourcesOf,
+  routeText as route,
+  snapshotOf,
+} from "../../tests/support/snapshots.ts";
 import type { ListenerSpec, Snapshot } from "../schema/snapshot.ts";
-import { buildSnapshot } from "./build.ts";
-import { checkReferences } from "./check.ts";
 
 const BASE = `
 apiVersion: denim.dev/v1
@@ -33,40 +36,11 @@ spec:
 ---
 `;
 
-function route(
-  kind: string,
-  parent: string,
-  backends: string,
-  more: { name?: string; hostnames?: string; version?: string } = {},
-): string {
-  const { name = "r", hostnames, version = "v1" } = more;
-  return `
-apiVersion: gateway.networking.k8s.io/${version}
-kind: ${kind}
-metadata: {name: ${name}}
-spec:
-  parentRefs: [{${parent}}]
-  ${hostnames === undefined ? "" : `hostnames: [${hostnames}]`}
-  rules: [{backendRefs: [${backends}]}]
----
-`;
-}
-
 const PG = "{name: db, port: 5432}";
 
-function problems(text: string): string[] {
-  const { resources, errors } = parseDocuments(BASE + text);
-  return [...errors, ...checkReferences(resources, [])].map(({ path, message }) =>
-    `${path} ${message}`
-  );
-}
-
-function build(text: string, node: Snapshot["node"]): Snapshot {
-  const { resources, errors } = parseDocuments(BASE + text);
-  same(errors, []);
-  const trust = { domain: "t", bundle: [] };
-  return buildSnapshot({ resources, workloads: [], modules: [], trust, node });
-}
+const problems = (text: string): string[] => problemsOf(BASE + text);
+const build = (text: string, node: Snapshot["node"]): Snapshot =>
+  snapshotOf(resourcesOf(BASE + text), node);
 
 const EDGE = { kind: "gateway", namespace: "default", name: "edge" } as const;
 const CALLER = { kind: "sidecar", namespace: "default", name: "web" } as const;

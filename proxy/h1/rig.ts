@@ -1,6 +1,6 @@
 /** For tests of codecs: a wire in memory, and sinks that write down what they are told. */
 import type { Fault } from "../../core/fault.ts";
-import type { Fields } from "../../core/fields.ts";
+import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { Source, Stream, StreamSink } from "../../core/stream.ts";
 import type { ResettableWire } from "../tunnel.ts";
@@ -183,6 +183,16 @@ export function clientRig(limits?: Partial<H1Limits>): ClientRig {
     },
   };
 }
+
+/** What asks for a tunnel to a database. */
+export const connectHead = (): RequestHead => ({
+  method: "CONNECT",
+  scheme: "http",
+  authority: "db:5432",
+  path: "/",
+  fields: new Fields(),
+  upgrade: "connect",
+});
 
 /** A feeder that counts. */
 export class CountingSource implements Source {

@@ -4,7 +4,7 @@ import { FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead } from "../../core/message.ts";
 import { H1Client } from "./client.ts";
-import { bytesOf, CountingSource, MemoryWire, Recorder, serverRig } from "./rig.ts";
+import { bytesOf, connectHead, CountingSource, MemoryWire, Recorder, serverRig } from "./rig.ts";
 
 const KEY = "dGhlIHNhbXBsZSBub25jZQ=="; // with its answer, from RFC 6455 1.3
 const ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -189,14 +189,7 @@ function asking(head: Partial<RequestHead> = {}) {
   const send = (text: string): void => client.receive(bytesOf(text));
   return { wire, client, sink, stream, send };
 }
-const connecting = () =>
-  asking({
-    method: "CONNECT",
-    authority: "db:5432",
-    path: "/",
-    fields: new Fields(),
-    upgrade: "connect",
-  });
+const connecting = () => asking(connectHead());
 
 Deno.test("H1Client asks with a key of its own and carries both ways after the right answer", () => {
   const { wire, client, sink, stream, send } = asking();
@@ -268,22 +261,11 @@ Deno.test("H1Client says that a tunnel broke when its connection goes without an
 
 Deno.test("H1Client passes on the end of a tunnel whose connection went while nobody wanted more", () => {
   for (const held of ["", "last words"]) {
-    const wire = new MemoryWire();
-    const client = new H1Client(wire);
-    const sink = new Recorder();
-    const stream = client.open(sink);
-    stream.head({
-      method: "CONNECT",
-      scheme: "http",
-      authority: "db:5432",
-      path: "/",
-      fields: new Fields(),
-      upgrade: "connect",
-    }, false);
-    client.receive(bytesOf("HTTP/1.1 200 OK\r\n\r\n"));
+    const { client, sink, stream, send } = connecting();
+    send("HTTP/1.1 200 OK\r\n\r\n");
     stream.data(bytesOf("bye"), true);
     stream.pause();
-    if (held !== "") client.receive(bytesOf(held));
+    if (held !== "") send(held);
     client.eof();
     client.close(null);
     assert.equal(sink.fault, null);
@@ -299,18 +281,8 @@ Deno.test("A tunnel that is cut is reset on the other side, at both codecs", () 
   exchanges[0]!.stream.head(head(200), false);
   exchanges[0]!.stream.cancel(FAULTS["upstream.reset"]);
   assert.equal(wire.wasReset, true);
-  const up = new MemoryWire();
-  const client = new H1Client(up);
-  const stream = client.open(new Recorder());
-  stream.head({
-    method: "CONNECT",
-    scheme: "http",
-    authority: "db:5432",
-    path: "/",
-    fields: new Fields(),
-    upgrade: "connect",
-  }, false);
-  client.receive(bytesOf("HTTP/1.1 200 OK\r\n\r\n"));
-  stream.cancel(FAULTS["downstream.gone"]);
-  assert.equal(up.wasReset, true);
+  const up = connecting();
+  up.send("HTTP/1.1 200 OK\r\n\r\n");
+  up.stream.cancel(FAULTS["downstream.gone"]);
+  assert.equal(up.wire.wasReset, true);
 });

@@ -3,45 +3,22 @@ import assert from "node:assert/strict";
 import type { Fault } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
-import type { Codec, Source, Stream, StreamSink, Wire } from "../../core/stream.ts";
+import type { Codec, Source, Stream, StreamSink } from "../../core/stream.ts";
+import { ByteWire } from "../../tests/support/h2_frames.ts";
 import { H2Client } from "./client.ts";
 import { goawayFrame, NO_ERROR } from "./frame.ts";
 import type { H2Limits } from "./limits.ts";
 import { H2Server } from "./server.ts";
 
 /** One direction of a socket: what is written is delivered to the other codec by pump(). */
-class Pipe implements Wire {
-  readonly queue: Uint8Array[] = [];
+class Pipe extends ByteWire {
   to: Codec | null = null;
-  ended = false;
-  accept = true;
 
-  write(bytes: Uint8Array): boolean {
-    this.queue.push(bytes.slice());
-    return this.accept;
-  }
-  text(latin1: string): boolean {
-    return this.write(Uint8Array.from(latin1, (c) => c.charCodeAt(0)));
-  }
-  pause(): void {}
-  resume(): void {}
-  end(): void {
-    this.ended = true;
-  }
-  destroy(): void {
-    this.ended = true;
-  }
   /** Delivers what is queued in pieces of `size`; true when there was something. */
   pump(size: number): boolean {
-    if (this.queue.length === 0) return false;
-    const bytes = new Uint8Array(this.queue.reduce((n, part) => n + part.length, 0));
-    let at = 0;
-    for (const part of this.queue.splice(0)) {
-      bytes.set(part, at);
-      at += part.length;
-    }
+    const bytes = this.taken();
     for (let i = 0; i < bytes.length; i += size) this.to!.receive(bytes.subarray(i, i + size));
-    return true;
+    return bytes.length > 0;
   }
 }
 
@@ -186,7 +163,7 @@ Deno.test("HTTP/2 gives small streams their turn while a large one is sending", 
   client.open(big).head(get("/big"), true);
   client.open(small).head(get("/small"), true);
   run();
-  down.accept = false; // the socket is full from the first piece on
+  down.full = true; // the socket is full from the first piece on
   served[0]!.stream.head({ status: 200, fields: new Fields() }, false);
   served[0]!.stream.data(new Uint8Array(1024 * 1024), true);
   served[1]!.stream.head({ status: 200, fields: new Fields() }, false);

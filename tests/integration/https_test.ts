@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import type { TLSSocket } from "node:tls";
+import type { TestSvid } from "../support/ca.ts";
 import { freePort } from "../support/free_port.ts";
 import { HEADERS, RawH2 } from "../support/h2.ts";
 import { Origin } from "../support/origin.ts";
-import { policy, service, StandaloneProxy } from "../support/standalone.ts";
+import { service, StandaloneProxy } from "../support/standalone.ts";
 import { ask, dialTls, PublicAuthority, tlsSecret } from "../support/tls.ts";
 
 const authority = new PublicAuthority();
@@ -43,6 +44,26 @@ function route(name: string, spec: Record<string, unknown> = {}): unknown {
       ...spec,
     },
   };
+}
+
+interface WebOptions {
+  readonly hostname?: string;
+  readonly svid?: TestSvid;
+  readonly more?: readonly unknown[];
+}
+
+/** A gateway with one HTTPS listener, "https", in front of `origin`. */
+function startWeb(
+  origin: Origin,
+  { svid = authority.issue("web.test"), more = [], ...listener }: WebOptions = {},
+): Promise<StandaloneProxy> {
+  return StandaloneProxy.start([
+    gateway({ name: "https", port: 0, ...listener, tls: withSecret("web") }),
+    tlsSecret("web", svid),
+    service("web", origin.address),
+    route("web"),
+    ...more,
+  ]);
 }
 
 /** Names of the certificate a client was shown. */
@@ -99,12 +120,7 @@ Deno.test("A gateway chooses the certificate by the name a client asks for", asy
 
 Deno.test("A listener for all names shows its certificate also to clients that name none", async () => {
   await using origin = await Origin.start();
-  await using proxy = await StandaloneProxy.start([
-    gateway({ name: "https", port: 0, tls: withSecret("web") }),
-    tlsSecret("web", authority.issue("web.test")),
-    service("web", origin.address),
-    route("web"),
-  ]);
+  await using proxy = await startWeb(origin);
   const place = proxy.ready.listeners["https"]!;
   const named = await dialTls({ place, servername: "web.test", ca });
   assert.match(await ask(named, get("web.test")), /^HTTP\/1\.1 200 /);
@@ -114,12 +130,7 @@ Deno.test("A listener for all names shows its certificate also to clients that n
 
 Deno.test("A gateway speaks HTTP/2 and HTTP/1.1 over TLS, as its client likes", async () => {
   await using origin = await Origin.start({ answer: () => ({ body: "hello" }) });
-  await using proxy = await StandaloneProxy.start([
-    gateway({ name: "https", port: 0, hostname: "web.test", tls: withSecret("web") }),
-    tlsSecret("web", authority.issue("web.test")),
-    service("web", origin.address),
-    route("web"),
-  ]);
+  await using proxy = await startWeb(origin, { hostname: "web.test" });
   const hello = { place: proxy.ready.listeners["https"]!, servername: "web.test", ca };
   for (
     const [alpn, chosen] of [
@@ -148,12 +159,7 @@ Deno.test("A gateway speaks HTTP/2 and HTTP/1.1 over TLS, as its client likes", 
 
 Deno.test("Plaintext on an HTTPS listener gets no answer, and the next client is served", async () => {
   await using origin = await Origin.start();
-  await using proxy = await StandaloneProxy.start([
-    gateway({ name: "https", port: 0, tls: withSecret("web") }),
-    tlsSecret("web", authority.issue("web.test")),
-    service("web", origin.address),
-    route("web"),
-  ]);
+  await using proxy = await startWeb(origin);
   const place = proxy.ready.listeners["https"]!;
   const [host, port] = place.split(":");
   const answer = await new Promise<string>((resolve) => {
@@ -218,12 +224,7 @@ Deno.test("Certificate files that change are in force without a restart or a los
 Deno.test("A private key is in nothing a gateway shows", async () => {
   await using origin = await Origin.start();
   const svid = authority.issue("web.test");
-  await using proxy = await StandaloneProxy.start([
-    gateway({ name: "https", port: 0, tls: withSecret("web") }),
-    tlsSecret("web", svid),
-    service("web", origin.address),
-    route("web"),
-  ]);
+  await using proxy = await startWeb(origin, { svid });
   const secrets = [svid.keyPem.split("\n")[1]!, btoa(svid.keyPem).slice(40, 80)];
   for (const page of ["config_dump", "stats", "metrics"]) {
     const text = await (await fetch(`${proxy.ready.admin}/${page}`)).text();
@@ -262,19 +263,17 @@ Deno.test("A certificate that is of no use stops the start, and the reason has n
 
 Deno.test("A trusted load balancer names the client before TLS begins", async () => {
   await using origin = await Origin.start();
-  await using proxy = await StandaloneProxy.start([
-    gateway({ name: "https", port: 0, tls: withSecret("web") }),
-    tlsSecret("web", authority.issue("web.test")),
-    service("web", origin.address),
-    route("web"),
-    {
-      ...(policy("edge", { proxyProtocol: { trusted: ["127.0.0.0/8"] } }) as object),
+  await using proxy = await startWeb(origin, {
+    more: [{
+      apiVersion: "denim.dev/v1",
+      kind: "TrafficPolicy",
+      metadata: { name: "edge" },
       spec: {
         targetRefs: [{ group: "gateway.networking.k8s.io", kind: "Gateway", name: "edge" }],
         proxyProtocol: { trusted: ["127.0.0.0/8"] },
       },
-    },
-  ]);
+    }],
+  });
   const [host, port] = proxy.ready.listeners["https"]!.split(":");
   const { connect: connectTls } = await import("node:tls");
   const raw = connect({ host: host!, port: Number(port), noDelay: true });

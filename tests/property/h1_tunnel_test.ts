@@ -7,18 +7,10 @@ import fc from "fast-check";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { Codec, Stream } from "../../core/stream.ts";
-import { bytesOf, clientRig, type Recorder, serverRig } from "../../proxy/h1/rig.ts";
+import { bytesOf, clientRig, connectHead, type Recorder, serverRig } from "../../proxy/h1/rig.ts";
 import { runsOf } from "../support/property.ts";
 
 const RUNS = runsOf("h1_tunnel", 400);
-const REQUEST: RequestHead = {
-  method: "CONNECT",
-  scheme: "http",
-  authority: "db:5432",
-  path: "/",
-  fields: new Fields(),
-  upgrade: "connect",
-};
 
 interface Opened {
   readonly codec: Codec;
@@ -37,7 +29,7 @@ function serverTunnel(): Opened {
 function clientTunnel(): Opened {
   const rig = clientRig();
   const { stream, sink } = rig.open();
-  stream.head({ ...REQUEST, fields: new Fields() }, false);
+  stream.head(connectHead(), false);
   rig.client.receive(bytesOf("HTTP/1.1 200 OK\r\n\r\n"));
   return { codec: rig.client, stream, sink };
 }
