@@ -6,10 +6,19 @@ export const PROXY_HEAP_MIB = 64;
 /**
  * Less memory, and the scavenges of scavenge.ts. The collector works on the proxy's own thread: a young
  * generation this small is swept in a fraction of a millisecond, and helper threads cost more processor
- * time to wake than they save (`bench mtls-pair`: a tenth of all a request costs).
+ * time to wake than they save (`bench mtls-pair`: a tenth of all a request costs). What a compile of the
+ * middle tier took from the C allocator is given back as soon as it is done: left to an idle thread it
+ * stays until much else has been allocated around it, which costs a sidecar some 8 MB for ever.
  */
 export function proxyV8Flags(heapMiB = PROXY_HEAP_MIB): string {
-  return `--v8-flags=--expose-gc,--single-threaded-gc,--max-semi-space-size=1,--max-old-space-size=${heapMiB}`;
+  const flags = [
+    "--expose-gc",
+    "--single-threaded-gc",
+    "--no-maglev-destroy-on-background",
+    "--max-semi-space-size=1",
+    `--max-old-space-size=${heapMiB}`,
+  ];
+  return `--v8-flags=${flags.join(",")}`;
 }
 
 /**
