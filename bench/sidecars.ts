@@ -3,6 +3,7 @@ import { Mesh } from "../cli/local/mesh.ts";
 import type { MeshPlan } from "../cli/local/plan.ts";
 import { portNames } from "../cli/local/plan.ts";
 import { choosePorts } from "../cli/local/ports.ts";
+import { proxyProgram } from "../cli/program.ts";
 import { originConfig, startHaproxy } from "./peers/haproxy.ts";
 import { freePorts, pin, untilListening } from "./process.ts";
 
@@ -16,6 +17,8 @@ export interface PairOptions {
   /** Both sidecars run there; without it they run anywhere. */
   readonly core?: number;
   readonly protocol?: AppProtocol;
+  /** Default: the bundle, as everybody starts it. */
+  readonly program?: string;
 }
 
 export interface Pair extends AsyncDisposable {
@@ -55,6 +58,7 @@ export async function startPair(start: StartOrigin, options: PairOptions = {}): 
   const mesh = new Mesh(plan, {
     folder,
     ports: choosePorts(portNames(plan), {}),
+    program: options.program ?? await proxyProgram(),
     resources: resources(protocol),
     restart: false,
   });

@@ -1,6 +1,6 @@
 /** `denim`: finds the verb and loads it, and nothing else, so that a sidecar starts without the control plane's code. */
-import { nearest, UsageError } from "./args.ts";
-import { EXIT, type Verb } from "./verb.ts";
+import { nearest } from "./args.ts";
+import { ended, EXIT, type Verb } from "./verb.ts";
 
 /** One row a verb; its module is loaded when it is asked for. */
 const VERBS: Readonly<Record<string, { about: string; load: () => Promise<{ run: Verb }> }>> = {
@@ -46,20 +46,7 @@ export async function main(args: readonly string[]): Promise<number> {
     console.error(`There is no verb "${name}"; ${meant}`);
     return EXIT.usage;
   }
-  try {
-    return await (await verb.load()).run(rest);
-  } catch (error) {
-    return explain(name, error);
-  }
-}
-
-/** People get the sentence; the stack is for who asks for it. */
-function explain(verb: string, error: unknown): number {
-  if (Deno.env.get("DENIM_DEBUG") !== undefined) console.error(error);
-  else console.error(error instanceof Error ? error.message : String(error));
-  if (!(error instanceof UsageError)) return EXIT.failed;
-  console.error(`denim ${verb} --help shows how it is used`);
-  return EXIT.usage;
+  return await ended(name, async () => await (await verb.load()).run(rest));
 }
 
 function overview(): string {

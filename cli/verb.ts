@@ -1,5 +1,5 @@
 /** What a verb is, and how it ends. */
-import { type Args, type CommandSpec, helpText, parseArgs } from "./args.ts";
+import { type Args, type CommandSpec, helpText, parseArgs, UsageError } from "./args.ts";
 
 /** Resolves with the exit code; rejects with a sentence. */
 export type Verb = (args: readonly string[]) => Promise<number>;
@@ -14,6 +14,19 @@ export function verb(spec: CommandSpec, work: (args: Args) => Promise<number>): 
     console.log(helpText(spec));
     return EXIT.ok;
   };
+}
+
+/** The exit code of `run`, told if it rejects: people get the sentence; the stack is for who asks for it. */
+export async function ended(name: string, run: () => Promise<number>): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    if (Deno.env.get("DENIM_DEBUG") !== undefined) console.error(error);
+    else console.error(error instanceof Error ? error.message : String(error));
+    if (!(error instanceof UsageError)) return EXIT.failed;
+    console.error(`denim ${name} --help shows how it is used`);
+    return EXIT.usage;
+  }
 }
 
 /** Resolves when the process is asked to stop: Ctrl-C, SIGTERM. A second Ctrl-C ends it at once. */

@@ -1,4 +1,5 @@
 /** Where the time goes on both sidecars under load: stacks sampled by perf, with V8 naming what it compiled. */
+import { SOURCES } from "../../cli/program.ts";
 import { round2 } from "../figures.ts";
 import { LOAD_CORE, PROXY_CORE } from "../load.ts";
 import { cpuSeconds, haveTools } from "../process.ts";
@@ -43,7 +44,7 @@ export async function profile(
   ];
   Deno.env.set("DENO_V8_FLAGS", flags.join());
   try {
-    await using pair = await startPair(origin, { core: PROXY_CORE });
+    await using pair = await startPair(origin, { core: PROXY_CORE, program: SOURCES });
     // For the sidecars, not for what loads them.
     Deno.env.delete("DENO_V8_FLAGS");
     const at: Record<string, PairProfile> = {};

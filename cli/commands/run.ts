@@ -9,6 +9,7 @@ import { DEMO_PLAN, DEMO_RESOURCES, portNames } from "../local/plan.ts";
 import { choosePorts } from "../local/ports.ts";
 import { StateFolder } from "../local/state.ts";
 import { tell } from "../local/tell.ts";
+import { proxyProgram } from "../program.ts";
 import { EXIT, verb } from "../verb.ts";
 
 export const run = verb({
@@ -58,6 +59,7 @@ async function runIn(folder: StateFolder, flags: Flags): Promise<void> {
   await using mesh = new Mesh(DEMO_PLAN, {
     folder: folder.path,
     ports,
+    program: await proxyProgram(),
     resources: await Deno.readTextFile(DEMO_RESOURCES),
     say,
     prepare: async (control) => {

@@ -19,6 +19,8 @@ export interface MeshOptions {
   /** Its folder: data, proxies, logs and the trust bundle go there. */
   readonly folder: string;
   readonly ports: Readonly<Record<string, number>>;
+  /** What proxies are started from: see program.ts. */
+  readonly program: string;
   /** Resources to apply when the control plane has none yet, as YAML; null for none. */
   readonly resources: string | null;
   /**
@@ -49,7 +51,8 @@ export class Mesh implements AsyncDisposable {
   constructor(plan: MeshPlan, options: MeshOptions) {
     this.plan = plan;
     this.#options = options;
-    this.#places = { ports: options.ports, file: (name) => `${options.folder}/${name}` };
+    const { ports, program, folder } = options;
+    this.#places = { ports, program, file: (name) => `${folder}/${name}` };
     const places = this.#places;
     this.control = this.#child(
       "control",

@@ -72,6 +72,8 @@ export function portNames(plan: MeshPlan): string[] {
 
 export interface Places {
   readonly ports: Readonly<Record<string, number>>;
+  /** What proxies are started from. */
+  readonly program: string;
   /** File of the mesh's folder, e.g. `data`. */
   readonly file: (name: string) => string;
 }
@@ -143,7 +145,7 @@ function proxyArgs(places: Places, key: string, args: readonly string[]): string
   const state = places.file(`proxies/${key}`);
   const files = { read: [state, places.file("trust-bundle.pem")], write: [state] };
   const rights = args.includes("--supervise") ? supervisorRights(files) : proxyRights(files);
-  return guarded([proxyV8Flags(), ...OWN_FILES_ONLY, ...rights], CLI, [
+  return guarded([proxyV8Flags(), ...OWN_FILES_ONLY, ...rights], places.program, [
     "proxy",
     "--control",
     at(places, "mesh"),

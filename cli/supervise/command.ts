@@ -10,7 +10,6 @@ import { Supervisor } from "./supervisor.ts";
 
 export const MAX_WORKERS = 64;
 const MAX_MEMORY_MIB = 16_384, MIN_MEMORY_MIB = 16;
-const MAIN = new URL("../main.ts", import.meta.url).pathname;
 /** The supervisor's own, or different for each worker. */
 const NOT_HANDED_ON = [
   "supervise",
@@ -79,7 +78,8 @@ export function workerArgs(args: Args, spec: CommandSpec, options: ProxyOptions)
     // It starts with what its supervisor found, and fetches nothing.
     ...NOTHING_NEW,
     ...rightsOf(options),
-    MAIN,
+    // The program it is itself: sources, or the bundle of program.ts.
+    Deno.mainModule,
     "proxy",
     ...(options.descriptors === undefined ? descriptorFlags() : []),
     ...own,

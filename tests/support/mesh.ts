@@ -16,6 +16,7 @@ import type { Child } from "../../cli/local/child.ts";
 import type { MeshPlan, WorkloadPlan } from "../../cli/local/plan.ts";
 import { portNames } from "../../cli/local/plan.ts";
 import { choosePorts } from "../../cli/local/ports.ts";
+import { proxyProgram } from "../../cli/program.ts";
 
 export type App = (request: Request) => Response | Promise<Response>;
 
@@ -164,6 +165,7 @@ export async function startMesh(options: TestMeshOptions): Promise<TestMesh> {
   const mesh = new Mesh(plan, {
     folder,
     ports: choosePorts(portNames(plan), {}),
+    program: await proxyProgram(),
     resources: yamlOf(defaults(options)) + "---\n" + yamlOf(options.resources ?? []),
     restart: false,
     ...(options.prepare === undefined ? {} : { prepare: options.prepare }),
