@@ -61,6 +61,7 @@ export function buildListener(
     overload,
     shed,
     ended,
+    renamed: (name) => report.rename(name),
   });
 }
 

@@ -47,15 +47,19 @@ export class Certificates {
     this.#deps = deps;
   }
 
-  /** Rejects with a sentence that names the certificate; nothing has changed then. */
-  async prepare(snapshot: Snapshot): Promise<Prepared> {
+  /**
+   * Rejects with a sentence that names the certificate; nothing has changed then. `renames`: what open
+   * listeners were called before, by what they are called now.
+   */
+  async prepare(snapshot: Snapshot, renames: ReadonlyMap<string, string>): Promise<Prepared> {
     const changed: { listener: string; certificates: readonly EdgeCertificate[] }[] = [];
     const listeners = new Map<string, InForce>();
     for (const spec of snapshot.listeners) {
       if (spec.tls !== "edge") continue;
       const text = JSON.stringify(spec.certificates ?? []);
-      const before = this.#listeners.get(spec.name);
-      if (before?.text === text) {
+      const former = renames.get(spec.name);
+      const before = this.#listeners.get(former ?? spec.name);
+      if (before?.text === text && former === undefined) {
         listeners.set(spec.name, before);
         continue;
       }

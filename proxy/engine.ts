@@ -7,10 +7,10 @@ import { countedStatus } from "../core/grpc.ts";
 import type { Log } from "../core/log.ts";
 import { type Counter, Metrics } from "../core/metrics.ts";
 import { Wheel } from "../core/timers.ts";
-import type { ListenerSpec, Snapshot } from "../control/schema/snapshot.ts";
+import type { Snapshot } from "../control/schema/snapshot.ts";
 import type { RouteReport } from "../control/schema/protocol.ts";
 import type { AccessLog } from "./access_log.ts";
-import { Certificates, type KeySource, NO_KEYS, type Prepared } from "./certificates.ts";
+import { Certificates, type KeySource, NO_KEYS } from "./certificates.ts";
 import { Compiler } from "./config/compile.ts";
 import { expandNames, namesOf } from "./config/expand_names.ts";
 import type { RuntimeSnapshot } from "./config/runtime.ts";
@@ -22,28 +22,23 @@ import { H2Client } from "./h2/client.ts";
 import type { H2Limits } from "./h2/limits.ts";
 import { H2Report } from "./h2_report.ts";
 import { RawClient } from "./l4/client.ts";
-import type { BindOptions } from "./bind.ts";
-import { buildListener, type ListenerPlace } from "./build_listener.ts";
-import type { Listener } from "./listener.ts";
 import type { ListenerLimits } from "./listener_limits.ts";
-import { upstreamListener } from "./options.ts";
+import { Listeners, type ListenersOptions, type Opening } from "./listeners.ts";
 import { Overload, type OverloadLimits } from "./overload.ts";
 import { RouteStats } from "./route_stats.ts";
 import type { ListenerRuntime, Route } from "./snapshot.ts";
 import { descriptorLimit, LEAST_DESCRIPTORS, Sockets } from "./sockets.ts";
-import type { EdgeTls, MeshIdentity } from "./tls/mod.ts";
+import type { MeshIdentity } from "./tls/mod.ts";
 import { FIRST_WAIT_MS, Names, type Resolve } from "./upstream/names.ts";
 import { createResolver } from "./upstream/resolver.ts";
 import { watchVitalSigns } from "./vital_signs.ts";
 
-export interface EngineOptions {
+export interface EngineOptions extends ListenersOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly factories: ReadonlyMap<string, FilterFactory>;
-  /** Address that listeners named by the snapshot bind to when they name none. */
-  readonly listenAddress: string;
   readonly limits?: Partial<ListenerLimits>;
   /** Instead of what is the default for a listener's role. */
   readonly h2?: Partial<H2Limits>;
@@ -53,34 +48,17 @@ export interface EngineOptions {
   readonly accessLog: AccessLog | null;
   /** Keys of the certificates that edge listeners show; absent: there are none. */
   readonly keys?: KeySource;
-  /** Listeners share their ports with other processes that do so too. */
-  readonly reusePort?: boolean;
   /** Asks for the addresses of a name; default: the system. */
   readonly resolve?: Resolve;
-  /** Sockets a supervisor handed down, by listener name. */
-  readonly inherited?: ReadonlyMap<string, InheritedSocket>;
 }
-
-export interface InheritedSocket {
-  readonly fd: number;
-  readonly host: string;
-  readonly port: number;
-}
-
-type OpenSpec = Pick<ListenerSpec, "name" | "role" | "tls" | "protocol">;
 
 const SWEEP_MS = 1000;
-/** For what runs on a listener that the configuration no longer has. */
-const CLOSING_MS = 30_000;
 
 export class Engine {
   readonly #options: EngineOptions;
   readonly #compiler: Compiler;
   readonly #wheel: Wheel;
-  readonly #listeners = new Map<string, Listener>();
-  readonly #addresses = new Map<string, string>();
-  /** Upstreams: listeners of bare TCP that serve the outbound routes, by name; the `host:port` each stands for. */
-  readonly #upstreams = new Map<string, string>();
+  readonly #listeners: Listeners;
   readonly #notReady: ListenerRuntime;
   readonly #shed: ListenerRuntime;
   readonly #sockets: Sockets;
@@ -146,6 +124,15 @@ export class Engine {
       (sample) => this.#overload.look(sample),
       () => clock.monotonicMs(),
     );
+    this.#listeners = new Listeners(options, () => ({
+      ...options,
+      identity: this.#identity,
+      sockets: this.#sockets,
+      overload: this.#overload,
+      shed: this.#shed,
+      date: this.#date,
+      ended: (x, listener) => this.#ended(x, listener),
+    }));
     this.#swaps = metrics.counter("denim_snapshot_swaps_total", "Snapshots put in force");
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
@@ -156,7 +143,7 @@ export class Engine {
   }
   /** `host:port` by listener name. */
   get addresses(): ReadonlyMap<string, string> {
-    return this.#addresses;
+    return this.#listeners.addresses;
   }
   get identity(): MeshIdentity | null {
     return this.#identity;
@@ -176,32 +163,15 @@ export class Engine {
   }
 
   /** Opens a listener of the sidecar's own; it answers 503 until a snapshot names it. */
-  async open(role: "inbound" | "outbound", host: string, port: number): Promise<string> {
-    return await this.#openOwn(role, role, host, port);
-  }
-
-  async #openOwn(
-    name: string,
-    role: "inbound" | "outbound",
-    host: string,
-    port: number,
-  ): Promise<string> {
-    const listener = this.#listener(
-      { name, role, tls: role === "inbound" ? "mesh" : "none" },
-      this.#routesOf(name, this.#runtime) ?? this.#notReady,
-    );
-    const bound = await listener.listen(...this.#place(name, host, port));
-    const address = `${bound.host}:${bound.port}`;
-    this.#listeners.set(name, listener);
-    this.#addresses.set(name, address);
-    return address;
+  open(role: "inbound" | "outbound", host: string, port: number): Promise<string> {
+    const runtime = this.#listeners.routesOf(role, this.#runtime) ?? this.#notReady;
+    return this.#listeners.openOwn(role, { host, port }, runtime);
   }
 
   /** Opens a local port whose connections all become tunnels to `authority`, by the outbound routes. */
-  async openUpstream(authority: string, host: string, port: number): Promise<string> {
-    const name = upstreamListener(authority);
-    this.#upstreams.set(name, authority);
-    return await this.#openOwn(name, "outbound", host, port);
+  openUpstream(authority: string, host: string, port: number): Promise<string> {
+    const runtime = this.#listeners.routesOf("outbound", this.#runtime) ?? this.#notReady;
+    return this.#listeners.openUpstream(authority, { host, port }, runtime);
   }
 
   /** Puts a snapshot in force, whole or not at all; rejects with the reason. */
@@ -223,13 +193,9 @@ export class Engine {
     return reports;
   }
 
-  /** Ends every listener gracefully, the workload's own way out last: its last answers may need it. */
+  /** Ends every listener gracefully, then what served them. */
   async drain(deadlineMs: number): Promise<void> {
-    const own = (name: string): boolean => name === "outbound" || this.#upstreams.has(name);
-    for (const turn of [false, true]) {
-      const ending = [...this.#listeners].filter(([name]) => own(name) === turn);
-      await Promise.all(ending.map(([, listener]) => listener.drain(deadlineMs)));
-    }
+    await this.#listeners.drain(deadlineMs);
     clearInterval(this.#sweeper);
     this.#unwatch();
     for (const pool of this.#compiler.pools()) pool.drain();
@@ -277,11 +243,12 @@ export class Engine {
 
   async #putInForce(told: Snapshot): Promise<void> {
     const snapshot = this.#expanded(told);
-    const certificates = await this.#certificates.prepare(snapshot);
+    const renames = this.#listeners.renames(snapshot);
+    const certificates = await this.#certificates.prepare(snapshot, renames);
     const runtime = await this.#compiler.compile(snapshot);
-    let opened: Map<string, Listener>;
+    let opening: Opening;
     try {
-      opened = await this.#openNamed(snapshot, runtime, certificates);
+      opening = await this.#listeners.open(snapshot, runtime, { renames, certificates });
     } catch (e) {
       runtime.retire();
       throw e;
@@ -289,107 +256,9 @@ export class Engine {
     this.#certificates.commit(certificates);
     const old = this.#runtime;
     this.#runtime = runtime;
-    for (const [name, listener] of opened) {
-      const before = this.#listeners.get(name);
-      if (before !== undefined) void before.drain(CLOSING_MS); // it has moved
-      this.#listeners.set(name, listener);
-    }
-    for (const { name, proxyProtocol = [] } of snapshot.listeners) {
-      this.#listeners.get(name)?.trust(proxyProtocol);
-    }
-    for (const [name, listener] of this.#listeners) {
-      const next = this.#routesOf(name, runtime);
-      if (next !== undefined) listener.runtime = next;
-      else if (old?.listeners.has(name)) this.#close(name, listener);
-    }
+    this.#listeners.commit(opening, snapshot, runtime, old);
     this.#compiler.commit(runtime);
     old?.retire();
-  }
-
-  /** Opens listeners that the snapshot itself places and that are not open yet; all or none. */
-  async #openNamed(
-    snapshot: Snapshot,
-    runtime: RuntimeSnapshot,
-    certificates: Prepared,
-  ): Promise<Map<string, Listener>> {
-    const opened = new Map<string, Listener>();
-    try {
-      for (const spec of snapshot.listeners) {
-        if (spec.port === undefined || this.#stays(spec)) continue;
-        this.#vacate(spec);
-        const edge = certificates.listeners.get(spec.name)?.tls;
-        const listener = this.#listener(spec, runtime.listeners.get(spec.name)!, edge);
-        listener.trust(spec.proxyProtocol ?? []);
-        const host = spec.address ?? this.#options.listenAddress;
-        const bound = await listener.listen(...this.#place(spec.name, host, spec.port));
-        opened.set(spec.name, listener);
-        this.#addresses.set(spec.name, `${bound.host}:${bound.port}`);
-      }
-    } catch (e) {
-      for (const listener of opened.values()) await listener.drain(0);
-      throw e;
-    }
-    return opened;
-  }
-
-  /** Open already, at the same port and for the same protocol. */
-  #stays(spec: ListenerSpec): boolean {
-    if (!this.#listeners.has(spec.name)) return false;
-    const before = this.#runtime?.spec.listeners.find((listener) => listener.name === spec.name);
-    if (before === undefined) return true;
-    return before.port === spec.port && before.protocol === spec.protocol &&
-      before.tls === spec.tls;
-  }
-
-  /** A listener that changes its protocol wants the very port it has; what runs on it ends in its time. */
-  #vacate({ name, port }: ListenerSpec): void {
-    const before = this.#runtime?.spec.listeners.find((listener) => listener.name === name);
-    if (before === undefined || before.port !== port || port === 0) return;
-    const listener = this.#listeners.get(name);
-    if (listener !== undefined) this.#close(name, listener);
-  }
-
-  /** Where a listener binds: the socket handed down for it, while the port is still the same. */
-  #place(name: string, host: string, port: number): [string, number, BindOptions] {
-    const { inherited, reusePort } = this.#options;
-    const socket = inherited?.get(name);
-    if (socket !== undefined && (port === 0 || socket.port === port)) {
-      return [socket.host, socket.port, { fd: socket.fd }];
-    }
-    return [host, port, { reusePort: reusePort ?? false }];
-  }
-
-  #close(name: string, listener: Listener): void {
-    this.#listeners.delete(name);
-    this.#addresses.delete(name);
-    void listener.drain(CLOSING_MS);
-  }
-
-  /** What a listener is to do with requests by `runtime`; null: nothing. */
-  #routesOf(name: string, runtime: RuntimeSnapshot | null): ListenerRuntime | undefined {
-    return runtime?.listeners.get(this.#upstreams.has(name) ? "outbound" : name);
-  }
-
-  #listener(spec: OpenSpec, runtime: ListenerRuntime, edge?: EdgeTls): Listener {
-    const { name, role, tls, protocol } = spec;
-    const authority = (): string => this.#upstreams.get(name) ?? this.#addresses.get(name) ?? "";
-    const bare = protocol !== undefined || this.#upstreams.has(name);
-    const place: ListenerPlace = {
-      name,
-      role,
-      tls,
-      ...(edge === undefined ? {} : { edge }),
-      ...(bare ? { tunnel: { authority, tls: protocol === "tls" } } : {}),
-    };
-    return buildListener(place, runtime, {
-      ...this.#options,
-      identity: this.#identity,
-      sockets: this.#sockets,
-      overload: this.#overload,
-      shed: this.#shed,
-      date: this.#date,
-      ended: (x, listener) => this.#ended(x, listener),
-    });
   }
 
   /** The one place that counts and logs an exchange. */
@@ -403,7 +272,7 @@ export class Engine {
   }
 
   #sweep(): void {
-    for (const listener of this.#listeners.values()) listener.sweep();
+    this.#listeners.sweep();
     for (const pool of this.#compiler.pools()) pool.sweep();
     this.#names.sweep();
     this.#sockets.sweep();

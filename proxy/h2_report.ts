@@ -15,7 +15,7 @@ export interface H2ReportDeps {
 
 /** One for each listener, and one for all upstreams. */
 export class H2Report {
-  readonly #where: string;
+  #where: string;
   readonly #metrics: Metrics;
   readonly #log: RefusalLog;
   readonly #glitches = new Map<Glitch, Counter>();
@@ -25,6 +25,11 @@ export class H2Report {
     this.#where = where;
     this.#metrics = metrics;
     this.#log = new RefusalLog(log, clock, "h2.connection_error");
+  }
+
+  rename(where: string): void {
+    this.#where = where;
+    this.#glitches.clear();
   }
 
   /** The events of one connection with `remote`, who has proved to be `peer`. */

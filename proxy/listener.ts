@@ -51,38 +51,32 @@ export interface ListenerDeps {
   readonly shed: ListenerRuntime;
   /** Called once per exchange, last. */
   readonly ended: (x: Exchange, listener: string) => void;
+  readonly renamed: (name: string) => void;
 }
 
 export class Listener implements ConnectionOwner {
-  readonly name: string;
+  #name: string;
   /** Swapped whole; exchanges under way keep the one they began with. */
   runtime: ListenerRuntime;
   readonly deps: ListenerDeps;
   readonly #limits: ListenerLimits;
   readonly #entrance: Entrance;
   readonly #inlets = new Map<Connection, Inlet>();
-  readonly #accepted: Counter;
-  readonly #refused: Counter;
-  readonly #open: Gauge;
+  #accepted!: Counter; // these three are set by #count
+  #refused!: Counter;
+  #open!: Gauge;
   readonly #refusals: RefusalLog;
   readonly #tunnels: Tunnels;
   #draining = false;
 
   constructor(name: string, runtime: ListenerRuntime, deps: ListenerDeps) {
-    this.name = name;
+    this.#name = name;
     this.runtime = runtime;
     this.deps = deps;
     this.#limits = { ...LISTENER_LIMITS, ...deps.limits };
     const { metrics } = deps;
     this.#refusals = new RefusalLog(deps.log, deps.clock);
-    const labels = { listener: name };
-    this.#accepted = metrics.counter("denim_connections_total", "Connections accepted", labels);
-    this.#refused = metrics.counter(
-      "denim_connections_refused_total",
-      "Connections closed before a request could be read",
-      labels,
-    );
-    this.#open = metrics.gauge("denim_connections_open", "Connections open now", labels);
+    this.#count(name);
     this.#tunnels = new Tunnels(metrics, name);
     this.#entrance = createEntrance(deps.security, {
       entered: (socket, entry) => this.#accept(socket, entry),
@@ -106,6 +100,20 @@ export class Listener implements ConnectionOwner {
   /** Networks whose connections begin with a PROXY protocol header, from now on. */
   trust(networks: readonly string[]): void {
     this.#entrance.trust(networks);
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  /** The socket and what runs on it stay; from now on they count and are told of under this name. */
+  rename(name: string): void {
+    this.#name = name;
+    this.#open.add(-this.#inlets.size); // another may have had the name until now
+    this.#count(name);
+    this.#open.add(this.#inlets.size);
+    this.#tunnels.rename(name);
+    this.deps.renamed(name);
   }
 
   get connections(): number {
@@ -185,6 +193,18 @@ export class Listener implements ConnectionOwner {
       const rests = codec.protocol === "h1" && codec.phase !== BUSY;
       if (!rests || now - connection.lastActiveMs >= lingerMs) codec.drain();
     }
+  }
+
+  #count(listener: string): void {
+    const { metrics } = this.deps;
+    const labels = { listener };
+    this.#accepted = metrics.counter("denim_connections_total", "Connections accepted", labels);
+    this.#refused = metrics.counter(
+      "denim_connections_refused_total",
+      "Connections closed before a request could be read",
+      labels,
+    );
+    this.#open = metrics.gauge("denim_connections_open", "Connections open now", labels);
   }
 
   #refuse(remote: string, { reason, detail }: Refused): void {

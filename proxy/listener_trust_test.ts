@@ -54,6 +54,7 @@ Deno.test("Listener drains a revoked peer's connection and cuts it when the grac
     sockets: new Sockets(LEAST_DESCRIPTORS, new Metrics(), silentLog),
     overload: new Overload({}, new Buffered(), new Metrics(), silentLog),
     shed: RUNTIME,
+    renamed() {},
     ended: () => {},
   });
   const { host, port } = await listener.listen("127.0.0.1", 0);

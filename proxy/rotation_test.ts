@@ -1,12 +1,10 @@
 /** Two proxies and an app: both identities change while requests flow, and no request notices. */
 import assert from "node:assert/strict";
 import { Agent, request } from "node:http";
-import { systemClock } from "../core/clock.ts";
-import { silentLog } from "../core/log.ts";
-import { Metrics } from "../core/metrics.ts";
 import type { BackendSpec, HostSpec, ListenerSpec, Snapshot } from "../control/schema/snapshot.ts";
 import { TestDomain } from "../tests/support/ca.ts";
-import { Engine } from "./engine.ts";
+import { testEngine } from "../tests/support/engine.ts";
+import type { Engine } from "./engine.ts";
 import { MeshIdentity } from "./tls/mod.ts";
 
 const SWAPS = 20, CLIENTS = 4;
@@ -16,15 +14,7 @@ const REQUESTS_PER_SWAP = 25;
 const domain = new TestDomain();
 
 function engine(identity: MeshIdentity): Engine {
-  const made = new Engine({
-    clock: systemClock,
-    random: Math.random,
-    log: silentLog,
-    metrics: new Metrics(),
-    factories: new Map(),
-    listenAddress: "127.0.0.1",
-    accessLog: null,
-  });
+  const made = testEngine();
   made.setIdentity(identity);
   return made;
 }

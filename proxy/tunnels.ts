@@ -11,10 +11,18 @@ interface Seen {
 
 export class Tunnels {
   readonly #open = new Map<Exchange, Seen>();
-  readonly #gauge: Gauge;
+  readonly #metrics: Metrics;
+  #gauge: Gauge;
 
   constructor(metrics: Metrics, listener: string) {
-    this.#gauge = metrics.gauge("denim_tunnels_open", "Tunnels open now", { listener });
+    this.#metrics = metrics;
+    this.#gauge = gaugeOf(metrics, listener);
+  }
+
+  rename(listener: string): void {
+    this.#gauge.add(-this.#open.size);
+    this.#gauge = gaugeOf(this.#metrics, listener);
+    this.#gauge.add(this.#open.size);
   }
 
   add(x: Exchange, nowMs: number): void {
@@ -47,4 +55,8 @@ function count(x: Exchange, seen: Seen): boolean {
   seen.down += down;
   x.route.stats.carried(up, down);
   return true;
+}
+
+function gaugeOf(metrics: Metrics, listener: string): Gauge {
+  return metrics.gauge("denim_tunnels_open", "Tunnels open now", { listener });
 }

@@ -47,22 +47,25 @@ function routeOf(
   };
 }
 
+/** The gateway, with another listener in the place of its first one. */
+const listeners = (first: unknown): unknown => ({
+  apiVersion: "gateway.networking.k8s.io/v1",
+  kind: "Gateway",
+  metadata: { name: "edge" },
+  spec: {
+    listeners: [
+      first,
+      { name: "secure", port: 0, protocol: "TLS", tls: { mode: "Passthrough" } },
+      { name: "split", port: 0, protocol: "TCP" },
+    ],
+  },
+});
+
 function resources(ports: { a: number; b: number; one: number; two: number }): unknown[] {
   const workload = (name: string, port: number, protocol: string, target: number) =>
     meshService(name, { ports: [{ port: 80 }, { port, protocol, targetPort: target }] });
   return [
-    {
-      apiVersion: "gateway.networking.k8s.io/v1",
-      kind: "Gateway",
-      metadata: { name: "edge" },
-      spec: {
-        listeners: [
-          { name: "http", port: 0, protocol: "HTTP" },
-          { name: "secure", port: 0, protocol: "TLS", tls: { mode: "Passthrough" } },
-          { name: "split", port: 0, protocol: "TCP" },
-        ],
-      },
-    },
+    listeners({ name: "http", port: 0, protocol: "HTTP" }),
     workload("a", 8443, "TLS", ports.a),
     workload("b", 8443, "TLS", ports.b),
     workload("one", 7000, "TCP", ports.one),
@@ -172,18 +175,6 @@ Deno.test("The edge passes TLS and TCP through to workloads of the mesh", async 
   await t.step("a listener changes its protocol at the port it has, and back", async () => {
     const address = mesh.gatewayUrl.slice("http://".length);
     const port = Number(address.split(":")[1]);
-    const listeners = (http: unknown): unknown => ({
-      apiVersion: "gateway.networking.k8s.io/v1",
-      kind: "Gateway",
-      metadata: { name: "edge" },
-      spec: {
-        listeners: [
-          http,
-          { name: "secure", port: 0, protocol: "TLS", tls: { mode: "Passthrough" } },
-          { name: "split", port: 0, protocol: "TCP" },
-        ],
-      },
-    });
     await mesh.apply([
       listeners({ name: "http", port, protocol: "TCP" }),
       routeOf("TCPRoute", "was-http", "http", [{ name: "one", port: 7000 }]),
@@ -194,6 +185,19 @@ Deno.test("The edge passes TLS and TCP through to workloads of the mesh", async 
       listeners({ name: "http", port, protocol: "HTTP" }),
       routeOf("TCPRoute", "was-http", "split", [{ name: "one", port: 7000 }]),
     ]);
+    assert.equal((await http(mesh.gatewayUrl)).status, 404);
+  });
+
+  await t.step("a listener is called otherwise at the port it has", async () => {
+    const port = Number(new URL(mesh.gatewayUrl).port);
+    using kept = new TcpClient(`127.0.0.1:${port}`);
+    const answers = async (n: number): Promise<void> => {
+      kept.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+      await kept.until(({ text }) => text.split("HTTP/1.1 404 ").length === n + 1);
+    };
+    await answers(1);
+    await mesh.apply([listeners({ name: "web", port, protocol: "HTTP" })]);
+    await answers(2);
     assert.equal((await http(mesh.gatewayUrl)).status, 404);
   });
 });
