@@ -186,7 +186,7 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
     }
     if (head.status < 200) return this.#readInterim(stream, head);
     const end = reader.framing === NONE;
-    this.#body.start(reader.framing, reader.length);
+    this.#body.start(reader.framing, reader.length, reader.named);
     this.#state = READ_BODY;
     stream.sink.head(head, end);
     if (end && this.#stream === stream) this.#over();

@@ -90,18 +90,28 @@ Deno.test("H1Client sends no request that is not one", () => {
   );
 });
 
-Deno.test("H1Client reads chunks, and trailers only of the allowed kind", () => {
+Deno.test("H1Client reads chunks, and trailers but for those that act as headers", () => {
   const rig = clientRig();
   const chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n" +
-    "2;a=b\r\nok\r\n1\r\n!\r\n0\r\nContent-Length: 3\r\nGrpc-Status: 0\r\nSet-Cookie: a\r\n\r\n";
+    "2;a=b\r\nok\r\n1\r\n!\r\n0\r\nContent-Length: 3\r\nGrpc-Status: 0\r\nSet-Cookie: a\r\nX-T: 1\r\n\r\n";
   assert.deepEqual(answer(rig, chunked), [
     "head 200 ",
     "data ok!",
-    "trailers grpc-status|0",
+    "trailers grpc-status|0|x-t|1",
     "end",
     "closed",
   ]);
   assert.equal(rig.client.slots, 1);
+});
+
+Deno.test("H1Client drops trailers that Connection names, for their own message only (RFC 9110 7.6.1)", () => {
+  const rig = clientRig();
+  const chunked = (connection: string): string =>
+    `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n${connection}\r\n0\r\nX-Hop: 1\r\nX-T: 1\r\n\r\n`;
+  const trailers = (raw: string): string | undefined =>
+    answer(rig, raw).findLast((line) => line.startsWith("trailers "));
+  assert.equal(trailers(chunked("Connection: X-Hop\r\n")), "trailers x-t|1");
+  assert.equal(trailers(chunked("")), "trailers x-hop|1|x-t|1");
 });
 
 Deno.test("H1Client reads to the end of the connection when the answer has no length", () => {

@@ -34,6 +34,11 @@ export abstract class FieldReader {
   protected readonly options: ConnectionOptions = new ConnectionOptions();
   #refused = false;
 
+  /** Fields that end here, as Connection says (RFC 9110 7.6.1), in the head and in the trailers; null for none. */
+  get named(): readonly string[] | null {
+    return this.connection ? this.options.named : null;
+  }
+
   /** A special field of one role only: the value to keep, or null to drop the line (or refuse the head). */
   protected abstract special(kind: number, value: string): string | null;
 

@@ -1,6 +1,7 @@
 /** Where a body ends (RFC 9112 6 and 7): lengths, transfer codings, and the reader that cuts bodies out of the bytes. */
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
+import { mayTrail } from "../../core/trailers.ts";
 import {
   BACKSLASH,
   CR,
@@ -80,7 +81,7 @@ export class BodyReader {
   to = 0;
   ended = true;
   fault: Fault | null = null;
-  /** The allowed trailer fields of a body that ended; null for none. */
+  /** The trailer fields to pass on of a body that ended; null for none. */
   trailers: Fields | null = null;
 
   readonly #limits: H1Limits;
@@ -96,6 +97,8 @@ export class BodyReader {
   /** A `;` was seen and no name after it yet. */
   #nameless = false;
   #trailerParser: HeadParser | null = null;
+  /** Fields that the message's Connection names: they end here (RFC 9110 7.6.1). */
+  #named: readonly string[] | null = null;
 
   constructor(limits: H1Limits) {
     this.#limits = limits;
@@ -105,7 +108,8 @@ export class BodyReader {
     return this.#framing;
   }
 
-  start(framing: BodyFraming, length: number): void {
+  start(framing: BodyFraming, length: number, named: readonly string[] | null = null): void {
+    this.#named = named;
     this.#framing = framing;
     this.#left = framing === LENGTH ? length : 0;
     this.ended = framing === NONE;
@@ -262,33 +266,21 @@ export class BodyReader {
     if (parser.state === FAILED) this.fault = parser.fault;
     else if (parser.state === DONE) {
       this.ended = true;
-      if (parser.count > 0) this.trailers = allowedTrailers(parser);
+      if (parser.count > 0) this.trailers = passedTrailers(parser, this.#named);
     }
     return next;
   }
 }
 
-/**
- * Trailer fields that are passed on. All others are dropped: a trailer must never act as a header
- * (`content-length`, `authorization`), and a receiver that merges trailers into headers is out of our sight.
- */
-const ALLOWED_TRAILERS: ReadonlySet<string> = new Set([
-  "content-digest",
-  "digest",
-  "repr-digest",
-  "server-timing",
-  "x-amz-trailer-signature",
-]);
-
-function allowedTrailers(parser: HeadParser): Fields | null {
+/** Those that are passed on; `named` are those that end here, as the head's Connection fields say. */
+function passedTrailers(parser: HeadParser, named: readonly string[] | null): Fields | null {
   const { bytes, marks, count } = parser;
   const fields = new Fields();
   for (let mark = 0; mark < count * MARKS; mark += MARKS) {
     const id = marks[mark]!;
     const name = id >= 0 ? NAMES[id]! : otherName(bytes, marks[mark + 1]!, marks[mark + 2]!);
-    const allowed = ALLOWED_TRAILERS.has(name) || name.startsWith("grpc-") ||
-      name.startsWith("x-amz-checksum-");
-    if (allowed) fields.append(name, latin1(bytes, marks[mark + 3]!, marks[mark + 4]!));
+    if (!mayTrail(name) || named?.includes(name)) continue;
+    fields.append(name, latin1(bytes, marks[mark + 3]!, marks[mark + 4]!));
   }
   return fields.size > 0 ? fields : null;
 }

@@ -192,7 +192,7 @@ export class H1Server implements Codec {
     const head = reader.read(parser);
     if (head === null) return this.#refuse(reader.fault);
     const end = reader.framing === NONE;
-    this.#body.start(reader.framing, reader.length);
+    this.#body.start(reader.framing, reader.length, reader.named);
     this.#state = end ? ANSWER : READ_BODY;
     this.#last = this.#draining || !reader.keepAlive;
     this.#pauses = 0;

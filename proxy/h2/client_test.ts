@@ -295,8 +295,8 @@ Deno.test("H2Client takes trailers and drops what they may not say", () => {
   const rig = new Rig();
   const { answer } = rig.ask();
   rig.answer(1, f.FLAG_END_HEADERS, ":status", "200");
-  rig.answer(1, END, "grpc-status", "0", "set-cookie", "a=b");
-  assert.deepEqual(answer.events, ["head 200", "trailers grpc-status|0", "closed"]);
+  rig.answer(1, END, "grpc-status", "0", "set-cookie", "a=b", "x-t", "1");
+  assert.deepEqual(answer.events, ["head 200", "trailers grpc-status|0|x-t|1", "closed"]);
 });
 
 Deno.test("H2Client gives a cancelled stream up and forgives what is still on its way", () => {

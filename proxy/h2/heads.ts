@@ -2,6 +2,7 @@
 import { parseAuthority, sameAuthority } from "../../core/authority.ts";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
+import { mayTrail } from "../../core/trailers.ts";
 
 /** Connection-specific fields have no place in HTTP/2 (RFC 9113 8.2.2). */
 const FORBIDDEN = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
@@ -18,23 +19,6 @@ const SPECIAL: ReadonlyMap<string, boolean> = new Map([
   ...FORBIDDEN.map((name): [string, boolean] => [name, true]),
   ...BETWEEN_NEIGHBOURS.map((name): [string, boolean] => [name, false]),
 ]);
-/** What a trailer section may not smuggle in behind the filters (RFC 9110 6.5.1). */
-const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
-  ...SPECIAL.keys(),
-  "authorization",
-  "content-encoding",
-  "content-length",
-  "content-type",
-  "cookie",
-  "host",
-  "set-cookie",
-  "te",
-  "trailer",
-]);
-
-/** Fields by which proxies speak of a request: only its head is looked at for them. */
-const OURS = /^(?:x[-_]denim[-_]|x[-_]forwarded[-_]|forwarded$|via$)/;
-
 const NAME = charTable("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz");
 const METHOD = charTable(
   "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
@@ -136,7 +120,7 @@ export function trailerFields(lines: readonly string[]): Fields | null {
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i]!, value = lines[i + 1]!;
     if (!isFieldName(name) || !isFieldValue(value)) return null; // 8.1: no pseudo-header fields either
-    if (!NOT_IN_TRAILERS.has(name) && !OURS.test(name)) fields.push(name, value);
+    if (mayTrail(name)) fields.push(name, value);
   }
   return new Fields(fields);
 }

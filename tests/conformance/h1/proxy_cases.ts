@@ -173,12 +173,12 @@ const BODIES: readonly ProxyCase[] = [
   {
     name: "RFC 9110 6.5: trailers pass both ways, those that act as headers do not",
     request: "POST /PATH HTTP/1.1\r\nHost: HOST\r\nTE: trailers\r\nTransfer-Encoding: chunked\r\n" +
-      `Connection: te, close\r\n\r\n2\r\nhi\r\n0\r\nGrpc-Status: 5\r\nAuthorization: no\r\n\r\n`,
+      `Connection: te, close\r\n\r\n2\r\nhi\r\n0\r\nGrpc-Status: 5\r\nAuthorization: no\r\nX-Sum: 7\r\n\r\n`,
     reply: "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
-      "2\r\nok\r\n0\r\nGrpc-Status: 0\r\nContent-Length: 99\r\nX-Denim-Peer: me\r\n\r\n",
-    upstream: [/0\r\ngrpc-status: 5\r\n\r\n$/i],
+      "2\r\nok\r\n0\r\nGrpc-Status: 0\r\nContent-Length: 99\r\nX-Denim-Peer: me\r\nX-Sum: 8\r\n\r\n",
+    upstream: [/0\r\ngrpc-status: 5\r\nx-sum: 7\r\n\r\n$/i],
     notUpstream: [/authorization/i],
-    client: [/0\r\ngrpc-status: 0\r\n\r\n$/],
+    client: [/0\r\ngrpc-status: 0\r\nx-sum: 8\r\n\r\n$/],
     notClient: [/content-length|x-denim-peer/i],
   },
   {
