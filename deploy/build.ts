@@ -5,6 +5,7 @@
  *   deno run -A deploy/build.ts --base debian:bookworm-slim --tag denim [--tool buildah]
  */
 import { parseArgs } from "node:util";
+import { bundleProxy } from "../cli/program.ts";
 import { installCompilers } from "../wasm/build/compile.ts";
 
 const ROOT = new URL("../", import.meta.url).pathname;
@@ -32,6 +33,9 @@ export async function stage(context: string): Promise<void> {
     await run("cp", ["-a", `${ROOT}${folder}`, `${target}/${folder}`]);
   }
   await removeTests(target);
+  // What proxies are started from.
+  await Deno.mkdir(`${target}/program`);
+  await Deno.writeTextFile(`${target}/program/proxy.mjs`, await bundleProxy());
 }
 
 async function removeTests(folder: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** How a process that is a proxy is started: engine flags, environment and rights, the same for every launcher. */
+/** How a process that is a proxy is started: environment, engine flags and rights, the same for every launcher. */
 
 /** Heap of a proxy, in MiB, unless more is asked for. */
 export const PROXY_HEAP_MIB = 64;
@@ -21,17 +21,6 @@ export function proxyV8Flags(heapMiB = PROXY_HEAP_MIB): string {
   return `--v8-flags=${flags.join(",")}`;
 }
 
-/**
- * A proxy under a control plane is made of this repository's files alone, so nothing is looked up for it:
- * no settings of the project, no lock file, no package, nothing remote. `bench start`: 253 ms become 133.
- */
-export const OWN_FILES_ONLY: readonly string[] = [
-  "--no-config",
-  "--no-lock",
-  "--no-npm",
-  "--no-remote",
-];
-
 /** One arena of the C allocator instead of one per thread: some 5 MB less after load. */
 export const PROXY_ENV: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: "1" };
 
@@ -39,13 +28,35 @@ export const PROXY_ENV: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: "
 const CLOUD_METADATA = "169.254.169.254";
 
 export interface ProxyFiles {
-  /** Files and folders; `all` where a configuration may name files anywhere. */
+  /** Files and folders; `all` for a proxy that runs from a configuration file, which may name files anywhere. */
   readonly read: readonly string[] | "all";
   readonly write: readonly string[];
 }
 
+/** Of the Deno executable, before the program, for a process that is a proxy and nothing else. */
+export function proxyFlags(files: ProxyFiles, heapMiB = PROXY_HEAP_MIB): string[] {
+  return [proxyV8Flags(heapMiB), ...loaderFlags(files), ...proxyRights(files)];
+}
+
+/** The same for one that starts proxies, with the environment it has itself, and no other program. */
+export function supervisorFlags(files: ProxyFiles): string[] {
+  const own = proxyFlags(files).filter((flag) => !flag.startsWith("--allow-env"));
+  return [...own, "--allow-env", `--allow-run=${Deno.execPath()}`];
+}
+
+/**
+ * Whatever it is, it starts with what is there, and fetches nothing. A proxy under a control plane is made
+ * of this repository's files alone, so nothing is looked up for it either: no settings of the project, no
+ * package. `bench start`: 253 ms become 133.
+ */
+function loaderFlags({ read }: ProxyFiles): readonly string[] {
+  return read === "all"
+    ? ["--cached-only", "--no-lock", "--node-modules-dir=manual"]
+    : ["--no-config", "--no-lock", "--no-npm", "--no-remote"];
+}
+
 /** A proxy may use the network and these files; it starts no program and loads no library. */
-export function proxyRights({ read, write }: ProxyFiles): string[] {
+function proxyRights({ read, write }: ProxyFiles): string[] {
   return [
     "--no-prompt",
     "--allow-net",
@@ -55,10 +66,4 @@ export function proxyRights({ read, write }: ProxyFiles): string[] {
     read === "all" ? "--allow-read" : `--allow-read=${read.join(",")}`,
     ...(write.length === 0 ? [] : [`--allow-write=${write.join(",")}`]),
   ];
-}
-
-/** Beside a proxy's own rights: it starts proxies, with the environment it has itself, and nothing else. */
-export function supervisorRights(files: ProxyFiles): string[] {
-  const own = proxyRights(files).filter((right) => !right.startsWith("--allow-env"));
-  return [...own, "--allow-env", `--allow-run=${Deno.execPath()}`];
 }

@@ -1,8 +1,16 @@
 import assert from "node:assert/strict";
-import { PROXY_ENV, proxyRights, proxyV8Flags } from "./launch.ts";
+import { PROXY_ENV, type ProxyFiles, proxyFlags, proxyV8Flags, supervisorFlags } from "./launch.ts";
 
-Deno.test("proxyRights grants the files it is given and no program, library or prompt", () => {
-  assert.deepEqual(proxyRights({ read: ["/state", "/bundle.pem"], write: ["/state"] }), [
+const MESH: ProxyFiles = { read: ["/state", "/bundle.pem"], write: ["/state"] };
+const STANDALONE: ProxyFiles = { read: "all", write: [] };
+
+Deno.test("A proxy of the mesh gets the files it is given, loads no package, and has no other right", () => {
+  assert.deepEqual(proxyFlags(MESH), [
+    proxyV8Flags(),
+    "--no-config",
+    "--no-lock",
+    "--no-npm",
+    "--no-remote",
     "--no-prompt",
     "--allow-net",
     "--deny-net=169.254.169.254",
@@ -10,17 +18,32 @@ Deno.test("proxyRights grants the files it is given and no program, library or p
     "--allow-read=/state,/bundle.pem",
     "--allow-write=/state",
   ]);
-  for (const right of proxyRights({ read: "all", write: [] })) {
-    assert.doesNotMatch(right, /write|run|ffi|sys|-A/);
-  }
 });
 
-Deno.test("The container's entry point, a shell script, starts a proxy with the same flags", async () => {
+Deno.test("A proxy of a configuration file finds packages but fetches none, and writes nothing", () => {
+  const flags = proxyFlags(STANDALONE, 128);
+  assert.ok(flags.includes(proxyV8Flags(128)));
+  assert.ok(flags.includes("--cached-only"));
+  for (const flag of flags) assert.doesNotMatch(flag, /write|run|ffi|sys|-A|no-config|no-npm/);
+});
+
+Deno.test("A supervisor has the rights of its proxies, all of the environment, and may start Deno", () => {
+  const more = supervisorFlags(MESH).filter((flag) => !proxyFlags(MESH).includes(flag));
+  assert.deepEqual(more, ["--allow-env", `--allow-run=${Deno.execPath()}`]);
+});
+
+Deno.test("The container's entry point, a shell script, starts proxies in the same way", async () => {
   const script = await Deno.readTextFile(new URL("../deploy/denim", import.meta.url));
-  assert.ok(script.includes(proxyV8Flags()), proxyV8Flags());
   for (const [name, value] of Object.entries(PROXY_ENV)) {
     assert.ok(script.includes(`export ${name}=${value}`), name);
   }
+  const paths = /^--allow-(?:read|write)/;
+  for (const files of [MESH, STANDALONE]) {
+    for (const flag of proxyFlags(files).filter((one) => !paths.test(one))) {
+      assert.match(script, new RegExp(`[ ="]${flag.replaceAll(".", "\\.")}[ "\n]`), flag);
+    }
+  }
+  assert.ok(script.includes("--deny-run"));
 });
 
 Deno.test("A proxy started by hand, with the task, can scavenge as well", async () => {

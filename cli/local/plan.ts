@@ -1,5 +1,5 @@
 /** What a local mesh consists of: the apps, and the command line of every process. Plain data, no side effects. */
-import { OWN_FILES_ONLY, proxyRights, proxyV8Flags, supervisorRights } from "../../proxy/launch.ts";
+import { proxyFlags, supervisorFlags } from "../../proxy/launch.ts";
 import { descriptorFlags } from "../limits.ts";
 import { guarded } from "./child.ts";
 
@@ -144,8 +144,8 @@ export function gatewayArgs(places: Places, gateway: string, more: readonly stri
 function proxyArgs(places: Places, key: string, args: readonly string[]): string[] {
   const state = places.file(`proxies/${key}`);
   const files = { read: [state, places.file("trust-bundle.pem")], write: [state] };
-  const rights = args.includes("--supervise") ? supervisorRights(files) : proxyRights(files);
-  return guarded([proxyV8Flags(), ...OWN_FILES_ONLY, ...rights], places.program, [
+  const flags = args.includes("--supervise") ? supervisorFlags(files) : proxyFlags(files);
+  return guarded(flags, places.program, [
     "proxy",
     "--control",
     at(places, "mesh"),

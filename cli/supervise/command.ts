@@ -4,7 +4,7 @@ import { descriptorFlags } from "../limits.ts";
 import { EXIT, untilStopped } from "../verb.ts";
 import { systemClock } from "../../core/clock.ts";
 import { stderrLog } from "../../core/log.ts";
-import { PROXY_HEAP_MIB, proxyRights, proxyV8Flags } from "../../proxy/launch.ts";
+import { PROXY_HEAP_MIB, type ProxyFiles, proxyFlags } from "../../proxy/launch.ts";
 import { type Bind, type ProxyOptions, upstreamListener } from "../../proxy/options.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -74,10 +74,7 @@ export function workerArgs(args: Args, spec: CommandSpec, options: ProxyOptions)
   }
   return [
     "run",
-    proxyV8Flags(memory),
-    // It starts with what its supervisor found, and fetches nothing.
-    ...NOTHING_NEW,
-    ...rightsOf(options),
+    ...proxyFlags(filesOf(options), memory),
     // The program it is itself: sources, or the bundle of program.ts.
     Deno.mainModule,
     "proxy",
@@ -89,15 +86,12 @@ export function workerArgs(args: Args, spec: CommandSpec, options: ProxyOptions)
   ];
 }
 
-const NOTHING_NEW = ["--cached-only", "--no-lock", "--node-modules-dir=manual"];
-
-function rightsOf(options: ProxyOptions): string[] {
-  // Its configuration may name files anywhere.
-  if (options.mode === "standalone") return proxyRights({ read: "all", write: [] });
+function filesOf(options: ProxyOptions): ProxyFiles {
+  if (options.mode === "standalone") return { read: "all", write: [] };
   const { state, trustBundleFile, joinToken } = options;
   const read = [state, trustBundleFile];
   if (joinToken !== null && "file" in joinToken) read.push(joinToken.file);
-  return proxyRights({ read, write: [state] });
+  return { read, write: [state] };
 }
 
 function wholeNumber(
