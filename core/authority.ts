@@ -74,6 +74,18 @@ function isPort(text: string, colon: number): boolean {
   return port <= 65535;
 }
 
+/** Where the host of a parsed authority ends: at the colon before its port, or at its end. */
+export function hostEnd(authority: string): number {
+  const colon = authority.lastIndexOf(":");
+  return colon > authority.lastIndexOf("]") ? colon : authority.length;
+}
+
+/** The host of a parsed authority; a trailing dot only says that the name is complete (RFC 1034 3.1). */
+export function hostOf(authority: string): string {
+  const end = hostEnd(authority);
+  return authority.slice(0, authority.charCodeAt(end - 1) === DOT ? end - 1 : end);
+}
+
 /** Whether two parsed authorities name the same host and port under `scheme`. */
 export function sameAuthority(a: string, b: string, scheme: string): boolean {
   return a === b || withoutDefaultPort(a, scheme) === withoutDefaultPort(b, scheme);

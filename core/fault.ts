@@ -221,6 +221,11 @@ const TABLE = {
   ),
   "route.none": fault("proxy", 404, "No route matches this request"),
   "route.unknown_host": fault("proxy", 404, "No Service or Gateway listener knows this host"),
+  "route.misdirected": fault(
+    "downstream",
+    421,
+    "Another listener of this port is for this host; connect anew, with its name in the TLS hello",
+  ),
   "route.no_tunnel": fault(
     "downstream",
     405,

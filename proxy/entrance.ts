@@ -28,6 +28,8 @@ export interface Entry {
   readonly alpn: string;
   /** `ip:port` of the client: the other end of the socket, or who a trusted load balancer says it is. */
   readonly remote: string;
+  /** The server an edge's client named in its TLS hello, lower-case; absent or "": none. */
+  readonly servername?: string;
 }
 
 /** Why somebody was not let in. */
@@ -100,7 +102,14 @@ function edgeEntrance(
 ): Entrance {
   const server = createTlsServer({ ...OPTIONS, ...tls.serverOptions() }, (socket) => {
     const remote = door.clientOf(remoteOf(socket));
-    events.entered(socket, { tls: true, admitted: null, alpn: alpnOf(socket), remote });
+    const { servername } = socket as { readonly servername?: string | null | false };
+    events.entered(socket, {
+      tls: true,
+      admitted: null,
+      alpn: alpnOf(socket),
+      remote,
+      servername: servername || "",
+    });
   });
   reportHandshakes(server, {
     refused: (remote, why) => events.refused(door.clientOf(remote), why),

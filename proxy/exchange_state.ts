@@ -12,6 +12,8 @@ export interface Arrival {
   readonly runtime: ListenerRuntime;
   readonly peer: string;
   readonly remote: string;
+  /** What the client called us in its TLS hello; "" for nothing. */
+  readonly servername: string;
   /** The exchange has become a tunnel, which no request timeout watches over any more. */
   switched(x: Exchange): void;
   /** Called last, once: counts, access log. */
@@ -49,7 +51,7 @@ export abstract class ExchangeState {
     this.request = head;
     this.runtime = this.arrival.runtime;
     this.runtime.entered();
-    this.route = this.runtime.match(head);
+    this.route = this.runtime.match(head, this.arrival.servername);
     const { slots } = this.route.plan;
     if (slots > 0) this.slots = new Array(slots);
   }

@@ -1,5 +1,6 @@
 /** One accepted connection, as its exchanges see it. */
 import type { Clock } from "../core/clock.ts";
+import type { Entry } from "./entrance.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Arrival } from "./exchange_state.ts";
 import type { Overload } from "./overload.ts";
@@ -24,17 +25,19 @@ export class Inlet implements Arrival {
   readonly admitted: AdmittedPeer | null;
   readonly peer: string;
   readonly remote: string;
+  readonly servername: string;
   readonly watch: Watch;
   /** Exchanges that have become tunnels, which have an idle timeout of their own. */
   tunnels = 0;
   /** When its peer ceased to be trusted, on the monotonic clock; Infinity: it is. */
   distrustedMs = Infinity;
 
-  constructor(owner: InletOwner, remote: string, admitted: AdmittedPeer | null) {
+  constructor(owner: InletOwner, { remote, admitted, servername = "" }: Entry) {
     this.#owner = owner;
     this.admitted = admitted;
     this.peer = admitted === null ? "" : admitted.identity;
     this.remote = remote;
+    this.servername = servername;
     this.watch = new Watch(this.monotonicMs());
   }
   get runtime(): ListenerRuntime {

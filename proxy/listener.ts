@@ -247,7 +247,7 @@ export class Listener implements ConnectionOwner {
     }
     this.#accepted.add();
     const connection = new Connection(socket, this);
-    const inlet = new Inlet(this, entry.remote, entry.admitted);
+    const inlet = new Inlet(this, entry);
     connection.lastActiveMs = this.deps.clock.monotonicMs();
     connection.codec = this.deps.codec(
       connection,

@@ -40,8 +40,11 @@ export interface Route {
 /** What one listener does with a request under one snapshot. */
 export interface ListenerRuntime {
   readonly version: string;
-  /** Always a route: one that answers 400 or 404 when none matches. Normalises `head.path`. */
-  match(head: RequestHead): Route;
+  /**
+   * Always a route: one that answers 400, 404 or 421 when none matches. Normalises `head.path`.
+   * `servername`: what the client called us in its TLS hello, lower-case; "" for nothing.
+   */
+  match(head: RequestHead, servername: string): Route;
   /** Exchanges that began under this snapshot and still run; the last one out closes its filters. */
   entered(): void;
   left(): void;

@@ -147,6 +147,7 @@ class Compilation {
     return new CompiledListener(runtime, spec, routes, {
       badPath: own("(bad path)", FAULTS["route.bad_path"]),
       unknownHost: own("(unknown host)", FAULTS["route.unknown_host"]),
+      misdirected: own("(misdirected)", FAULTS["route.misdirected"]),
       unmatched: own("(unmatched)", FAULTS["route.none"]),
       noTunnel: spec.role === "outbound"
         ? own("(http by connect)", FAULTS["route.no_tunnel"], new ConnectedHere())

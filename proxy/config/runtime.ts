@@ -3,7 +3,13 @@ import type { Random } from "../../core/clock.ts";
 import type { Filter } from "../../core/filter.ts";
 import type { RequestHead } from "../../core/message.ts";
 import type { ListenerSpec, RouteSpec, Snapshot } from "../../control/schema/snapshot.ts";
-import { compileRoutes, type EscapedSlashes, type Matcher, normalizePath } from "../routing/mod.ts";
+import {
+  compileRoutes,
+  type EscapedSlashes,
+  type Matcher,
+  normalizePath,
+  ServerNames,
+} from "../routing/mod.ts";
 import type { ListenerRuntime, Route } from "../snapshot.ts";
 import type { BalancedBackend } from "../upstream/backend.ts";
 
@@ -67,6 +73,8 @@ export interface Fallbacks {
   readonly badPath: Route;
   readonly unknownHost: Route;
   readonly unmatched: Route;
+  /** It came by a connection to another listener of an HTTPS port. */
+  readonly misdirected: Route;
   /** A CONNECT to where there is HTTP, and the reverse. */
   readonly noTunnel: Route;
   readonly tunnelOnly: Route;
@@ -79,6 +87,8 @@ export class CompiledListener implements ListenerRuntime {
   readonly #matcher: Matcher<Choice>;
   readonly #fallbacks: Fallbacks;
   readonly #escapedSlashes: EscapedSlashes;
+  /** Null: its clients name no server. */
+  readonly #names: ServerNames | null;
   /** Its connections carry no HTTP, so that no route of HTTP could be meant. */
   readonly #bare: boolean;
   readonly routes: readonly Route[];
@@ -93,6 +103,10 @@ export class CompiledListener implements ListenerRuntime {
     this.#snapshot = snapshot;
     this.#fallbacks = fallbacks;
     this.#escapedSlashes = spec.escapedSlashes ?? "reject";
+    const { certificates } = spec;
+    this.#names = certificates === undefined
+      ? null
+      : new ServerNames(certificates.flatMap((one) => one.hostnames));
     this.#bare = spec.protocol !== undefined;
     this.#matcher = compileRoutes(
       spec.hosts,
@@ -103,12 +117,16 @@ export class CompiledListener implements ListenerRuntime {
       fallbacks.badPath,
       fallbacks.unknownHost,
       fallbacks.unmatched,
+      fallbacks.misdirected,
       fallbacks.noTunnel,
       fallbacks.tunnelOnly,
     ];
   }
 
-  match(head: RequestHead): Route {
+  match(head: RequestHead, servername: string): Route {
+    if (this.#names !== null && this.#names.misdirected(servername, head.authority)) {
+      return this.#fallbacks.misdirected;
+    }
     const path = normalizePath(head.path, this.#escapedSlashes);
     if (path === null) return this.#fallbacks.badPath;
     head.path = path; // the string that is matched is the string that is forwarded

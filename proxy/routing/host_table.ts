@@ -1,4 +1,5 @@
 /** Finds the most specific host for an authority: exact name, then the longest wildcard, then `*`. */
+import { hostEnd, hostOf } from "../../core/authority.ts";
 import type { RequestHead } from "../../core/message.ts";
 
 /** One host name of one HostSpec. `next`: who is asked when nothing here matches. */
@@ -62,15 +63,10 @@ export class HostTable<T> {
 
   #search(head: RequestHead): HostNode<T> | null {
     const { authority } = head;
-    const colon = authority.lastIndexOf(":");
-    const hasPort = colon > authority.lastIndexOf("]") && colon >= 0;
-    let host = hasPort ? authority.slice(0, colon) : authority;
-    // A trailing dot only says that the name is complete (RFC 1034 3.1).
-    if (host.endsWith(".")) host = host.slice(0, -1);
+    const host = hostOf(authority);
+    const digits = authority.slice(hostEnd(authority) + 1);
     const byScheme = head.scheme === "https" ? 443 : 80;
-    const port = hasPort && colon + 1 < authority.length
-      ? Number(authority.slice(colon + 1))
-      : byScheme;
+    const port = digits === "" ? byScheme : Number(digits);
     const exact = this.#exact.get(host);
     const found = exact === undefined ? null : at(exact, port);
     return found ?? this.#wildcard(host, port);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { TestSvid } from "../support/ca.ts";
+import { ModelDecoder } from "../property/hpack_model.ts";
 import { freePort } from "../support/free_port.ts";
 import { HEADERS, RawH2 } from "../support/h2.ts";
 import { Origin } from "../support/origin.ts";
@@ -116,6 +117,51 @@ Deno.test("A gateway chooses the certificate by the name a client asks for", asy
   for (const { keyPem } of [a, b, c]) {
     assert.ok(!log.includes(keyPem.split("\n")[1]!), "a private key is in the log");
   }
+});
+
+Deno.test("A request that came by the connection of another listener gets 421, in either version", async () => {
+  await using origin = await Origin.start({ answer: () => ({ body: "hello" }) });
+  const port = freePort();
+  await using proxy = await StandaloneProxy.start([
+    gateway(
+      { name: "a", port, hostname: "a.web.test", tls: withSecret("web") },
+      { name: "wild", port, hostname: "*.web.test", tls: withSecret("web") },
+    ),
+    tlsSecret("web", authority.issue("a.web.test", "*.web.test")),
+    service("web", origin.address),
+    route("web"),
+  ], ["--access-log"]);
+  const place = proxy.ready.listeners["a"]!;
+  const answer = async (servername: string, host: string): Promise<string> =>
+    await ask(await dialTls({ place, servername, ca }), get(host));
+  for (
+    const [servername, host] of [["a.web.test", "b.web.test"], [
+      "b.web.test",
+      `a.web.test:${port}`,
+    ]] as const
+  ) {
+    const said = await answer(servername, host);
+    assert.match(said, /^HTTP\/1\.1 421 Misdirected Request\r\n/);
+    assert.match(said, /\r\ndenim-fault: route\.misdirected\r\n[^]*Another listener of this port/);
+  }
+  assert.match(await answer("a.web.test", "a.web.test"), /^HTTP\/1\.1 200 /);
+  assert.match(await answer("b.web.test", "c.d.web.test"), /^HTTP\/1\.1 200 /); // one listener is for both
+  assert.match(await answer("a.web.test", "elsewhere"), /^HTTP\/1\.1 404 /); // nobody's
+
+  // The connection goes on: only the request was wrong here.
+  const socket = await dialTls({ place, servername: "a.web.test", ca, alpn: ["h2"] });
+  const client = new RawH2(socket);
+  const hpack = new ModelDecoder();
+  for (const [id, host, status] of [[1, "b.web.test", "421"], [3, "a.web.test", "200"]] as const) {
+    client.get(id, "/path", host);
+    const { payload } = await client.frame(HEADERS, id);
+    assert.deepEqual(hpack.decode(payload).slice(0, 2), [":status", status]);
+  }
+  socket.destroy();
+  const labels = 'listener="a",route="(misdirected)",backend="",code="4xx"';
+  assert.equal(await proxy.metric(`denim_requests_total{${labels}}`), 3);
+  assert.equal(origin.requests.length, 3);
+  assert.match(await proxy.stop(), /"status":421.*"route\.misdirected"/);
 });
 
 Deno.test("A listener for all names shows its certificate also to clients that name none", async () => {
