@@ -53,6 +53,8 @@ interface Signal {
   readonly name: string;
   readonly limit: number;
   readonly looks: number;
+  /** How far it is, in percent of the limit; null where there is none. */
+  readonly gauge: Gauge | null;
   high: number;
   value: number;
 }
@@ -82,11 +84,19 @@ export class Overload {
     this.#log = log;
     const { maxLoopLagMs, maxHeapPercent, maxRssBytes, maxBufferedBytes, maxInFlight } =
       this.limits;
-    this.#lag = signal("event loop lag (ms)", maxLoopLagMs, JUMPY_LOOKS);
-    this.#heap = signal("heap (%)", maxHeapPercent, JUMPY_LOOKS);
-    this.#rss = signal("memory (bytes)", maxRssBytes, JUMPY_LOOKS);
-    this.#held = signal("buffered bytes", maxBufferedBytes, 1);
-    this.#running = signal("exchanges in flight", maxInFlight, 1);
+    const signal = (name: string, limitName: string, limit: number, looks: number): Signal => {
+      const gauge = limit <= 0 ? null : metrics.gauge(
+        "denim_overload_percent",
+        "How far each signal of overload is, in percent of its limit",
+        { signal: limitName },
+      );
+      return { name, limit, looks, gauge, high: 0, value: 0 };
+    };
+    this.#lag = signal("event loop lag (ms)", "loop-lag", maxLoopLagMs, JUMPY_LOOKS);
+    this.#heap = signal("heap (%)", "heap-percent", maxHeapPercent, JUMPY_LOOKS);
+    this.#rss = signal("memory (bytes)", "rss", maxRssBytes, JUMPY_LOOKS);
+    this.#held = signal("buffered bytes", "buffered", maxBufferedBytes, 1);
+    this.#running = signal("exchanges in flight", "in-flight", maxInFlight, 1);
     this.#signals = [this.#lag, this.#heap, this.#rss, this.#held, this.#running];
     this.#shed = metrics.counter("denim_requests_shed_total", "Requests refused under overload");
     this.#state = metrics.gauge("denim_overloaded", "Whether new requests are refused");
@@ -132,6 +142,7 @@ export class Overload {
     let calm = true;
     for (const one of this.#signals) {
       if (one.limit <= 0) continue;
+      measure(one);
       one.high = one.value >= one.limit ? one.high + 1 : 0;
       if (one.value >= one.limit * CALM_SHARE) calm = false;
       if (this.#reason === null && one.high >= one.looks) this.#enter(one);
@@ -141,7 +152,9 @@ export class Overload {
     if (this.#calm >= CALM_LOOKS) this.#leave();
   }
 
-  #enter({ name, value, limit }: Signal): void {
+  #enter(signal: Signal): void {
+    const { name, value, limit } = signal;
+    measure(signal);
     this.#reason = `${name} ${Math.round(value)}, limit ${limit}`;
     this.#calm = 0;
     this.#state.set(1);
@@ -155,6 +168,6 @@ export class Overload {
   }
 }
 
-function signal(name: string, limit: number, looks: number): Signal {
-  return { name, limit, looks, high: 0, value: 0 };
+function measure({ gauge, value, limit }: Signal): void {
+  gauge?.set(Math.round((value / limit) * 100));
 }

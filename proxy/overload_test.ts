@@ -54,6 +54,8 @@ Deno.test("Overload sheds at the heap's limit and at the process's, where there 
   const limited = rig({ maxRssBytes: 100e6 });
   limited.looks(3, { rssBytes: 120e6 });
   assert.match(limited.overload.reason ?? "", /memory/);
+  assert.match(limited.metrics.render(), /^denim_overload_percent\{signal="rss"\} 120$/m);
+  assert.doesNotMatch(unlimited.metrics.render(), /signal="rss"/);
 });
 
 Deno.test("Overload holds less from half of the limit on buffered bytes, and sheds at all of it", () => {
