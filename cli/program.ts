@@ -41,11 +41,10 @@ export function proxyProgram(folder = `${ROOT}.denim/program`): Promise<string> 
 async function findOrMake(folder: string): Promise<string> {
   const file = `${folder}/proxy-${await hashOf(await sources())}.mjs`;
   const now = new Date();
-  try {
-    await Deno.utime(file, now, now);
+  if (await Deno.stat(file).then(() => true, () => false)) {
+    // Where it may not be touched, nobody will want to remove it either.
+    await Deno.utime(file, now, now).catch(() => {});
     return file;
-  } catch (problem) {
-    if (!(problem instanceof Deno.errors.NotFound)) throw problem;
   }
   await Deno.mkdir(folder, { recursive: true });
   await removeUnused(folder, now.getTime() - UNUSED_MS);
@@ -122,7 +121,8 @@ async function hashOf(files: readonly string[]): Promise<string> {
 async function removeUnused(folder: string, beforeMs: number): Promise<void> {
   for await (const { name } of Deno.readDir(folder)) {
     const path = `${folder}/${name}`;
-    const { mtime } = await Deno.stat(path);
+    // Another launcher may take it away or give it its name just now.
+    const mtime = await Deno.stat(path).then((stat) => stat.mtime, () => null);
     if (mtime !== null && mtime.getTime() < beforeMs) await Deno.remove(path).catch(() => {});
   }
 }

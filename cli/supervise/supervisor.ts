@@ -82,8 +82,10 @@ export class Supervisor {
     this.#work = this.#work.then(async () => {
       for (const [worker, slot] of this.#slots.entries()) {
         try {
-          const { pid } = await slot.replace();
+          const { pid, listeners } = await slot.replace();
           this.#options.log.info("worker.replaced", { worker, pid });
+          // Those that a Gateway was given since: for the next worker.
+          this.#holdOpened(listeners, this.#sockets[worker]!);
         } catch (e) {
           const reason = e instanceof Error ? e.message : String(e);
           return this.#options.log.error("worker.not_replaced", { worker, reason });
@@ -120,14 +122,17 @@ export class Supervisor {
     await Promise.all(serving);
   }
 
-  /** Listeners of a Gateway are known once a worker has opened them; true when there were any. */
+  /** Listeners of a Gateway are known once a worker has opened them; true when some were not held yet. */
   #holdOpened(opened: Readonly<Record<string, string>>, sockets: Map<string, HeldSocket>): boolean {
     let any = false;
     for (const [name, address] of Object.entries(opened)) {
-      if (sockets.has(name)) continue;
       const colon = address.lastIndexOf(":");
       const host = address.slice(0, colon).replace(/^\[|\]$/g, "");
-      sockets.set(name, holdSocket(host, Number(address.slice(colon + 1))));
+      const port = Number(address.slice(colon + 1));
+      const held = sockets.get(name);
+      if (held?.port === port) continue;
+      held?.close(); // it has moved
+      sockets.set(name, holdSocket(host, port));
       any = true;
     }
     return any;
