@@ -2,7 +2,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { CAPABILITIES, type Capability } from "../../wasm/capabilities.ts";
 import { sha256 } from "../../wasm/filter.ts";
-import type { Inspection } from "../../wasm/inspect.ts";
+import type { HookName, Inspection } from "../../wasm/inspect.ts";
 import { INSTRUMENTER_VERSION } from "../../wasm/instrument.ts";
 import { ModuleError } from "../../wasm/reader.ts";
 import { makeArtefact } from "./artefact.ts";
@@ -11,14 +11,7 @@ import { MARKET_LIMITS } from "./limits.ts";
 import { configText, type Manifest, readManifest } from "./manifest.ts";
 import { verifyStatement } from "./statement.ts";
 import { runTrial, type TrialResult } from "./trial.ts";
-import {
-  type HookName,
-  type Listing,
-  MarketError,
-  type Publisher,
-  type Push,
-  type Statement,
-} from "./types.ts";
+import { type Listing, MarketError, type Publisher, type Push, type Statement } from "./types.ts";
 
 /** A push whose signature, digests and manifest are right. */
 export interface Verified {

@@ -7,7 +7,6 @@
  * @module
  */
 export type {
-  HookName,
   Listing,
   MarketApi,
   Measured,

@@ -6,10 +6,11 @@ import { Metrics } from "../../core/metrics.ts";
 import { Wheel } from "../../core/timers.ts";
 import { makeWasmFactory } from "../../wasm/filter.ts";
 import { ComponentPlugin, createComponentFilter, LoadedBundle } from "../../wasm/component/mod.ts";
+import type { HookName } from "../../wasm/inspect.ts";
 import { type WasmReport, WasmReports } from "../../wasm/reports.ts";
 import { MARKET_LIMITS } from "./limits.ts";
 import { REFERENCE, runExchange } from "./reference.ts";
-import type { HookName, Measured } from "./types.ts";
+import type { Measured } from "./types.ts";
 
 export interface TrialInput {
   readonly abi: "proxy-wasm" | "component";

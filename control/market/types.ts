@@ -1,4 +1,5 @@
 /** What goes into the marketplace and what it says about a filter once it is in: plain data. */
+import type { HookName } from "../../wasm/inspect.ts";
 
 /** One upload. `statement` and `manifest` are the exact texts that were signed. */
 export interface Push {
@@ -36,16 +37,6 @@ export interface PublisherKey {
   readonly publicKey: string;
   readonly addedMs: number;
 }
-
-export type HookName =
-  | "request-headers"
-  | "request-body"
-  | "request-trailers"
-  | "response-headers"
-  | "response-body"
-  | "response-trailers"
-  | "tick"
-  | "log";
 
 /** Measured on the reference trace when the filter was admitted, on the control plane's machine. */
 export interface Measured {

@@ -184,6 +184,19 @@ export function clientRig(limits?: Partial<H1Limits>): ClientRig {
   };
 }
 
+/** Calls `then` when the message that `sink` records, and that does not end with its head, is whole. */
+export function whenWhole(sink: Recorder<RequestHead>, then: () => void): void {
+  const { data, trailers } = sink;
+  sink.data = (bytes, last) => {
+    data.call(sink, bytes, last);
+    if (last) then();
+  };
+  sink.trailers = (fields) => {
+    trailers.call(sink, fields);
+    then();
+  };
+}
+
 /** What asks for a tunnel to a database. */
 export const connectHead = (): RequestHead => ({
   method: "CONNECT",

@@ -3,25 +3,9 @@ import assert from "node:assert/strict";
 import { ControlProcess } from "../support/control.ts";
 import { meshRoute, startMesh, until } from "../support/mesh.ts";
 import { keyName } from "../../proxy/tls/mod.ts";
-import { ask, dialTls, PublicAuthority, tlsSecret } from "../support/tls.ts";
+import { ask, dialTls, edgeWithTls, PublicAuthority, tlsSecret } from "../support/tls.ts";
 
-const EDGE = {
-  apiVersion: "gateway.networking.k8s.io/v1",
-  kind: "Gateway",
-  metadata: { name: "edge" },
-  spec: {
-    listeners: [
-      { name: "http", port: 0, protocol: "HTTP" },
-      {
-        name: "https",
-        port: 0,
-        protocol: "HTTPS",
-        hostname: "shop.test",
-        tls: { mode: "Terminate", certificateRefs: [{ name: "shop" }] },
-      },
-    ],
-  },
-};
+const EDGE = edgeWithTls("shop.test", "shop");
 const GET = "GET / HTTP/1.1\r\nhost: shop.test\r\nconnection: close\r\n\r\n";
 
 /** Every file below `folder` that holds one of `texts`. */

@@ -11,6 +11,7 @@ import { H1Client, H1Server } from "../../proxy/h1/mod.ts";
 import { bytesOf, clientRig, MemoryWire, serverRig, textOf } from "../../proxy/h1/rig.ts";
 import { REQUESTS, RESPONSES } from "../conformance/h1/cases.ts";
 import { NodeOracle } from "../conformance/h1/node_oracle.ts";
+import { NodeOrigins } from "../conformance/h1/node_origins.ts";
 import { damaged } from "./h1_mutations.ts";
 
 const seed = Number(Deno.env.get("SEED") ?? Math.floor(Math.random() * 2 ** 31));
@@ -118,20 +119,7 @@ function forwardResponse(
   return { bytes: down.wire.written, seen, end: down.wire.ended };
 }
 
-/** The methods Node knows: it refuses others, which RFC 9110 9.1 allows. */
-async function nodeMethods(): Promise<Set<string> | null> {
-  try {
-    const { stdout, success } = await new Deno.Command("node", {
-      args: ["-p", "require('http').METHODS.join()"],
-      stderr: "null",
-    }).output();
-    return success ? new Set(new TextDecoder().decode(stdout).trim().split(",")) : null;
-  } catch {
-    return null;
-  }
-}
-
-const methods = await nodeMethods();
+const methods = await NodeOrigins.methods();
 if (methods === null) console.log("differential skipped: no `node` on the PATH to compare with");
 else console.log(`property/h1_differential: SEED=${seed}`);
 

@@ -2,7 +2,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Fields } from "../../core/fields.ts";
-import { bytesOf, clientRig, MemoryWire, Recorder, serverRig, textOf } from "../../proxy/h1/rig.ts";
+import {
+  bytesOf,
+  clientRig,
+  MemoryWire,
+  Recorder,
+  serverRig,
+  textOf,
+  whenWhole,
+} from "../../proxy/h1/rig.ts";
 import { H1Server } from "../../proxy/h1/mod.ts";
 import type { RequestHead } from "../../core/message.ts";
 import { REQUESTS, RESPONSES } from "../conformance/h1/cases.ts";
@@ -19,15 +27,7 @@ function serverTrace(input: readonly Uint8Array[]): string[] {
     };
     if (end) return answer();
     if (head.method === "PUT") return;
-    const { data, trailers } = sink;
-    sink.data = (bytes, last) => {
-      data.call(sink, bytes, last);
-      if (last) answer();
-    };
-    sink.trailers = (fields) => {
-      trailers.call(sink, fields);
-      answer();
-    };
+    whenWhole(sink, answer);
   });
   for (const bytes of input) rig.server.receive(bytes);
   const { wire, server } = rig;

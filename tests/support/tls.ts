@@ -25,6 +25,22 @@ export function tlsSecret(name: string, { chainPem, keyPem }: TestSvid): unknown
   };
 }
 
+/** The Gateway `edge`: a listener in plaintext, and one of HTTPS for `hostname` by a Secret's certificate. */
+export function edgeWithTls(hostname: string, secret: string) {
+  const tls = { mode: "Terminate", certificateRefs: [{ name: secret }] };
+  return {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind: "Gateway",
+    metadata: { name: "edge" },
+    spec: {
+      listeners: [
+        { name: "http", port: 0, protocol: "HTTP" },
+        { name: "https", port: 0, protocol: "HTTPS", hostname, tls },
+      ],
+    },
+  };
+}
+
 export interface Hello {
   readonly place: string;
   readonly servername: string;

@@ -3,7 +3,7 @@ import type { Clock } from "../../core/clock.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
-import { Cost } from "../proxy_wasm/host.ts";
+import { type Cost, costOf } from "../proxy_wasm/host.ts";
 import { PluginMetrics } from "../proxy_wasm/metrics.ts";
 import { RestartPolicy } from "../proxy_wasm/restart.ts";
 import type { FilterStatus } from "../reports.ts";
@@ -70,14 +70,10 @@ export class ComponentPlugin implements FilterStatus {
   constructor(loaded: LoadedBundle, options: ComponentOptions) {
     this.#loaded = loaded;
     this.options = options;
-    const { metrics } = options, labels = { filter: options.name };
+    const { metrics } = options;
     this.#kv = options.kv ?? new KeyValues(options.clock);
     this.#metrics = new PluginMetrics(metrics, options.name);
-    this.cost = new Cost({
-      calls: metrics.counter("denim_wasm_calls_total", "Calls into Wasm filters", labels),
-      fuel: metrics.counter("denim_wasm_fuel_total", "Fuel Wasm filters used", labels),
-      us: metrics.counter("denim_wasm_us_total", "Microseconds in Wasm filters, estimated", labels),
-    });
+    this.cost = costOf(metrics, options.name);
   }
 
   get name(): string {

@@ -1,7 +1,7 @@
 /** What every instance of one plugin shares: its configuration, limits, state and accounts. */
 import type { Clock, Random } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
-import type { Counter } from "../../core/metrics.ts";
+import type { Counter, Metrics } from "../../core/metrics.ts";
 import type { PluginMetrics } from "./metrics.ts";
 import type { SharedData } from "./shared_data.ts";
 import type { Vm } from "./vm.ts";
@@ -63,6 +63,16 @@ export class Cost {
     const meanFuel = Math.max(1, this.#timedFuel / this.#timedCalls);
     return Math.min(mean * Math.max(1, fuel / meanFuel), mean + fuel * US_PER_FUEL);
   }
+}
+
+/** Of one filter, which adds to the series of its name. */
+export function costOf(metrics: Metrics, filter: string): Cost {
+  const labels = { filter };
+  return new Cost({
+    calls: metrics.counter("denim_wasm_calls_total", "Calls into Wasm filters", labels),
+    fuel: metrics.counter("denim_wasm_fuel_total", "Fuel Wasm filters used", labels),
+    us: metrics.counter("denim_wasm_us_total", "Microseconds in Wasm filters, estimated", labels),
+  });
 }
 
 export interface PluginHost {

@@ -9,7 +9,7 @@ import { WASM_LIMITS } from "../limits.ts";
 import type { CompiledModule } from "../module.ts";
 import type { FilterStatus } from "../reports.ts";
 import { EMPTY, StreamContext } from "./context.ts";
-import { Cost, type PluginHost, type PluginLimits } from "./host.ts";
+import { type Cost, costOf, type PluginHost, type PluginLimits } from "./host.ts";
 import { LogShare } from "./log_share.ts";
 import { PluginMetrics } from "./metrics.ts";
 import { RestartPolicy } from "./restart.ts";
@@ -68,13 +68,9 @@ export class Plugin implements PluginHost, FilterStatus {
     this.options = options;
     this.shared = options.shared;
     this.#logShare = new LogShare(options.clock, options.log);
-    const { metrics } = options, labels = { filter: options.name };
+    const { metrics } = options;
     this.metrics = new PluginMetrics(metrics, options.name);
-    this.cost = new Cost({
-      calls: metrics.counter("denim_wasm_calls_total", "Calls into Wasm filters", labels),
-      fuel: metrics.counter("denim_wasm_fuel_total", "Fuel Wasm filters used", labels),
-      us: metrics.counter("denim_wasm_us_total", "Microseconds in Wasm filters, estimated", labels),
-    });
+    this.cost = costOf(metrics, options.name);
   }
 
   get name(): string {

@@ -1,7 +1,7 @@
 /** grpc-go's interop client and server through two sidecars, and through the gateway: every case. */
 import assert from "node:assert/strict";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
-import { PublicAuthority, tlsSecret } from "../../support/tls.ts";
+import { edgeWithTls, PublicAuthority, tlsSecret } from "../../support/tls.ts";
 import { CASES, InteropServer, isBuilt, runCase, type Way } from "./interop.ts";
 
 const ready = await isBuilt();
@@ -38,23 +38,7 @@ const EDGE_ROUTE = {
 };
 
 /** In plaintext, and over TLS that ends at the gateway. */
-const EDGE = {
-  apiVersion: "gateway.networking.k8s.io/v1",
-  kind: "Gateway",
-  metadata: { name: "edge" },
-  spec: {
-    listeners: [
-      { name: "http", port: 0, protocol: "HTTP" },
-      {
-        name: "https",
-        port: 0,
-        protocol: "HTTPS",
-        hostname: "grpc.test",
-        tls: { mode: "Terminate", certificateRefs: [{ name: "public" }] },
-      },
-    ],
-  },
-};
+const EDGE = edgeWithTls("grpc.test", "public");
 
 /** Who called, by the access log of the sidecar in front of the server. */
 function callers(mesh: TestMesh): Set<unknown> {

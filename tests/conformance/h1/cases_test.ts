@@ -1,7 +1,7 @@
 /** Runs the strictness table against the codec: whole, and byte by byte. */
 import assert from "node:assert/strict";
 import { Fields } from "../../../core/fields.ts";
-import { bytesOf, clientRig, type ServerRig, serverRig } from "../../../proxy/h1/rig.ts";
+import { bytesOf, clientRig, type ServerRig, serverRig, whenWhole } from "../../../proxy/h1/rig.ts";
 import { type RequestCase, REQUESTS, type ResponseCase, RESPONSES } from "./cases.ts";
 
 const ANSWER = "HTTP/1.1 204 No Content\r\n";
@@ -16,15 +16,7 @@ function answeringRig(): ServerRig {
   return serverRig(({ stream, sink }, _head, end) => {
     const answer = (): void => stream.head({ status: 204, fields: new Fields() }, true);
     if (end) return answer();
-    const { data, trailers } = sink;
-    sink.data = (bytes, last) => {
-      data.call(sink, bytes, last);
-      if (last) answer();
-    };
-    sink.trailers = (fields) => {
-      trailers.call(sink, fields);
-      answer();
-    };
+    whenWhole(sink, answer);
   });
 }
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Fields } from "../../../core/fields.ts";
 import { HEAD } from "../../../core/stream.ts";
-import { bytesOf, clientRig, serverRig } from "../../../proxy/h1/rig.ts";
+import { bytesOf, clientRig, serverRig, whenWhole } from "../../../proxy/h1/rig.ts";
 import { expected, type Fixture, parseFixtures, withHost } from "./llhttp.ts";
 import { DEVIATIONS } from "./llhttp_deviations.ts";
 
@@ -20,15 +20,7 @@ function runRequest(input: string, rest: string): Seen {
   const rig = serverRig(({ stream, sink }, _head, end) => {
     const answer = (): void => stream.head({ status: 204, fields: new Fields() }, true);
     if (end) return answer();
-    const { data, trailers } = sink;
-    sink.data = (bytes, last) => {
-      data.call(sink, bytes, last);
-      if (last) answer();
-    };
-    sink.trailers = (fields) => {
-      trailers.call(sink, fields);
-      answer();
-    };
+    whenWhole(sink, answer);
   });
   rig.send(input);
   if (!rig.wire.ended && rig.server.phase === HEAD) rig.send(rest);
