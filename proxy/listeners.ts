@@ -66,6 +66,8 @@ export class Listeners {
   readonly #options: ListenersOptions;
   readonly #parts: () => ListenerParts;
   #open = new Map<string, Open>();
+  /** Sockets that were handed down and nobody has taken yet. */
+  readonly #inherited: Map<string, InheritedSocket>;
   /** Listeners of bare TCP that serve the outbound routes, by name; the `host:port` each stands for. */
   readonly #upstreams = new Map<string, string>();
 
@@ -73,6 +75,7 @@ export class Listeners {
   constructor(options: ListenersOptions, parts: () => ListenerParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#inherited = new Map(options.inherited);
   }
 
   /** `host:port` by name. */
@@ -242,13 +245,13 @@ export class Listeners {
 
   /** Where a listener binds: the socket handed down for it, or for one that had another name there. */
   #place(name: string, host: string, port: number): [string, number, BindOptions] {
-    const { inherited = new Map<string, InheritedSocket>(), reusePort } = this.#options;
-    const named = inherited.get(name);
-    const socket = named !== undefined && (port === 0 || named.port === port)
-      ? named
-      : [...inherited.values()].find((one) => one.host === host && one.port === port);
-    if (socket !== undefined) return [socket.host, socket.port, { fd: socket.fd }];
-    return [host, port, { reusePort: reusePort ?? false }];
+    for (const [held, socket] of this.#inherited) {
+      const own = held === name && port === 0;
+      if (!own && (socket.port !== port || socket.host !== host && held !== name)) continue;
+      this.#inherited.delete(held); // its descriptor closes with the listener
+      return [socket.host, socket.port, { fd: socket.fd }];
+    }
+    return [host, port, { reusePort: this.#options.reusePort ?? false }];
   }
 
   #build(

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { createServer } from "node:net";
 import type { CertificateSpec, ListenerSpec, Snapshot } from "../control/schema/snapshot.ts";
+import { holdSocket } from "../cli/supervise/held_socket.ts";
 import { Metrics } from "../core/metrics.ts";
 import { TestDomain } from "../tests/support/ca.ts";
 import { testEngine } from "../tests/support/engine.ts";
@@ -130,6 +131,20 @@ Deno.test("Listeners give a port to another name and another protocol", async ()
   await rig.engine.apply(snapshot({ name: "web", port }));
   assert.equal(await rig.get(address), 404);
   assert.deepEqual(rig.seen, ["db", "web"]);
+});
+
+Deno.test("Listeners take the socket a supervisor holds for their port under a former name", async () => {
+  const held = holdSocket("127.0.0.1", 0);
+  await using rig = new Rig({ inherited: new Map([["old", held]]) });
+  const { port } = held;
+  await rig.engine.apply(snapshot({ name: "new", port }));
+  held.close(); // the descriptor that was handed on is the listener's own
+  assert.equal(await rig.get(`127.0.0.1:${port}`), 404);
+  // That went with it: the next one binds.
+  await rig.engine.apply(snapshot({ name: "old", port, protocol: "tcp" }));
+  await rig.engine.apply(snapshot({ name: "old", port }));
+  assert.equal(await rig.get(`127.0.0.1:${port}`), 404);
+  assert.deepEqual(rig.seen, ["new", "old"]);
 });
 
 Deno.test("Listeners change no name when another cannot open", async () => {
