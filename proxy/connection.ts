@@ -4,6 +4,7 @@ import { setImmediate } from "node:timers";
 import { BUFFERED } from "../core/buffered.ts";
 import type { Codec } from "../core/stream.ts";
 import type { Fault } from "../core/fault.ts";
+import { type Channel, type ChannelOwner, openChannel } from "./channel.ts";
 import { read } from "./scavenge.ts";
 import { room } from "./slab.ts";
 import type { ResettableWire } from "./tunnel.ts";
@@ -12,8 +13,6 @@ import type { ResettableWire } from "./tunnel.ts";
 export const HIGH_WATER_BYTES = 256 * 1024, TIGHT_WATER_BYTES = 32 * 1024;
 /** Pieces up to this much in all are copied into one buffer: one write call instead of many. */
 const JOIN_BYTES = 64 * 1024;
-
-type Piece = Uint8Array | string;
 
 /** Connections with something to send, flushed together. */
 class FlushQueue {
@@ -43,8 +42,6 @@ const SOON = new FlushQueue((flush) => queueMicrotask(flush));
 const AFTER_READS = new FlushQueue((flush) => void setImmediate(flush));
 
 export interface ConnectionOptions {
-  /** Holds writes until {@link Connection.open}: a client must not send before the server has proved its identity. */
-  readonly corked?: boolean;
   /** Many exchanges share the connection: one write per turn of the event loop pays. */
   readonly batch?: boolean;
 }
@@ -56,7 +53,7 @@ export interface ConnectionOwner {
   gone(connection: Connection): void;
 }
 
-export class Connection implements ResettableWire {
+export class Connection implements ResettableWire, ChannelOwner {
   readonly socket: Socket;
   codec!: Codec;
   /** Monotonic milliseconds of the last byte in either direction; kept by the owner's sweep. */
@@ -66,12 +63,13 @@ export class Connection implements ResettableWire {
   /** Bytes that came in, ever. */
   received = 0;
   readonly #owner: ConnectionOwner;
+  /** Null until open(): a client must neither read nor write before the server has proved its identity. */
+  #channel: Channel | null = null;
   #flusher: FlushQueue;
-  #pieces: Piece[] = [];
+  #pieces: Uint8Array[] = [];
   #queued = 0;
   #scheduled = false;
-  /** Nothing is written before the peer is known: true while dialling and handshaking. */
-  #corked: boolean;
+  #paused = false;
   #ending = false;
   #starved = false;
   /** What this queue last added to the process's sum. */
@@ -85,17 +83,8 @@ export class Connection implements ResettableWire {
   constructor(socket: Socket, owner: ConnectionOwner, options: ConnectionOptions = {}) {
     this.socket = socket;
     this.#owner = owner;
-    this.#corked = options.corked ?? false;
     this.#flusher = options.batch ? AFTER_READS : SOON;
-    socket.on("data", (bytes: Uint8Array) => {
-      this.activity += bytes.length;
-      this.received += bytes.length;
-      read(bytes.length);
-      this.codec.receive(bytes);
-      owner.received(this);
-    });
     socket.on("end", () => this.codec.eof());
-    socket.on("drain", () => this.#drained());
     socket.on("error", () => {}); // "close" follows and tells the codec
     socket.on("close", () => this.#closed());
   }
@@ -113,29 +102,62 @@ export class Connection implements ResettableWire {
     this.#flusher = AFTER_READS;
   }
 
-  /** The peer is known: what was queued may leave. */
+  /** The socket is open and its peer known: reading begins, and what was queued may leave. */
   open(): void {
-    this.#corked = false;
+    if (this.#gone || this.socket.destroyed) return;
+    this.#channel = openChannel(this.socket, this, this.#paused);
+    this.#channel.start();
+    this.flush();
+  }
+
+  /** What came in, from the channel. */
+  read(bytes: Uint8Array): void {
+    this.activity += bytes.length;
+    this.received += bytes.length;
+    read(bytes.length);
+    this.codec.receive(bytes);
+    this.#owner.received(this);
+  }
+  /** The system took what the channel had. */
+  sent(): void {
     this.flush();
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#push(bytes, bytes.length);
+    if (this.#gone || this.#ending) return true;
+    this.#pieces.push(bytes);
+    this.#queued += bytes.length;
+    const channel = this.#channel;
+    if (!this.#scheduled && channel !== null) {
+      this.#scheduled = true;
+      this.#flusher.add(this);
+    }
+    const waiting = channel === null ? this.#queued : this.#queued + channel.waiting;
+    if (channel === null || waiting > (BUFFERED.tight ? TIGHT_WATER_BYTES : HIGH_WATER_BYTES)) {
+      this.#starved = true;
+      this.#count(waiting);
+      return false;
+    }
+    return true;
   }
   text(latin1: string): boolean {
-    return this.#push(latin1, latin1.length);
+    const bytes = room(latin1.length);
+    for (let i = 0; i < latin1.length; i++) bytes[i] = latin1.charCodeAt(i);
+    return this.write(bytes);
   }
   pause(): void {
-    this.socket.pause();
+    this.#paused = true;
+    this.#channel?.pause();
   }
   resume(): void {
-    this.socket.resume();
+    this.#paused = false;
+    this.#channel?.resume();
     // Bytes held in the codec may have ended an exchange just now, and none may follow to say so.
     queueMicrotask(this.#tellOwner);
   }
   end(): void {
     this.#ending = true;
-    if (this.#corked && this.#queued === 0) this.destroy();
+    if (this.#channel === null && this.#queued === 0) this.destroy();
     else if (!this.#scheduled) this.flush();
   }
   destroy(): void {
@@ -154,7 +176,8 @@ export class Connection implements ResettableWire {
 
   flush(): void {
     this.#scheduled = false;
-    if (this.#corked || this.#gone) return;
+    const channel = this.#channel;
+    if (channel === null || this.#gone || channel.busy) return; // sent() brings us back
     const pieces = this.#pieces;
     if (pieces.length > 0) {
       const size = this.#queued;
@@ -163,58 +186,19 @@ export class Connection implements ResettableWire {
       if (pieces.length === 1) {
         const piece = pieces[0]!;
         pieces.length = 0;
-        if (typeof piece === "string") this.socket.write(piece, "latin1");
-        else this.socket.write(piece);
+        channel.write(piece);
       } else {
         this.#pieces = [];
-        this.#send(pieces, size);
+        if (size <= JOIN_BYTES) channel.write(join(pieces, 0, pieces.length, size));
+        else channel.writeAll(runs(pieces));
       }
+      if (channel.busy) return;
     }
-    if (this.#ending) return void this.socket.end();
-    if (this.#starved && !this.socket.writableNeedDrain) this.#drained();
-  }
-
-  #send(pieces: readonly Piece[], size: number): void {
-    if (size <= JOIN_BYTES) return void this.socket.write(join(pieces, 0, pieces.length, size));
-    this.socket.cork();
-    // Runs of small pieces are joined; a large one goes as it is, without a copy.
-    let from = 0, run = 0;
-    for (let i = 0; i < pieces.length; i++) {
-      const piece = pieces[i]!;
-      if (piece.length < JOIN_BYTES / 4) {
-        run += piece.length;
-        continue;
-      }
-      if (run > 0) this.socket.write(join(pieces, from, i, run));
-      if (typeof piece === "string") this.socket.write(piece, "latin1");
-      else this.socket.write(piece);
-      from = i + 1;
-      run = 0;
-    }
-    if (run > 0) this.socket.write(join(pieces, from, pieces.length, run));
-    this.socket.uncork();
-  }
-
-  #push(piece: Piece, size: number): boolean {
-    if (this.#gone || this.#ending) return true;
-    this.#pieces.push(piece);
-    this.#queued += size;
-    if (!this.#scheduled && !this.#corked) {
-      this.#scheduled = true;
-      this.#flusher.add(this);
-    }
-    const waiting = this.#queued + this.socket.writableLength;
-    const mark = BUFFERED.tight ? TIGHT_WATER_BYTES : HIGH_WATER_BYTES;
-    if (this.#corked || waiting > mark) {
-      this.#starved = true;
-      this.#count(waiting);
-      return false;
-    }
-    return true;
+    if (this.#ending) this.socket.end();
+    else if (this.#starved) this.#drained();
   }
 
   #drained(): void {
-    if (!this.#starved || this.#corked || this.#queued > 0) return;
     this.#starved = false;
     this.#count(0);
     this.codec.drained();
@@ -236,13 +220,31 @@ export class Connection implements ResettableWire {
   }
 }
 
-function join(pieces: readonly Piece[], from: number, to: number, size: number): Uint8Array {
+/** Runs of small pieces joined; a large one goes as it is, without a copy. */
+function runs(pieces: readonly Uint8Array[]): Uint8Array[] {
+  const out: Uint8Array[] = [];
+  let from = 0, run = 0;
+  for (let i = 0; i < pieces.length; i++) {
+    const piece = pieces[i]!;
+    if (piece.length < JOIN_BYTES / 4) {
+      run += piece.length;
+      continue;
+    }
+    if (run > 0) out.push(join(pieces, from, i, run));
+    out.push(piece);
+    from = i + 1;
+    run = 0;
+  }
+  if (run > 0) out.push(join(pieces, from, pieces.length, run));
+  return out;
+}
+
+function join(pieces: readonly Uint8Array[], from: number, to: number, size: number): Uint8Array {
   const joined = room(size);
   let at = 0;
   for (let i = from; i < to; i++) {
     const piece = pieces[i]!;
-    if (typeof piece === "string") joined.write(piece, at, "latin1");
-    else joined.set(piece, at);
+    joined.set(piece, at);
     at += piece.length;
   }
   return joined;

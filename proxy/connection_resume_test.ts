@@ -29,6 +29,7 @@ Deno.test("Connection tells its owner of a slot that came free while its codec w
   });
   const client = new H1Client(connection);
   connection.codec = client;
+  connection.open();
   const paused = Promise.withResolvers<void>();
   let held = false;
   const sink: StreamSink<ResponseHead> = {

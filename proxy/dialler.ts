@@ -77,7 +77,7 @@ abstract class Dialling extends Expires implements ConnectionOwner {
     this.deps = deps;
     this.target = target;
     const socket = this.#socket(alpn);
-    this.connection = new Connection(socket, this, { corked: true, batch: mux });
+    this.connection = new Connection(socket, this, { batch: mux });
     this.connection.codec = PENDING_CODEC;
     socket.on("error", (e: NodeJS.ErrnoException) => this.#failed(e));
     deps.sockets.dialled();

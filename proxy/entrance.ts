@@ -65,7 +65,6 @@ export function createEntrance(
   switch (security.kind) {
     case "plain":
       return openEntrance(events, monotonicMs, (socket, remote) => {
-        socket.resume(); // takes effect after this turn, when somebody listens
         events.entered(socket, { tls: false, admitted: null, alpn: "", remote });
       });
     case "edge":

@@ -261,5 +261,6 @@ export class Listener implements ConnectionOwner {
     this.#open.set(this.#inlets.size);
     if (this.#draining && connection.codec.protocol === "h2") connection.codec.drain();
     connection.codec.connected?.();
+    connection.open();
   }
 }
