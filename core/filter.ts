@@ -63,7 +63,8 @@ export interface FilterContext {
 export interface Filter {
   onRequestHead?(ctx: FilterContext, head: RequestHead, end: boolean): Verdict;
   /**
-   * The bytes to pass on (the same array = untouched), empty = swallowed, null = hold: called again with
+   * The bytes are there for the call only: a hook that keeps any copies them. What it returns are the bytes
+   * to pass on (the same array = untouched), empty = swallowed, null = hold: called again with
    * the same bytes after resume(). An empty chunk that is not the last says that trailers follow: a hook
    * that has swallowed bytes returns them now.
    */

@@ -7,6 +7,7 @@ export interface Sink<H> {
   /** An interim response (1xx other than 101), any number before head(). Requests have none. */
   info(head: H): void;
   head(head: H, end: boolean): void;
+  /** The bytes are there for the call only: they lie where the next read lands. Who keeps any copies them. */
   data(bytes: Uint8Array, end: boolean): void;
   /** Ends the message, with trailer fields. */
   trailers(fields: Fields): void;
@@ -37,7 +38,7 @@ export interface StreamSink<In> extends Sink<In> {
 
 /** What a codec may ask of its connection. All writes of a tick leave in one system call. */
 export interface Wire {
-  /** Queues bytes, which must not change afterwards. False: above the high-water mark, wait for drained(). */
+  /** Queues bytes, which may change afterwards. False: above the high-water mark, wait for drained(). */
   write(bytes: Uint8Array): boolean;
   /** Queues a latin-1 string; cheaper than encoding it first. */
   text(latin1: string): boolean;
@@ -64,7 +65,7 @@ export interface Codec {
   connected?(): void;
   /** A server codec's: why it ended before there was an exchange, for the log; null: it did not. */
   readonly refusal?: Fault | null;
-  /** Feeds bytes as they came off the socket; any split of the same input gives the same events. */
+  /** Feeds bytes, which do not outlive the call, as they came off the socket; any split gives the same events. */
   receive(bytes: Uint8Array): void;
   /**
    * A server codec's: the client takes too long over its request. Answers with the fault and ends, if an

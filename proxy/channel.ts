@@ -2,8 +2,8 @@
  * The bytes of an open socket, without the stream objects above it. The runtime's own socket opens the
  * connection, shakes hands and closes; in between its handle is read and written here:
  *
- *   - every read lands in one buffer that all sockets share, and is copied to a slab. As a stream each read
- *     would be an array of its own outside the heap, which is most of what the collector has to do.
+ *   - every read lands in one buffer that all sockets share. As a stream each read would be an array of its
+ *     own outside the heap, and the collector would have little else to do.
  *   - a write goes to the system in the call that makes it. Only what the system would not take waits.
  *   - pause() holds back the system's reads, under TLS too. The runtime's TLS stream (Deno 2.9.6) would go
  *     on reading, and keep what it decrypts.
@@ -12,13 +12,16 @@
  */
 import type { Socket } from "node:net";
 import process from "node:process";
-import { room } from "./slab.ts";
+import { read } from "./scavenge.ts";
+import { giveBack, lend, poison, type Slab } from "./slab.ts";
 
 export interface ChannelOwner {
-  /** Bytes that belong to the owner from now on. */
+  /** What came in. The bytes are there for the call only: who keeps any copies them. */
   read(bytes: Uint8Array): void;
   /** What was written has left: more may be. */
   sent(): void;
+  /** Nothing else waits that lies in the slab. */
+  readonly last: boolean;
 }
 
 /** What the owner asks of it. End, error and close are told by the socket itself. */
@@ -29,6 +32,7 @@ export interface Channel {
   readonly busy: boolean;
   /** Begins to read; bytes that the socket has read already come first, at once. */
   start(): void;
+  /** Takes the bytes; they may change after the call, but not those in the slab before it is rewound. */
   write(bytes: Uint8Array): void;
   /** Several pieces, in order, by one call. */
   writeAll(pieces: Uint8Array[]): void;
@@ -58,6 +62,8 @@ interface WriteRequest {
   channel: HandleChannel | null;
   /** Keeps the bytes alive while the system has yet to take them. */
   bytes: unknown;
+  /** The slab they lie in, when nobody else needs it. */
+  slab: Slab | null;
 }
 
 interface StreamBinding {
@@ -71,6 +77,8 @@ interface StreamBinding {
 const READ_BYTES = 64 * 1024;
 /** Where every plain read lands, and every decrypted one; taken out before the next. */
 const ARRIVED = new Uint8Array(READ_BYTES);
+/** Somebody is looking at what arrived. */
+let inUse = false;
 /** Where encrypted bytes land. */
 const SEALED = new Uint8Array(READ_BYTES);
 
@@ -99,6 +107,9 @@ class HandleChannel implements Channel {
   #paused: boolean;
   /** What came while paused: TLS gives what it has already decrypted. */
   #held: Uint8Array[] = [];
+  readonly #readOn = (): void => {
+    if (!this.#paused && !this.#socket.destroyed) this.#handle.readStart();
+  };
 
   constructor(
     socket: Socket,
@@ -169,7 +180,9 @@ class HandleChannel implements Channel {
     for (const bytes of held) this.#give(bytes);
     if (this.#paused || this.#socket.destroyed) return;
     this.#native?.readStart();
-    this.#handle.readStart();
+    // Under TLS what is decrypted already comes within the call: not over bytes that are being looked at.
+    if (inUse && this.#native !== null) queueMicrotask(this.#readOn);
+    else this.#handle.readStart();
   }
 
   /** The system has taken the rest of a write, or never will. */
@@ -181,7 +194,11 @@ class HandleChannel implements Channel {
 
   #wait(request: WriteRequest, bytes: unknown, size: number): void {
     request.channel = this;
-    request.bytes = bytes;
+    if (this.#native === null) { // TLS takes a copy
+      const slab = lend();
+      request.bytes = bytes;
+      request.slab = this.#owner.last ? slab : null;
+    }
     this.waiting = size;
     this.#request = this.#newRequest();
   }
@@ -191,6 +208,7 @@ class HandleChannel implements Channel {
     request.oncomplete = completed;
     request.channel = null;
     request.bytes = null;
+    request.slab = null;
     return request;
   }
 
@@ -202,9 +220,12 @@ class HandleChannel implements Channel {
     handle.onread = () => {
       const size = this.#state[kReadBytesOrError]!;
       if (size <= 0) return onread.call(handle, undefined);
-      const bytes = room(size);
-      bytes.set(size === READ_BYTES ? ARRIVED : ARRIVED.subarray(0, size));
-      this.#give(bytes);
+      const bytes = ARRIVED.subarray(0, size);
+      if (this.#paused) return void this.#held.push(bytes.slice());
+      inUse = true;
+      this.#owner.read(bytes);
+      inUse = false;
+      if (poison) ARRIVED.fill(0xdb, 0, size);
     };
   }
 
@@ -227,9 +248,11 @@ class HandleChannel implements Channel {
 }
 
 function completed(this: WriteRequest, status: number): void {
-  const { channel } = this;
+  const { channel, slab } = this;
   this.channel = null;
   this.bytes = null;
+  this.slab = null;
+  if (slab !== null) giveBack(slab);
   channel?.written(status);
 }
 
@@ -247,7 +270,10 @@ class StreamChannel implements Channel {
 
   start(): void {
     this.#socket.on("drain", () => this.#owner.sent());
-    this.#socket.on("data", (bytes: Uint8Array) => this.#owner.read(bytes));
+    this.#socket.on("data", (bytes: Uint8Array) => {
+      read(bytes.length);
+      this.#owner.read(bytes);
+    });
   }
 
   get waiting(): number {
@@ -258,11 +284,13 @@ class StreamChannel implements Channel {
   }
   write(bytes: Uint8Array): void {
     this.#socket.write(bytes);
+    if (this.#socket.writableLength > 0) lend();
   }
   writeAll(pieces: Uint8Array[]): void {
     this.#socket.cork();
     for (const piece of pieces) this.#socket.write(piece);
     this.#socket.uncork();
+    if (this.#socket.writableLength > 0) lend();
   }
   pause(): void {
     this.#socket.pause();

@@ -5,14 +5,14 @@ import { BUFFERED } from "../core/buffered.ts";
 import type { Codec } from "../core/stream.ts";
 import type { Fault } from "../core/fault.ts";
 import { type Channel, type ChannelOwner, openChannel } from "./channel.ts";
-import { read } from "./scavenge.ts";
-import { room } from "./slab.ts";
+import { isShared, MOST_SHARED_BYTES, rewind, room } from "./slab.ts";
 import type { ResettableWire } from "./tunnel.ts";
 
 /** Bytes queued on one connection above which its feeders are paused; less while memory is tight. */
 export const HIGH_WATER_BYTES = 256 * 1024, TIGHT_WATER_BYTES = 32 * 1024;
-/** Pieces up to this much in all are copied into one buffer: one write call instead of many. */
-const JOIN_BYTES = 64 * 1024;
+
+/** Connections that hold bytes in the slab: while there are any it is not used anew. */
+let holders = 0;
 
 /** Connections with something to send, flushed together. */
 class FlushQueue {
@@ -33,6 +33,7 @@ class FlushQueue {
     // A flush may lead to more writes on the same or other connections: the list grows while we walk it.
     for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
     dirty.length = 0;
+    if (holders === 0) rewind();
   }
 }
 
@@ -66,7 +67,11 @@ export class Connection implements ResettableWire, ChannelOwner {
   /** Null until open(): a client must neither read nor write before the server has proved its identity. */
   #channel: Channel | null = null;
   #flusher: FlushQueue;
+  /** What waits to be written: whole pieces, then the end of them, a run of the slab that may still grow. */
   #pieces: Uint8Array[] = [];
+  #run: ArrayBufferLike | null = null;
+  #runFrom = 0;
+  #runTo = 0;
   #queued = 0;
   #scheduled = false;
   #paused = false;
@@ -114,19 +119,23 @@ export class Connection implements ResettableWire, ChannelOwner {
   read(bytes: Uint8Array): void {
     this.activity += bytes.length;
     this.received += bytes.length;
-    read(bytes.length);
     this.codec.receive(bytes);
     this.#owner.received(this);
   }
   /** The system took what the channel had. */
   sent(): void {
     this.flush();
+    if (holders === 0) rewind();
+  }
+  /** Nobody but the channel needs what lies in the slab. */
+  get last(): boolean {
+    return holders === 0;
   }
 
   write(bytes: Uint8Array): boolean {
     if (this.#gone || this.#ending) return true;
-    this.#pieces.push(bytes);
-    this.#queued += bytes.length;
+    if (bytes.length === 0) return true;
+    this.#keep(bytes);
     const channel = this.#channel;
     if (!this.#scheduled && channel !== null) {
       this.#scheduled = true;
@@ -178,24 +187,57 @@ export class Connection implements ResettableWire, ChannelOwner {
     this.#scheduled = false;
     const channel = this.#channel;
     if (channel === null || this.#gone || channel.busy) return; // sent() brings us back
-    const pieces = this.#pieces;
-    if (pieces.length > 0) {
-      const size = this.#queued;
-      this.activity += size;
-      this.#queued = 0;
-      if (pieces.length === 1) {
-        const piece = pieces[0]!;
-        pieces.length = 0;
-        channel.write(piece);
-      } else {
-        this.#pieces = [];
-        if (size <= JOIN_BYTES) channel.write(join(pieces, 0, pieces.length, size));
-        else channel.writeAll(runs(pieces));
-      }
+    if (this.#queued > 0) {
+      this.activity += this.#queued;
+      const pieces = this.#taken();
+      if (pieces.length === 1) channel.write(pieces[0]!);
+      else channel.writeAll(pieces);
       if (channel.busy) return;
     }
     if (this.#ending) this.socket.end();
     else if (this.#starved) this.#drained();
+  }
+
+  /** The bytes are the caller's again after this call. */
+  #keep(bytes: Uint8Array): void {
+    const { length } = bytes;
+    if (this.#queued === 0) holders++;
+    this.#queued += length;
+    let own = bytes;
+    if (!isShared(bytes)) {
+      if (length > MOST_SHARED_BYTES) {
+        this.#endRun();
+        this.#pieces.push(bytes.slice());
+        return;
+      }
+      own = room(length);
+      own.set(bytes);
+    }
+    const { buffer, byteOffset } = own;
+    if (this.#run === buffer && this.#runTo === byteOffset) {
+      this.#runTo += length;
+      return;
+    }
+    this.#endRun();
+    this.#run = buffer;
+    this.#runFrom = byteOffset;
+    this.#runTo = byteOffset + length;
+  }
+
+  #endRun(): void {
+    if (this.#run === null) return;
+    this.#pieces.push(new Uint8Array(this.#run, this.#runFrom, this.#runTo - this.#runFrom));
+    this.#run = null;
+  }
+
+  /** All that waits, in a list of the caller's. */
+  #taken(): Uint8Array[] {
+    this.#endRun();
+    const pieces = this.#pieces, size = this.#queued;
+    this.#pieces = [];
+    this.#queued = 0;
+    holders--;
+    return pieces.length > 1 && size <= MOST_SHARED_BYTES ? [joined(pieces, size)] : pieces;
   }
 
   #drained(): void {
@@ -213,39 +255,19 @@ export class Connection implements ResettableWire, ChannelOwner {
   #closed(): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#pieces = [];
+    if (this.#queued > 0) this.#taken();
     this.#count(0);
     this.codec.close(this.#fault);
     this.#owner.gone(this);
   }
 }
 
-/** Runs of small pieces joined; a large one goes as it is, without a copy. */
-function runs(pieces: readonly Uint8Array[]): Uint8Array[] {
-  const out: Uint8Array[] = [];
-  let from = 0, run = 0;
-  for (let i = 0; i < pieces.length; i++) {
-    const piece = pieces[i]!;
-    if (piece.length < JOIN_BYTES / 4) {
-      run += piece.length;
-      continue;
-    }
-    if (run > 0) out.push(join(pieces, from, i, run));
-    out.push(piece);
-    from = i + 1;
-    run = 0;
-  }
-  if (run > 0) out.push(join(pieces, from, pieces.length, run));
-  return out;
-}
-
-function join(pieces: readonly Uint8Array[], from: number, to: number, size: number): Uint8Array {
-  const joined = room(size);
+function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
+  const whole = room(size);
   let at = 0;
-  for (let i = from; i < to; i++) {
-    const piece = pieces[i]!;
-    joined.set(piece, at);
+  for (const piece of pieces) {
+    whole.set(piece, at);
     at += piece.length;
   }
-  return joined;
+  return whole;
 }

@@ -157,7 +157,7 @@ export class Dispatch implements Sink<RequestHead>, Source {
     if (this.#attempt !== null && this.#keptBytes > most) return this.#forget();
     BUFFERED.add(bytes.length);
     this.#counted += bytes.length;
-    this.#kept!.push(bytes);
+    this.#kept!.push(bytes.slice());
     if (this.#attempt === null && this.#keptBytes > HOLD_LIMIT && !this.#holding) {
       this.#holding = true;
       this.x.downstream.pause();

@@ -19,6 +19,11 @@ type Held<H> =
   | { part: "data"; value: Uint8Array; end: boolean; at: number }
   | { part: "trailers"; value: Fields; at: number };
 
+/** Bytes are there for the call that brings them only. */
+function heldData(bytes: Uint8Array, end: boolean, at: number): Held<never> {
+  return { part: "data", value: bytes.slice(), end, at };
+}
+
 /**
  * While a filter holds the direction the source is paused, and the little that still arrives is
  * queued. COLLECT keeps the head back while the collecting filter's data hook is fed.
@@ -80,7 +85,7 @@ export class Flow<H> implements Sink<H> {
 
   data(bytes: Uint8Array, end: boolean, from = 0): void {
     if (this.#closed) return;
-    if (this.#holding) return void this.#held!.push({ part: "data", value: bytes, end, at: from });
+    if (this.#holding) return void this.#held!.push(heldData(bytes, end, from));
     if (this.tunnel) {
       this.tunnelled += bytes.length;
       return this.#next.data(bytes, end);
@@ -89,7 +94,7 @@ export class Flow<H> implements Sink<H> {
     for (let i = from; i < until; i++) {
       const out = this.#steps.data[i]!(this.#ctx, bytes, end);
       if (this.#closed) return;
-      if (out === null) return this.#stop(PAUSE, { part: "data", value: bytes, end, at: i });
+      if (out === null) return this.#stop(PAUSE, heldData(bytes, end, i));
       if (out.length === 0 && !end) return; // swallowed
       bytes = out;
     }

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { room } from "./slab.ts";
+import {
+  giveBack,
+  isShared,
+  lend,
+  MOST_SHARED_BYTES,
+  rewind,
+  room,
+  slab,
+  SLAB_BYTES,
+} from "./slab.ts";
 
 Deno.test("room() gives pieces that do not overlap, whatever their sizes", () => {
   const pieces = Array.from({ length: 400 }, (_, i) => room((i * 379) % 20_000).fill(i & 0xff));
@@ -10,8 +19,41 @@ Deno.test("room() gives pieces that do not overlap, whatever their sizes", () =>
 });
 
 Deno.test("room() shares one slab among small pieces and gives large ones their own", () => {
-  const small = Array.from({ length: 60 }, () => room(1000).buffer);
-  assert.ok(new Set(small).size <= 2);
-  const large = room(20_000);
-  assert.equal(large.buffer.byteLength, 20_000);
+  rewind();
+  assert.ok(isShared(room(1000)) && isShared(room(MOST_SHARED_BYTES)));
+  const large = room(MOST_SHARED_BYTES + 1);
+  assert.equal(large.buffer.byteLength, MOST_SHARED_BYTES + 1);
+  assert.equal(isShared(large), false);
+});
+
+Deno.test("A rewound slab is used again from the front, without another array", () => {
+  rewind();
+  const first = room(10);
+  rewind();
+  const again = room(10);
+  assert.equal(again.buffer, first.buffer);
+  assert.equal(again.byteOffset, first.byteOffset);
+});
+
+Deno.test("What lies in a lent slab stays until it is given back, then the slab is used again", () => {
+  rewind();
+  const bytes = room(100).fill(7);
+  const lent = lend();
+  assert.equal(lent.bytes.buffer, bytes.buffer);
+  rewind();
+  for (let i = 0; i < 2 * SLAB_BYTES / 1000; i++) room(1000).fill(9);
+  assert.ok(bytes.every((byte) => byte === 7));
+  giveBack(lent);
+  lend();
+  assert.equal(slab, lent);
+});
+
+Deno.test("Slabs that come back are kept up to a limit", () => {
+  const lent = Array.from({ length: 10 }, () => lend());
+  for (const one of lent) giveBack(one);
+  const reused = Array.from({ length: 10 }, () => {
+    lend();
+    return lent.includes(slab);
+  });
+  assert.equal(reused.filter(Boolean).length, 3);
 });

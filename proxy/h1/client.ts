@@ -105,6 +105,8 @@ export class H1Client implements ClientCodec<RequestHead, ResponseHead> {
     this.#heard = true;
     this.#intake.push(bytes);
     this.#run();
+    if (this.#intake.bytes !== null) this.#intake.own();
+    this.#reader.release();
   }
 
   eof(): void {

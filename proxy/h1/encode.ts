@@ -1,50 +1,42 @@
 /**
- * Builds heads as bytes in shared slabs. What is written can only be well-formed: names that are no
+ * Builds heads as bytes in the shared slab. What is written can only be well-formed: names that are no
  * tokens are left out, control characters in values become spaces, so no filter can forge a line.
  *
  * Writing chars into bytes costs 0.4 µs for a usual head, checks included; joining a string and
  * encoding it later costs 0.5 to 1.4 µs without any check.
  */
-import { Buffer } from "node:buffer";
+import { reserve, slab } from "../slab.ts";
 import { COLON, CR, LF, LOWER, PATH, QUERY, QUESTION, SP, VALUE } from "./chars.ts";
 
-const SLAB_BYTES = 64 * 1024;
 const UNKNOWN = 0x3f; // "?" in place of a char that is not latin-1
 
 /** The byte written for a char of a value: itself, or a space (RFC 9110 5.5). */
 const SAFE = new Uint8Array(256);
 for (let code = 0; code < 256; code++) SAFE[code] = VALUE[code] === 0 ? SP : code;
 
-// A Buffer, because a socket would make one of any other array; not zeroed, because only written bytes leave.
-let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
 let begin = 0;
-let at = 0;
 
-/** Begins a piece of at most `size` bytes; pieces already taken are never touched again. */
+/** Begins a piece of at most `size` bytes. */
 export function open(size: number): void {
-  if (at + size > slab.length) {
-    slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, size));
-    at = 0;
-  }
-  begin = at;
+  begin = reserve(size);
 }
 
 /** Ends the piece. */
 export function take(): Uint8Array {
-  return slab.subarray(begin, at);
+  return slab.bytes.subarray(begin, slab.at);
 }
 
 /** Text of our own making: visible ASCII and line ends. */
 export function putText(text: string): void {
-  const bytes = slab;
-  let to = at;
+  const { bytes } = slab;
+  let to = slab.at;
   for (let i = 0; i < text.length; i++) bytes[to++] = text.charCodeAt(i);
-  at = to;
+  slab.at = to;
 }
 
 export function putBytes(bytes: Uint8Array): void {
-  slab.set(bytes, at);
-  at += bytes.length;
+  slab.bytes.set(bytes, slab.at);
+  slab.at += bytes.length;
 }
 
 /** Below this a loop is as fast as a view and a copy, and leaves no view behind. */
@@ -53,13 +45,16 @@ const SHORT = 40;
 /** The bytes `[from, to)` of `bytes`. */
 export function putRange(bytes: Uint8Array, from: number, to: number): void {
   if (to - from > SHORT) return putBytes(bytes.subarray(from, to));
-  for (let i = from; i < to; i++) slab[at++] = bytes[i]!;
+  const out = slab.bytes;
+  let at = slab.at;
+  for (let i = from; i < to; i++) out[at++] = bytes[i]!;
+  slab.at = at;
 }
 
 /** One field line; left out when the name is not a token, or one of {@link isOurs} in disguise. */
 export function putField(name: string, value: string): void {
-  const bytes = slab;
-  let to = at;
+  const { bytes } = slab;
+  let to = slab.at;
   const nameLength = name.length;
   let upper = 0;
   for (let i = 0; i < nameLength; i++) {
@@ -80,7 +75,7 @@ export function putField(name: string, value: string): void {
   }
   bytes[to++] = CR;
   bytes[to++] = LF;
-  at = to;
+  slab.at = to;
 }
 
 /** Fields that the writer alone writes: a message has one framing and one host, whatever a filter put in. */
@@ -100,10 +95,10 @@ export function putTarget(path: string): void {
   let table = PATH;
   for (let i = 0; i < path.length; i++) {
     const code = path.charCodeAt(i);
-    if (code < 256 && table[code] !== 0) slab[at++] = code;
+    if (code < 256 && table[code] !== 0) slab.bytes[slab.at++] = code;
     else if (code === QUESTION) {
       table = QUERY;
-      slab[at++] = code;
+      slab.bytes[slab.at++] = code;
     } else putEscaped(code);
   }
 }

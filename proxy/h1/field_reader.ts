@@ -33,6 +33,15 @@ export abstract class FieldReader {
   protected connection = false;
   protected readonly options: ConnectionOptions = new ConnectionOptions();
   #refused = false;
+  /** The last fields, as long as the bytes they came in are there. */
+  #raw: RawFields | null = null;
+
+  /** The bytes of the last head are gone: what has not been written yet is written from its strings. */
+  release(): void {
+    if (this.#raw === null) return;
+    this.#raw.raw = null;
+    this.#raw = null;
+  }
 
   /** Fields that end here, as Connection says (RFC 9110 7.6.1), in the head and in the trailers; null for none. */
   get named(): readonly string[] | null {
@@ -70,7 +79,7 @@ export abstract class FieldReader {
       n += 2;
     }
     if (n < size) lines.length = n;
-    return new RawFields(lines, bytes, spans);
+    return this.#raw = new RawFields(lines, bytes, spans);
   }
 
   /**

@@ -20,6 +20,17 @@ export class Intake {
     }
   }
 
+  /** What is left of a piece that came just now is copied: the piece itself is gone when its read is over. */
+  own(): void {
+    if (this.bytes === null) return;
+    const last = this.behind.length - 1;
+    if (last >= 0) this.behind[last] = this.behind[last]!.slice();
+    else {
+      this.bytes = this.bytes.slice(this.at);
+      this.at = 0;
+    }
+  }
+
   /** Bytes not read yet. */
   get held(): number {
     return this.bytes === null ? 0 : this.bytes.length - this.at + this.#behindBytes;

@@ -71,6 +71,7 @@ export class HeadParser {
   /** Bytes of an unfinished head, 0 for none; they lie in #store. */
   #kept = 0;
   #store: Uint8Array = EMPTY;
+  #asksHead = false;
   /** No line end lies before this offset of the unfinished line. */
   #searched = 0;
 
@@ -90,13 +91,18 @@ export class HeadParser {
 
   /** Whether what came of a request so far asks with HEAD, whose answers have no body. */
   get asksHead(): boolean {
-    const { bytes, from } = this;
-    return bytes[from] === 0x48 && bytes[from + 1] === 0x45 && bytes[from + 2] === 0x41 &&
-      bytes[from + 3] === 0x44 && bytes[from + 4] === SP;
+    return this.#asksHead;
   }
 
   /** Takes bytes from `at` on; returns the offset after the last one taken. `state` says what came of it. */
   feed(bytes: Uint8Array, at: number): number {
+    const next = this.#feed(bytes, at);
+    // Now, since the bytes may be gone when somebody asks.
+    if (this.#role === REQUEST) this.#asksHead = asksHead(this.bytes, this.from);
+    return next;
+  }
+
+  #feed(bytes: Uint8Array, at: number): number {
     if (this.#kept > 0) return this.#feedKept(bytes, at);
     this.bytes = bytes;
     this.from = at;
@@ -341,6 +347,7 @@ export class HeadParser {
     this.methodEnd -= from;
     this.targetEnd -= from;
     this.from = 0;
+    this.bytes = this.#store;
     const used = this.count * MARKS;
     const own = new Int32Array(this.#limits.fields * MARKS);
     for (let i = 0; i < used; i++) {
@@ -356,6 +363,11 @@ export class HeadParser {
     store.set(this.#store.subarray(0, this.#kept));
     this.#store = store;
   }
+}
+
+function asksHead(bytes: Uint8Array, from: number): boolean {
+  return bytes[from] === 0x48 && bytes[from + 1] === 0x45 && bytes[from + 2] === 0x41 &&
+    bytes[from + 3] === 0x44 && bytes[from + 4] === SP;
 }
 
 /**

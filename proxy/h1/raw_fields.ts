@@ -11,7 +11,7 @@ import { Fields } from "../../core/fields.ts";
 export const NOT_PLAIN = -1;
 
 export class RawFields extends Fields {
-  /** The bytes the head came in; null once written, so that a long exchange does not keep a read buffer alive. */
+  /** The bytes the head came in; null once written, and when they are gone. */
   raw: Uint8Array | null;
   /** The lines as they were read; a string that is still the same one has not been changed. */
   readonly given: readonly string[];

@@ -104,6 +104,8 @@ export class H1Server implements Codec {
     if (this.#state === GONE) return;
     this.#intake.push(bytes);
     this.#run();
+    if (this.#intake.bytes !== null) this.#intake.own();
+    this.#reader.release();
   }
 
   eof(): void {

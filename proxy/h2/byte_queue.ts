@@ -1,6 +1,6 @@
-/** Body that waits: large pieces as they came, small ones copied together so that none pins a read buffer. */
+/** Body that waits, copied out of the read that brought it: large pieces alone, small ones together. */
 
-/** Pieces below this are copied; a thousand of one byte must not cost a thousand objects. */
+/** Pieces below this share a chunk; a thousand of one byte must not cost a thousand objects. */
 export const SMALL_BYTES = 1024;
 const CHUNK_BYTES = 4096;
 
@@ -25,7 +25,7 @@ export class ByteQueue {
     if (length === 0) return;
     this.#length += length;
     if (length >= SMALL_BYTES) {
-      this.#pieces.push(bytes);
+      this.#pieces.push(bytes.slice());
       this.#chunk = null;
       return;
     }

@@ -9,7 +9,7 @@ export interface FrameSink {
   frame(type: number, flags: number, streamId: number, payload: Uint8Array): boolean;
   /** An unpadded DATA frame begins; its `length` bytes follow in pieces. False stops reading. */
   dataBegins(flags: number, streamId: number, length: number): boolean;
-  /** `last`: the frame is complete. The bytes may be kept. */
+  /** `last`: the frame is complete. The bytes do not outlive the call either. */
   dataPiece(bytes: Uint8Array, last: boolean): boolean;
   /** A frame is longer than we allow. Reading has stopped. */
   tooLong(type: number, streamId: number): void;

@@ -11,8 +11,6 @@ import type { H2Limits } from "./limits.ts";
 import type { PeerSettings } from "./settings.ts";
 import type { H2Stream } from "./stream.ts";
 
-/** Bodies up to this are copied behind their frame header: one piece to send instead of two. */
-const COPY_BYTES = 4096;
 const NOTHING = new Uint8Array(0);
 
 /** RFC 9113 8.2.2 and 8.3.1: without meaning in HTTP/2; a filter may have set one. */
@@ -96,6 +94,15 @@ export class Sender {
       this.#frame(stream, bytes, end);
       if (end) stream.sentEnd();
       return;
+    }
+    // Whole frames of what came just now leave without being kept, when nobody waits for a turn.
+    const most = this.#peer.maxFrameBytes;
+    while (
+      bytes.length > most && stream.queue.length === 0 && !this.#congested &&
+      this.#ready.length === 0 && most <= stream.sendWindow && most <= this.#window
+    ) {
+      this.#frame(stream, bytes.subarray(0, most), false);
+      bytes = bytes.subarray(most);
     }
     stream.queue.push(bytes);
     if (end) stream.endQueued = true;
@@ -196,12 +203,9 @@ export class Sender {
     this.#window -= length;
     this.#framed();
     const flags = end ? f.FLAG_END_STREAM : 0;
-    const copied = length <= COPY_BYTES ? length : 0;
-    const head = room(f.FRAME_HEADER_BYTES + copied);
-    f.putFrameHeader(head, 0, length, f.DATA, flags, stream.id);
-    if (copied > 0) head.set(bytes, f.FRAME_HEADER_BYTES);
-    let more = this.#wire.write(head);
-    if (copied < length) more = this.#wire.write(bytes);
-    if (!more) this.#congested = true;
+    const frame = room(f.FRAME_HEADER_BYTES + length);
+    f.putFrameHeader(frame, 0, length, f.DATA, flags, stream.id);
+    if (length > 0) frame.set(bytes, f.FRAME_HEADER_BYTES);
+    if (!this.#wire.write(frame)) this.#congested = true;
   }
 }

@@ -62,6 +62,8 @@ export abstract class Pipe<In, Out> extends FedStream implements Codec, Stream<O
     if (this.#state === OVER || bytes.length === 0) return;
     this.#early.push(bytes);
     this.#run();
+    const last = this.#early.length - 1;
+    if (last >= 0) this.#early[last] = this.#early[last]!.slice(); // gone when its read is over
   }
   eof(): void {
     this.#eof = true;

@@ -68,7 +68,7 @@ export class QueuedStream implements Stream<RequestHead> {
   }
   data(bytes: Uint8Array, end: boolean): void {
     if (this.#stream !== null) return this.#stream.data(bytes, end);
-    this.#body.push(bytes);
+    this.#body.push(bytes.slice());
     this.#end = end;
     // One chunk is enough to hold: the client waits until there is a connection.
     if (!this.#held && !end && this.#feeder !== null) {
