@@ -74,8 +74,8 @@ export class H2Client extends H2Connection implements ClientCodec<RequestHead, R
   /** RFC 9113 6.8: what is above the last id was not looked at, and may be tried elsewhere. */
   goaway(lastId: number): boolean {
     this.#goneAway = true;
-    for (const [id, stream] of [...this.streams]) {
-      if (id > lastId) stream.reset(f.CANCEL, FAULTS["h2.goaway"], true);
+    for (const stream of this.streams.all()) {
+      if (stream.id > lastId) stream.reset(f.CANCEL, FAULTS["h2.goaway"], true);
     }
     this.draining = true;
     if (this.streams.size === 0 && !this.failed) this.drainedDry();

@@ -27,6 +27,7 @@ import { FrameReader, type FrameSink } from "./reader.ts";
 import { Sender } from "./sender.ts";
 import { ownSettings, PeerSettings } from "./settings.ts";
 import type { AnyHead, H2Stream, StreamHost } from "./stream.ts";
+import { StreamTable } from "./stream_table.ts";
 import { StreamWatch } from "./stream_watch.ts";
 
 export interface H2Options {
@@ -53,7 +54,7 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
   readonly role: "server" | "client";
   readonly limits: H2Limits;
   readonly peer = new PeerSettings();
-  readonly streams = new Map<number, H2Stream>();
+  readonly streams = new StreamTable();
   readonly sender: Sender;
   readonly glitches: Glitches;
   failed = false;
@@ -133,14 +134,14 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
   close(fault: Fault | null): void {
     this.failed = true;
     this.#reader.stop();
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       stream.reset(f.CANCEL, fault ?? this.lost(stream), true);
     }
   }
   sweep(nowMs: number): void {
     if (this.failed || !this.#answersInTime(nowMs) || !this.#isThere(nowMs)) return;
     const wanted = this.role === "server" && !this.#body.full;
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.all()) {
       const watch = stream.watch ??= new StreamWatch(stream, nowMs);
       const patience = watch.look(stream, this.limits, nowMs, wanted);
       if (patience === "stalled") stream.reset(f.CANCEL, this.broken("stream"));
@@ -256,7 +257,7 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
     if (this.draining && this.streams.size === 0 && !this.failed) this.drainedDry();
   }
   protected opened(stream: H2Stream): void {
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     this.glitches.opened();
   }
 
@@ -272,7 +273,7 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
       ...this.broken("connection"),
       detail: `HTTP/2 connection error ${code}: ${about}`,
     };
-    for (const stream of [...this.streams.values()]) stream.reset(code, fault, true);
+    for (const stream of this.streams.all()) stream.reset(code, fault, true);
     this.wire.end();
     return false;
   }

@@ -56,12 +56,12 @@ export class ControlReader {
     if (error !== f.NO_ERROR) return host.error(error, "SETTINGS");
     host.sender.encoder.resize(host.peer.headerTableBytes);
     const delta = host.peer.initialWindow - before;
-    for (const stream of host.streams.values()) {
+    for (const stream of host.streams.all()) {
       stream.sendWindow += delta; // 6.9.2: may go below zero
       if (stream.sendWindow > f.MAX_WINDOW) return host.error(f.FLOW_CONTROL_ERROR, "SETTINGS");
     }
     if (!host.control(SETTINGS_ACK) || !host.glitch("settings")) return false;
-    host.sender.pumpAll(host.streams.values());
+    host.sender.pumpAll(host.streams.all());
     host.peerSettings();
     return !host.failed;
   }

@@ -3,14 +3,14 @@ import type { Glitch, Glitches } from "./glitches.ts";
 import type { H2Limits } from "./limits.ts";
 import type { Sender } from "./sender.ts";
 import type { PeerSettings } from "./settings.ts";
-import type { H2Stream } from "./stream.ts";
+import type { StreamTable } from "./stream_table.ts";
 
 export interface FrameHost {
   readonly role: "server" | "client";
   readonly limits: H2Limits;
   readonly peer: PeerSettings;
   readonly sender: Sender;
-  readonly streams: Map<number, H2Stream>;
+  readonly streams: StreamTable;
   readonly glitches: Glitches;
   /** A connection error or the end has come: read no more. */
   readonly failed: boolean;

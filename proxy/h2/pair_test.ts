@@ -141,7 +141,7 @@ Deno.test("HTTP/2 stops the sender of a paused stream at its window and leaves o
   const [one, two] = served;
   one!.stream.feeder = feeder;
   one!.stream.head({ status: 200, fields: new Fields() }, false);
-  const first = [...client.streams.values()][0]!;
+  const first = client.streams.all()[0]!;
   first.pause();
   for (let i = 0; i < 10; i++) one!.stream.data(new Uint8Array(64 * 1024), i === 9);
   run();

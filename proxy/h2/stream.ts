@@ -58,6 +58,8 @@ export class H2Stream implements Stream<AnyHead> {
   feederPaused = false;
   /** Body taken that the peer has not been told of yet. */
   uncredited = 0;
+  /** The next one in its chain of the {@link StreamTable}. @internal */
+  chained: H2Stream | null = null;
   /** Interim responses so far. */
   interim = 0;
   /** Bytes of body that have left, and that have come. */
