@@ -21,7 +21,8 @@ export async function ended(name: string, run: () => Promise<number>): Promise<n
   try {
     return await run();
   } catch (error) {
-    if (Deno.env.get("DENIM_DEBUG") !== undefined) console.error(error);
+    const debug = Deno.env.get("DENIM_DEBUG") ?? "poison"; // which is for proxies (proxy/slab.ts)
+    if (debug !== "poison") console.error(error);
     else console.error(error instanceof Error ? error.message : String(error));
     if (!(error instanceof UsageError)) return EXIT.failed;
     console.error(`denim ${name} --help shows how it is used`);

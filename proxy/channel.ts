@@ -12,7 +12,7 @@
  */
 import type { Socket } from "node:net";
 import process from "node:process";
-import { read } from "./scavenge.ts";
+import { allocated } from "./scavenge.ts";
 import { giveBack, lend, poison, type Slab } from "./slab.ts";
 
 export interface ChannelOwner {
@@ -62,8 +62,8 @@ interface WriteRequest {
   channel: HandleChannel | null;
   /** Keeps the bytes alive while the system has yet to take them. */
   bytes: unknown;
-  /** The slab they lie in, when nobody else needs it. */
-  slab: Slab | null;
+  /** The slabs they lie in, when nobody else needs them. */
+  slabs: readonly Slab[] | null;
 }
 
 interface StreamBinding {
@@ -85,12 +85,17 @@ const SEALED = new Uint8Array(READ_BYTES);
 const BINDING = streamBinding();
 
 /** Takes an open socket over; nothing comes before start(). */
-export function openChannel(socket: Socket, owner: ChannelOwner, paused: boolean): Channel {
+export function openChannel(
+  socket: Socket,
+  owner: ChannelOwner,
+  paused: boolean,
+  binding: StreamBinding | null = BINDING,
+): Channel {
   const handle = (socket as unknown as { _handle?: Partial<Handle> | null })._handle;
-  if (BINDING === null || typeof handle?.useUserBuffer !== "function") {
+  if (binding === null || typeof handle?.useUserBuffer !== "function") {
     return new StreamChannel(socket, owner, paused);
   }
-  return new HandleChannel(socket, handle as Handle, owner, paused, BINDING);
+  return new HandleChannel(socket, handle as Handle, owner, paused, binding);
 }
 
 class HandleChannel implements Channel {
@@ -195,9 +200,9 @@ class HandleChannel implements Channel {
   #wait(request: WriteRequest, bytes: unknown, size: number): void {
     request.channel = this;
     if (this.#native === null) { // TLS takes a copy
-      const slab = lend();
+      const lent = lend();
       request.bytes = bytes;
-      request.slab = this.#owner.last ? slab : null;
+      request.slabs = this.#owner.last ? lent : null;
     }
     this.waiting = size;
     this.#request = this.#newRequest();
@@ -208,7 +213,7 @@ class HandleChannel implements Channel {
     request.oncomplete = completed;
     request.channel = null;
     request.bytes = null;
-    request.slab = null;
+    request.slabs = null;
     return request;
   }
 
@@ -248,11 +253,11 @@ class HandleChannel implements Channel {
 }
 
 function completed(this: WriteRequest, status: number): void {
-  const { channel, slab } = this;
+  const { channel, slabs } = this;
   this.channel = null;
   this.bytes = null;
-  this.slab = null;
-  if (slab !== null) giveBack(slab);
+  this.slabs = null;
+  if (slabs !== null) giveBack(slabs);
   channel?.written(status);
 }
 
@@ -271,7 +276,7 @@ class StreamChannel implements Channel {
   start(): void {
     this.#socket.on("drain", () => this.#owner.sent());
     this.#socket.on("data", (bytes: Uint8Array) => {
-      read(bytes.length);
+      allocated(bytes.length);
       this.#owner.read(bytes);
     });
   }

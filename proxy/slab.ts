@@ -6,12 +6,13 @@
  *   room() … room() ──▶ written to the system ──▶ nothing waits any more ──▶ rewind(): from the front again
  *                                └── the system takes some of it later ──▶ lend(), another slab meanwhile
  */
+import { allocated } from "./scavenge.ts";
 
 export const SLAB_BYTES = 256 * 1024;
 /** Larger pieces get memory of their own, or a slab would end half empty too often. */
 export const MOST_SHARED_BYTES = SLAB_BYTES / 4;
-/** Slabs kept for when one is lent. */
-const MOST_SPARE = 3;
+/** Slabs kept for when one is full or lent. */
+const MOST_SPARE = 4;
 
 export interface Slab {
   readonly bytes: Uint8Array;
@@ -19,13 +20,18 @@ export interface Slab {
   at: number;
 }
 
+const spare: Slab[] = [];
+/** Given out to the end since the last rewind. */
+let full: Slab[] = [];
 /** The one in use. */
 export let slab: Slab = fresh(SLAB_BYTES);
-const spare: Slab[] = [];
 
 /** `size` bytes that hold anything: the caller writes every one of them before they leave. */
 export function room(size: number): Uint8Array {
-  if (size > MOST_SHARED_BYTES) return new Uint8Array(size);
+  if (size > MOST_SHARED_BYTES) {
+    allocated(size);
+    return new Uint8Array(size);
+  }
   const from = reserve(size);
   slab.at = from + size;
   return slab.bytes.subarray(from, slab.at);
@@ -33,7 +39,10 @@ export function room(size: number): Uint8Array {
 
 /** Where `size` bytes begin that the caller may fill; it moves `slab.at` behind those it did. */
 export function reserve(size: number): number {
-  if (slab.at + size > slab.bytes.length) slab = fresh(Math.max(SLAB_BYTES, size));
+  if (slab.at + size > slab.bytes.length) {
+    full.push(slab);
+    slab = size > SLAB_BYTES ? fresh(size) : spare.pop() ?? fresh(SLAB_BYTES);
+  }
   return slab.at;
 }
 
@@ -44,26 +53,35 @@ export function isShared(bytes: Uint8Array): boolean {
 
 /** All that was given out has left. */
 export function rewind(): void {
+  if (full.length > 0) {
+    giveBack(full);
+    full = [];
+  }
   if (poison) slab.bytes.fill(0xdb, 0, slab.at);
   slab.at = 0;
 }
 
-/** Some of what was given out must stay as it is until {@link giveBack}. */
-export function lend(): Slab {
-  const lent = slab;
+/** What was given out stays as it is until {@link giveBack}. */
+export function lend(): readonly Slab[] {
+  const lent = full;
+  lent.push(slab);
+  full = [];
   slab = spare.pop() ?? fresh(SLAB_BYTES);
   return lent;
 }
 
 /** Nobody looks at it any more. */
-export function giveBack(lent: Slab): void {
-  if (spare.length >= MOST_SPARE || lent.bytes.length !== SLAB_BYTES) return;
-  if (poison) lent.bytes.fill(0xdb);
-  lent.at = 0;
-  spare.push(lent);
+export function giveBack(lent: readonly Slab[]): void {
+  for (const one of lent) {
+    if (poison) one.bytes.fill(0xdb);
+    if (spare.length >= MOST_SPARE || one.bytes.length !== SLAB_BYTES) continue;
+    one.at = 0;
+    spare.push(one);
+  }
 }
 
 function fresh(size: number): Slab {
+  allocated(size);
   return { bytes: new Uint8Array(size), at: 0 };
 }
 

@@ -1,5 +1,7 @@
 /** Body that waits, copied out of the read that brought it: large pieces alone, small ones together. */
 
+import { allocated } from "../scavenge.ts";
+
 /** Pieces below this share a chunk; a thousand of one byte must not cost a thousand objects. */
 export const SMALL_BYTES = 1024;
 const CHUNK_BYTES = 4096;
@@ -25,6 +27,7 @@ export class ByteQueue {
     if (length === 0) return;
     this.#length += length;
     if (length >= SMALL_BYTES) {
+      allocated(length);
       this.#pieces.push(bytes.slice());
       this.#chunk = null;
       return;

@@ -103,7 +103,8 @@ export class HpackEncoder {
     const fixed = entry.statics === null ? undefined : entry.statics.get(value);
     this.#room(name.length + value.length + 24);
     if (fixed !== undefined) return this.#integer(0x80, 7, fixed);
-    const number = entry.numbers.get(value);
+    // A value that differs each time is never in the table: do not even have its hash computed.
+    const number = entry.numbers.size === 0 ? undefined : entry.numbers.get(value);
     if (number !== undefined) {
       entry.lastValue = value;
       entry.lastNumber = number;
