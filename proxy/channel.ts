@@ -12,6 +12,7 @@
  */
 import type { Socket } from "node:net";
 import process from "node:process";
+import { inTurn, turnBegins, turnEnds } from "../core/turn_clock.ts";
 import { allocated } from "./scavenge.ts";
 import { giveBack, lend, poison, type Slab } from "./slab.ts";
 
@@ -77,8 +78,6 @@ interface StreamBinding {
 const READ_BYTES = 64 * 1024;
 /** Where every plain read lands, and every decrypted one; taken out before the next. */
 const ARRIVED = new Uint8Array(READ_BYTES);
-/** Somebody is looking at what arrived. */
-let inUse = false;
 /** Where encrypted bytes land. */
 const SEALED = new Uint8Array(READ_BYTES);
 
@@ -186,7 +185,7 @@ class HandleChannel implements Channel {
     if (this.#paused || this.#socket.destroyed) return;
     this.#native?.readStart();
     // Under TLS what is decrypted already comes within the call: not over bytes that are being looked at.
-    if (inUse && this.#native !== null) queueMicrotask(this.#readOn);
+    if (inTurn() && this.#native !== null) queueMicrotask(this.#readOn);
     else this.#handle.readStart();
   }
 
@@ -227,9 +226,9 @@ class HandleChannel implements Channel {
       if (size <= 0) return onread.call(handle, undefined);
       const bytes = ARRIVED.subarray(0, size);
       if (this.#paused) return void this.#held.push(bytes.slice());
-      inUse = true;
+      turnBegins();
       this.#owner.read(bytes);
-      inUse = false;
+      turnEnds();
       if (poison) ARRIVED.fill(0xdb, 0, size);
     };
   }

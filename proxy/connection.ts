@@ -11,6 +11,9 @@ import type { ResettableWire } from "./tunnel.ts";
 /** Bytes queued on one connection above which its feeders are paused; less while memory is tight. */
 export const HIGH_WATER_BYTES = 256 * 1024, TIGHT_WATER_BYTES = 32 * 1024;
 
+/** Up to so many pieces at once, which are one or two messages, a shared connection does not wait for more. */
+const FEW_WRITES = 3;
+
 /** Connections that hold bytes in the slab: while there are any it is not used anew. */
 let holders = 0;
 
@@ -67,6 +70,9 @@ export class Connection implements ResettableWire, ChannelOwner {
   /** Null until open(): a client must neither read nor write before the server has proved its identity. */
   #channel: Channel | null = null;
   #flusher: FlushQueue;
+  #batch: boolean;
+  /** Pieces since the last flush. */
+  #writes = 0;
   /** What waits to be written: whole pieces, then the end of them, a run of the slab that may still grow. */
   #pieces: Uint8Array[] = [];
   #run: ArrayBufferLike | null = null;
@@ -88,7 +94,8 @@ export class Connection implements ResettableWire, ChannelOwner {
   constructor(socket: Socket, owner: ConnectionOwner, options: ConnectionOptions = {}) {
     this.socket = socket;
     this.#owner = owner;
-    this.#flusher = options.batch ? AFTER_READS : SOON;
+    this.#batch = options.batch ?? false;
+    this.#flusher = SOON;
     socket.on("end", () => this.codec.eof());
     socket.on("error", () => {}); // "close" follows and tells the codec
     socket.on("close", () => this.#closed());
@@ -104,7 +111,7 @@ export class Connection implements ResettableWire, ChannelOwner {
 
   /** Many exchanges share it from now on. */
   batch(): void {
-    this.#flusher = AFTER_READS;
+    this.#batch = true;
   }
 
   /** The socket is open and its peer known: reading begins, and what was queued may leave. */
@@ -135,6 +142,7 @@ export class Connection implements ResettableWire, ChannelOwner {
   write(bytes: Uint8Array): boolean {
     if (this.#gone || this.#ending) return true;
     if (bytes.length === 0) return true;
+    this.#writes++;
     this.#keep(bytes);
     const channel = this.#channel;
     if (!this.#scheduled && channel !== null) {
@@ -188,6 +196,9 @@ export class Connection implements ResettableWire, ChannelOwner {
     const channel = this.#channel;
     if (channel === null || this.#gone || channel.busy) return; // sent() brings us back
     if (this.#queued > 0) {
+      // Waiting for the other reads pays only where there are some: it costs another turn of the loop.
+      if (this.#batch) this.#flusher = this.#writes > FEW_WRITES ? AFTER_READS : SOON;
+      this.#writes = 0;
       this.activity += this.#queued;
       const pieces = this.#taken();
       if (pieces.length === 1) channel.write(pieces[0]!);

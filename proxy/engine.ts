@@ -1,6 +1,7 @@
 /** The running proxy: listeners, the configuration in force and its replacement, without any source of it. */
 import { BUFFERED } from "../core/buffered.ts";
 import type { Clock, Random } from "../core/clock.ts";
+import { TurnClock } from "../core/turn_clock.ts";
 import { compilePlan, type FilterFactory } from "../core/filter.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import { countedStatus } from "../core/grpc.ts";
@@ -68,6 +69,7 @@ export class Engine {
   readonly #date: () => string;
   readonly #sweeper: ReturnType<typeof setInterval>;
   readonly #names: Names;
+  readonly #clock: Clock;
   readonly #certificates: Certificates;
   #identity: MeshIdentity | null = null;
   /** The snapshot in force as it came, endpoints by name. */
@@ -79,7 +81,8 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     const { clock, random, log, metrics, factories } = options;
-    this.#wheel = new Wheel(clock);
+    const turns = this.#clock = new TurnClock(clock);
+    this.#wheel = new Wheel(turns);
     this.#date = dateField(() => clock.nowMs());
     this.#sockets = new Sockets(
       options.descriptors ?? descriptorLimit() ?? LEAST_DESCRIPTORS,
@@ -92,11 +95,11 @@ export class Engine {
       h1: (wire) => new H1Client(wire),
       h2: (wire, { address, identity }) =>
         new H2Client(wire, {
-          nowMs: () => clock.monotonicMs(),
+          nowMs: () => turns.monotonicMs(),
           events: upstreams.of(address, identity ?? ""),
         }),
       raw: (wire) => new RawClient(wire),
-      monotonicMs: () => clock.monotonicMs(),
+      monotonicMs: () => turns.monotonicMs(),
       sockets: this.#sockets,
       wheel: this.#wheel,
       log,
@@ -105,6 +108,7 @@ export class Engine {
       factories,
       dial,
       clock,
+      turns,
       wheel: this.#wheel,
       random,
       metrics,
@@ -126,6 +130,7 @@ export class Engine {
     );
     this.#listeners = new Listeners(options, () => ({
       ...options,
+      clock: turns,
       identity: this.#identity,
       sockets: this.#sockets,
       overload: this.#overload,
@@ -264,7 +269,7 @@ export class Engine {
   /** The one place that counts and logs an exchange. */
   #ended(x: Exchange, listener: string): void {
     // Of a tunnel: how long it took to open it.
-    const endedMs = x.switchedMs > 0 ? x.switchedMs : this.#options.clock.monotonicMs();
+    const endedMs = x.switchedMs > 0 ? x.switchedMs : this.#clock.monotonicMs();
     const durationMs = endedMs - x.startedMs;
     const status = x.response === null ? 0 : countedStatus(x.response.status, x.ending);
     x.route.stats.record(status, durationMs);

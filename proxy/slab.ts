@@ -40,7 +40,8 @@ export function room(size: number): Uint8Array {
 /** Where `size` bytes begin that the caller may fill; it moves `slab.at` behind those it did. */
 export function reserve(size: number): number {
   if (slab.at + size > slab.bytes.length) {
-    full.push(slab);
+    // While one connection's peer does not read nothing is rewound: what else passes must not pile up.
+    if (full.length < MOST_SPARE) full.push(slab);
     slab = size > SLAB_BYTES ? fresh(size) : spare.pop() ?? fresh(SLAB_BYTES);
   }
   return slab.at;

@@ -58,6 +58,12 @@ Deno.test("Slabs that come back are kept up to a limit", () => {
   assert.equal(reused.filter(Boolean).length, 4);
 });
 
+Deno.test("Full slabs are kept up to a limit however long nothing is rewound", () => {
+  rewind();
+  for (let i = 0; i < 400; i++) room(60_000);
+  assert.ok(lend().length <= 5);
+});
+
 Deno.test("Full slabs are used again once all has left", () => {
   rewind();
   const first = slab;

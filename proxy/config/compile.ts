@@ -33,6 +33,8 @@ export interface CompileDeps {
   /** The pool of one endpoint. */
   readonly dial: (endpoint: EndpointSpec, backend: BackendSpec) => RequestPool;
   readonly clock: Clock;
+  /** The same for what is asked many times an exchange. */
+  readonly turns: Clock;
   readonly wheel: Wheel;
   readonly random: Random;
   readonly metrics: Metrics;
@@ -218,7 +220,7 @@ class Compilation {
   }
 
   #backend(spec: BackendSpec): BalancedBackend {
-    const { clock, random } = this.#deps;
+    const { turns: clock, random } = this.#deps;
     const stats = this.#keep(`stats/${spec.name}`, () => new StatsTable());
     stats.retain(spec.endpoints.map((endpoint) => endpoint.address));
     const endpoints = spec.endpoints.map((endpoint) => this.#endpoint(endpoint, spec, stats));
@@ -234,7 +236,7 @@ class Compilation {
     this.endpointKeys.add(key);
     let endpoint = this.#endpoints.get(key);
     if (endpoint === undefined) {
-      const now = (): number => this.#deps.clock.monotonicMs();
+      const now = (): number => this.#deps.turns.monotonicMs();
       const pool = this.#deps.dial(spec, backend);
       endpoint = new PooledEndpoint(spec.address, stats.of(spec.address), pool, now);
       this.#endpoints.set(key, endpoint);

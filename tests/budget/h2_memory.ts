@@ -6,6 +6,7 @@ import type { Stream, StreamSink, Wire } from "../../core/stream.ts";
 import { H2Client } from "../../proxy/h2/client.ts";
 import type { H2Connection } from "../../proxy/h2/connection.ts";
 import { H2Server } from "../../proxy/h2/server.ts";
+import { rewind } from "../../proxy/slab.ts";
 
 const CONNECTIONS = 500;
 const EXCHANGES = 10_000;
@@ -23,7 +24,7 @@ class Loop implements Wire {
   to!: H2Connection;
   #queued: Uint8Array[] = [];
   write(bytes: Uint8Array): boolean {
-    this.#queued.push(bytes);
+    this.#queued.push(bytes.slice());
     return true;
   }
   text(): boolean {
@@ -98,6 +99,7 @@ class Pair {
   }
   #rest(): void {
     while (this.#up.deliver() || this.#down.deliver());
+    rewind(); // as connections do when all has left
   }
 }
 
