@@ -40,6 +40,8 @@ export interface StreamSink<In> extends Sink<In> {
 export interface Wire {
   /** Queues bytes, which may change afterwards. False: above the high-water mark, wait for drained(). */
   write(bytes: Uint8Array): boolean;
+  /** The same for what lies in `[from, to)` of the slab that is in use (proxy/slab.ts), without a copy. */
+  wrote(from: number, to: number): boolean;
   /** Queues a latin-1 string; cheaper than encoding it first. */
   text(latin1: string): boolean;
   /** Stops and restarts reading from the socket. Not nested. */

@@ -5,7 +5,7 @@ import { BUFFERED } from "../core/buffered.ts";
 import type { Codec } from "../core/stream.ts";
 import type { Fault } from "../core/fault.ts";
 import { type Channel, type ChannelOwner, openChannel } from "./channel.ts";
-import { isShared, MOST_SHARED_BYTES, rewind, room } from "./slab.ts";
+import { MOST_SHARED_BYTES, reserve, rewind, room, type Slab, slab } from "./slab.ts";
 import type { ResettableWire } from "./tunnel.ts";
 
 /** Bytes queued on one connection above which its feeders are paused; less while memory is tight. */
@@ -75,7 +75,7 @@ export class Connection implements ResettableWire, ChannelOwner {
   #writes = 0;
   /** What waits to be written: whole pieces, then the end of them, a run of the slab that may still grow. */
   #pieces: Uint8Array[] = [];
-  #run: ArrayBufferLike | null = null;
+  #run: Slab | null = null;
   #runFrom = 0;
   #runTo = 0;
   #queued = 0;
@@ -140,22 +140,28 @@ export class Connection implements ResettableWire, ChannelOwner {
   }
 
   write(bytes: Uint8Array): boolean {
+    const { length } = bytes;
+    if (length === 0 || this.#gone || this.#ending) return true;
+    if (length > MOST_SHARED_BYTES) {
+      this.#endRun();
+      this.#pieces.push(bytes.slice());
+      return this.#queue(length);
+    }
+    const from = reserve(length);
+    slab.bytes.set(bytes, from);
+    slab.at = from + length;
+    return this.wrote(from, slab.at);
+  }
+  wrote(from: number, to: number): boolean {
     if (this.#gone || this.#ending) return true;
-    if (bytes.length === 0) return true;
-    this.#writes++;
-    this.#keep(bytes);
-    const channel = this.#channel;
-    if (!this.#scheduled && channel !== null) {
-      this.#scheduled = true;
-      this.#flusher.add(this);
+    if (this.#run === slab && this.#runTo === from) this.#runTo = to;
+    else {
+      this.#endRun();
+      this.#run = slab;
+      this.#runFrom = from;
+      this.#runTo = to;
     }
-    const waiting = channel === null ? this.#queued : this.#queued + channel.waiting;
-    if (channel === null || waiting > (BUFFERED.tight ? TIGHT_WATER_BYTES : HIGH_WATER_BYTES)) {
-      this.#starved = true;
-      this.#count(waiting);
-      return false;
-    }
-    return true;
+    return this.#queue(to - from);
   }
   text(latin1: string): boolean {
     const bytes = room(latin1.length);
@@ -209,35 +215,27 @@ export class Connection implements ResettableWire, ChannelOwner {
     else if (this.#starved) this.#drained();
   }
 
-  /** The bytes are the caller's again after this call. */
-  #keep(bytes: Uint8Array): void {
-    const { length } = bytes;
+  #queue(length: number): boolean {
     if (this.#queued === 0) holders++;
     this.#queued += length;
-    let own = bytes;
-    if (!isShared(bytes)) {
-      if (length > MOST_SHARED_BYTES) {
-        this.#endRun();
-        this.#pieces.push(bytes.slice());
-        return;
-      }
-      own = room(length);
-      own.set(bytes);
+    this.#writes++;
+    const channel = this.#channel;
+    if (!this.#scheduled && channel !== null) {
+      this.#scheduled = true;
+      this.#flusher.add(this);
     }
-    const { buffer, byteOffset } = own;
-    if (this.#run === buffer && this.#runTo === byteOffset) {
-      this.#runTo += length;
-      return;
+    const waiting = channel === null ? this.#queued : this.#queued + channel.waiting;
+    if (channel === null || waiting > (BUFFERED.tight ? TIGHT_WATER_BYTES : HIGH_WATER_BYTES)) {
+      this.#starved = true;
+      this.#count(waiting);
+      return false;
     }
-    this.#endRun();
-    this.#run = buffer;
-    this.#runFrom = byteOffset;
-    this.#runTo = byteOffset + length;
+    return true;
   }
 
   #endRun(): void {
     if (this.#run === null) return;
-    this.#pieces.push(new Uint8Array(this.#run, this.#runFrom, this.#runTo - this.#runFrom));
+    this.#pieces.push(this.#run.bytes.subarray(this.#runFrom, this.#runTo));
     this.#run = null;
   }
 

@@ -47,11 +47,6 @@ export function reserve(size: number): number {
   return slab.at;
 }
 
-/** Whether the bytes lie in the slab, where they stay as they are until it is rewound. */
-export function isShared(bytes: Uint8Array): boolean {
-  return bytes.buffer === slab.bytes.buffer;
-}
-
 /** All that was given out has left. */
 export function rewind(): void {
   if (full.length > 0) {
@@ -60,6 +55,7 @@ export function rewind(): void {
   }
   if (poison) slab.bytes.fill(0xdb, 0, slab.at);
   slab.at = 0;
+  if (slab.bytes.length !== SLAB_BYTES) slab = spare.pop() ?? fresh(SLAB_BYTES); // made for one large piece
 }
 
 /** What was given out stays as it is until {@link giveBack}. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import {
   giveBack,
-  isShared,
   lend,
   MOST_SHARED_BYTES,
+  reserve,
   rewind,
   room,
   slab,
@@ -20,10 +20,10 @@ Deno.test("room() gives pieces that do not overlap, whatever their sizes", () =>
 
 Deno.test("room() shares one slab among small pieces and gives large ones their own", () => {
   rewind();
-  assert.ok(isShared(room(1000)) && isShared(room(MOST_SHARED_BYTES)));
-  const large = room(MOST_SHARED_BYTES + 1);
-  assert.equal(large.buffer.byteLength, MOST_SHARED_BYTES + 1);
-  assert.equal(isShared(large), false);
+  for (const size of [1000, MOST_SHARED_BYTES]) {
+    assert.equal(room(size).buffer, slab.bytes.buffer);
+  }
+  assert.equal(room(MOST_SHARED_BYTES + 1).buffer.byteLength, MOST_SHARED_BYTES + 1);
 });
 
 Deno.test("A rewound slab is used again from the front, without another array", () => {
@@ -33,6 +33,13 @@ Deno.test("A rewound slab is used again from the front, without another array", 
   const again = room(10);
   assert.equal(again.buffer, first.buffer);
   assert.equal(again.byteOffset, first.byteOffset);
+});
+
+Deno.test("A slab made for one large piece is not kept", () => {
+  reserve(4 * SLAB_BYTES);
+  assert.equal(slab.bytes.length, 4 * SLAB_BYTES);
+  rewind();
+  assert.equal(slab.bytes.length, SLAB_BYTES);
 });
 
 Deno.test("What lies in a lent slab stays until it is given back, then the slab is used again", () => {

@@ -10,6 +10,7 @@ import type { ResettableWire } from "../../proxy/tunnel.ts";
 
 const nowhere: ResettableWire = {
   write: () => true,
+  wrote: () => true,
   text: () => true,
   pause: () => {},
   resume: () => {},

@@ -6,6 +6,7 @@ import type { Codec, Source, Stream, StreamSink } from "../../core/stream.ts";
 import type { ResettableWire } from "../tunnel.ts";
 import { H1Client } from "./client.ts";
 import { bytesOf } from "./rig.ts";
+import { slab } from "../slab.ts";
 import { H1Server } from "./server.ts";
 
 const MARK = 128 * 1024;
@@ -28,6 +29,9 @@ class PipeWire implements ResettableWire {
     this.most = Math.max(this.most, this.queued);
     this.#full ||= this.queued > MARK;
     return !this.#full;
+  }
+  wrote(from: number, to: number): boolean {
+    return this.write(slab.bytes.slice(from, to));
   }
   text(latin1: string): boolean {
     return this.write(bytesOf(latin1));

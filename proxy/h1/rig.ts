@@ -6,6 +6,7 @@ import type { Source, Stream, StreamSink } from "../../core/stream.ts";
 import type { ResettableWire } from "../tunnel.ts";
 import { H1Client } from "./client.ts";
 import type { H1Limits } from "./limits.ts";
+import { slab } from "../slab.ts";
 import { H1Server } from "./server.ts";
 
 /** Latin-1 text as bytes. */
@@ -33,6 +34,9 @@ export class MemoryWire implements ResettableWire {
 
   write(bytes: Uint8Array): boolean {
     return this.text(textOf(bytes));
+  }
+  wrote(from: number, to: number): boolean {
+    return this.write(slab.bytes.slice(from, to));
   }
   text(latin1: string): boolean {
     if (this.ended || this.destroyed) return true;

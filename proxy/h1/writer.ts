@@ -12,7 +12,7 @@ import {
   putRange,
   putTarget,
   putText,
-  take,
+  sendOn,
   targetSize,
 } from "./encode.ts";
 import { type BodyFraming, CHUNKED, LENGTH, NONE, parseLength, UNTIL_CLOSE } from "./framing.ts";
@@ -80,7 +80,7 @@ export class MessageWriter {
     putText(statusLine(head.status));
     this.#putFields(head.fields, false);
     putBytes(CRLF);
-    this.#send(take());
+    this.#end();
   }
 
   responseHead(head: ResponseHead, end: boolean, context: ResponseContext): void {
@@ -111,7 +111,7 @@ export class MessageWriter {
     this.begun = true;
     this.#left = length;
     if (end) this.ended = true;
-    this.#send(take());
+    this.#end();
   }
 
   /** False, with nothing written, when the head cannot be put as a request line and a Host field. */
@@ -142,7 +142,7 @@ export class MessageWriter {
     this.begun = true;
     this.#left = length;
     if (end) this.ended = true;
-    this.#send(take());
+    this.#end();
     return true;
   }
 
@@ -176,7 +176,7 @@ export class MessageWriter {
     putBytes(CRLF);
     this.begun = this.ended = true;
     this.#framing = NONE;
-    this.#send(take());
+    this.#end();
   }
 
   /** False, with nothing written, when the data does not fit what the head promised. */
@@ -209,7 +209,7 @@ export class MessageWriter {
     putText("0\r\n");
     this.#putFields(fields, false);
     putBytes(CRLF);
-    this.#send(take());
+    this.#end();
     return true;
   }
 
@@ -222,14 +222,19 @@ export class MessageWriter {
       putBytes(CRLF);
       putBytes(bytes);
       putBytes(tail);
-      return this.#send(take());
+      return this.#end();
     }
     open(CHUNK_EXTRA);
     putText(length.toString(16));
     putBytes(CRLF);
-    this.#send(take());
+    this.#end();
     this.#send(bytes);
     this.#send(tail);
+  }
+
+  /** Sends the piece that was put together. */
+  #end(): void {
+    this.full = !sendOn(this.#wire);
   }
 
   #send(bytes: Uint8Array): void {

@@ -8,6 +8,7 @@ import * as f from "./frame.ts";
 import type { Glitch } from "./glitches.ts";
 import { HpackEncoder } from "./hpack/encoder.ts";
 import { H2_LIMITS, type H2Limits } from "./limits.ts";
+import { slab } from "../slab.ts";
 import { H2Server } from "./server.ts";
 
 export interface Frame {
@@ -26,6 +27,9 @@ export class FakeWire implements Wire {
   write(bytes: Uint8Array): boolean {
     this.#bytes.push(bytes.slice());
     return this.accepts;
+  }
+  wrote(from: number, to: number): boolean {
+    return this.write(slab.bytes.slice(from, to));
   }
   text(): boolean {
     throw new Error("HTTP/2 writes no text");

@@ -4,13 +4,15 @@
  */
 import type { Fields } from "../../core/fields.ts";
 import type { Wire } from "../../core/stream.ts";
-import { room } from "../slab.ts";
+import { reserve, slab } from "../slab.ts";
 import * as f from "./frame.ts";
 import { HpackEncoder } from "./hpack/encoder.ts";
 import type { H2Limits } from "./limits.ts";
 import type { PeerSettings } from "./settings.ts";
 import type { H2Stream } from "./stream.ts";
 
+/** RFC 9113 4.2: what every peer takes. */
+const MOST_FRAME_BYTES = 16 * 1024;
 const NOTHING = new Uint8Array(0);
 
 /** RFC 9113 8.2.2 and 8.3.1: without meaning in HTTP/2; a filter may have set one. */
@@ -45,6 +47,11 @@ export class Sender {
     this.#framed = framed;
   }
 
+  /** However large frames the peer takes, streams share the connection by frames. */
+  get #mostFrameBytes(): number {
+    return Math.min(this.#peer.maxFrameBytes, MOST_FRAME_BYTES);
+  }
+
   /** Starts a header block; the caller adds fields to the encoder, then block(). */
   get encoder(): HpackEncoder {
     return this.#encoder;
@@ -59,22 +66,16 @@ export class Sender {
   /** Sends the block the encoder holds. */
   block(id: number, end: boolean): void {
     const block = this.#encoder.finish();
-    const most = this.#peer.maxFrameBytes;
+    const most = this.#mostFrameBytes;
     const flags = end ? f.FLAG_END_STREAM : 0;
     if (block.length <= most) {
-      const bytes = room(f.FRAME_HEADER_BYTES + block.length);
-      f.putFrameHeader(bytes, 0, block.length, f.HEADERS, flags | f.FLAG_END_HEADERS, id);
-      bytes.set(block, f.FRAME_HEADER_BYTES);
-      this.#wire.write(bytes);
-      return;
+      return void this.#put(block, f.HEADERS, flags | f.FLAG_END_HEADERS, id);
     }
     for (let at = 0; at < block.length; at += most) {
       const part = block.subarray(at, at + most);
       const last = at + most >= block.length ? f.FLAG_END_HEADERS : 0;
       const type = at === 0 ? f.HEADERS : f.CONTINUATION;
-      const bytes = f.frame(part.length, type, (at === 0 ? flags : 0) | last, id);
-      bytes.set(part, f.FRAME_HEADER_BYTES);
-      this.#wire.write(bytes);
+      this.#put(part, type, (at === 0 ? flags : 0) | last, id);
     }
   }
 
@@ -89,14 +90,14 @@ export class Sender {
     if (length === 0 && !end) return;
     if (
       stream.queue.length === 0 && !this.#congested && length <= stream.sendWindow &&
-      length <= this.#window && length <= this.#peer.maxFrameBytes
+      length <= this.#window && length <= this.#mostFrameBytes
     ) {
       this.#frame(stream, bytes, end);
       if (end) stream.sentEnd();
       return;
     }
     // Whole frames of what came just now leave without being kept, when nobody waits for a turn.
-    const most = this.#peer.maxFrameBytes;
+    const most = this.#mostFrameBytes;
     while (
       bytes.length > most && stream.queue.length === 0 && !this.#congested &&
       this.#ready.length === 0 && most <= stream.sendWindow && most <= this.#window
@@ -172,9 +173,9 @@ export class Sender {
   #turn(stream: H2Stream): void {
     const { queue } = stream;
     if (queue.length > 0) {
-      const room = Math.min(stream.sendWindow, this.#window, this.#peer.maxFrameBytes);
-      if (room <= 0) return; // its window shrank while it waited its turn
-      const piece = queue.take(room);
+      const most = Math.min(stream.sendWindow, this.#window, this.#mostFrameBytes);
+      if (most <= 0) return; // its window shrank while it waited its turn
+      const piece = queue.take(most);
       const ends = stream.endQueued && queue.length === 0;
       this.#frame(stream, piece, ends && stream.trailersQueued === null);
       if (ends) return this.#ended(stream);
@@ -203,9 +204,15 @@ export class Sender {
     this.#window -= length;
     this.#framed();
     const flags = end ? f.FLAG_END_STREAM : 0;
-    const frame = room(f.FRAME_HEADER_BYTES + length);
-    f.putFrameHeader(frame, 0, length, f.DATA, flags, stream.id);
-    if (length > 0) frame.set(bytes, f.FRAME_HEADER_BYTES);
-    if (!this.#wire.write(frame)) this.#congested = true;
+    if (!this.#put(bytes, f.DATA, flags, stream.id)) this.#congested = true;
+  }
+
+  #put(payload: Uint8Array, type: number, flags: number, id: number): boolean {
+    const { length } = payload;
+    const at = reserve(f.FRAME_HEADER_BYTES + length);
+    f.putFrameHeader(slab.bytes, at, length, type, flags, id);
+    if (length > 0) slab.bytes.set(payload, at + f.FRAME_HEADER_BYTES);
+    slab.at = at + f.FRAME_HEADER_BYTES + length;
+    return this.#wire.wrote(at, slab.at);
   }
 }

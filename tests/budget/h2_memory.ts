@@ -6,7 +6,7 @@ import type { Stream, StreamSink, Wire } from "../../core/stream.ts";
 import { H2Client } from "../../proxy/h2/client.ts";
 import type { H2Connection } from "../../proxy/h2/connection.ts";
 import { H2Server } from "../../proxy/h2/server.ts";
-import { rewind } from "../../proxy/slab.ts";
+import { rewind, slab } from "../../proxy/slab.ts";
 
 const CONNECTIONS = 500;
 const EXCHANGES = 10_000;
@@ -26,6 +26,9 @@ class Loop implements Wire {
   write(bytes: Uint8Array): boolean {
     this.#queued.push(bytes.slice());
     return true;
+  }
+  wrote(from: number, to: number): boolean {
+    return this.write(slab.bytes.slice(from, to));
   }
   text(): boolean {
     return true;

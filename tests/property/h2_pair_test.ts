@@ -9,6 +9,7 @@ import { H2Client } from "../../proxy/h2/client.ts";
 import type { H2Limits } from "../../proxy/h2/limits.ts";
 import { H2Server } from "../../proxy/h2/server.ts";
 import { joined } from "../support/h2_frames.ts";
+import { slab } from "../../proxy/slab.ts";
 import { runsOf } from "../support/property.ts";
 
 const RUNS = runsOf("h2_pair", 60);
@@ -34,6 +35,9 @@ class Link implements Wire {
     this.#queued.push(bytes);
     this.#full ||= this.waiting > this.#most;
     return !this.#full;
+  }
+  wrote(from: number, to: number): boolean {
+    return this.write(slab.bytes.slice(from, to));
   }
   text(): boolean {
     return assert.fail("HTTP/2 writes no text");

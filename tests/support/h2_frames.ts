@@ -1,5 +1,6 @@
 /** HTTP/2 frames by hand, independent of our codec's own writer: for peers that follow no rule, and for models. */
 import type { Wire } from "../../core/stream.ts";
+import { slab } from "../../proxy/slab.ts";
 import { CONTINUATION, DATA, HEADERS, PREFACE, SETTINGS } from "../../proxy/h2/frame.ts";
 
 export interface Frame {
@@ -92,6 +93,9 @@ export class ByteWire implements Wire {
     // Not copied, as a socket would not: what is written may not change afterwards.
     if (!this.ended && !this.destroyed) this.#written.push(bytes);
     return !this.full;
+  }
+  wrote(from: number, to: number): boolean {
+    return this.write(slab.bytes.slice(from, to));
   }
   text(latin1: string): boolean {
     return this.write(Uint8Array.from(latin1, (c) => c.charCodeAt(0)));
