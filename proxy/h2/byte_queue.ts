@@ -1,69 +1,113 @@
-/** Body that waits, copied out of the read that brought it: large pieces alone, small ones together. */
-
+/**
+ * Body that waits, copied out of the read that brought it into chunks:
+ *
+ *   large pieces   chunks of 64 KB that all queues share and use again, one behind the other
+ *   small pieces   chunks of 4 KB of the queue's own: a thousand streams that each hold a little stay small
+ */
 import { allocated } from "../scavenge.ts";
+import { poison } from "../slab.ts";
 
-/** Pieces below this share a chunk; a thousand of one byte must not cost a thousand objects. */
-export const SMALL_BYTES = 1024;
-const CHUNK_BYTES = 4096;
+/** Pieces from here on are large. */
+export const LARGE_BYTES = 8 * 1024;
+const SMALL_CHUNK_BYTES = 4096;
+const LARGE_CHUNK_BYTES = 64 * 1024;
+/** Chunks kept for later; together 1 MB. */
+const MOST_SPARE = 16;
+
+const spare: Uint8Array[] = [];
+
+interface Chunk {
+  readonly bytes: Uint8Array;
+  /** What of it waits. */
+  from: number;
+  to: number;
+}
 
 export class ByteQueue {
-  readonly #pieces: Uint8Array[] = [];
+  readonly #chunks: Chunk[] = [];
   #length = 0;
-  /** The chunk small pieces are being copied into, always the last piece, and how much of it is used. */
-  #chunk: Uint8Array | null = null;
-  #used = 0;
+  /** A chunk whose last bytes were taken: they are being looked at until the next call. */
+  #done: Chunk | null = null;
 
   /** Bytes waiting. */
   get length(): number {
     return this.#length;
   }
-  /** Pieces waiting: what the queue costs beyond its bytes. */
-  get pieces(): number {
-    return this.#pieces.length;
+  /** Chunks they wait in: what the queue costs beyond its bytes. */
+  get chunks(): number {
+    return this.#chunks.length;
   }
 
   push(bytes: Uint8Array): void {
-    const { length } = bytes;
-    if (length === 0) return;
+    let { length } = bytes;
     this.#length += length;
-    if (length >= SMALL_BYTES) {
-      allocated(length);
-      this.#pieces.push(bytes.slice());
-      this.#chunk = null;
-      return;
+    while (length > 0) {
+      const last = this.#last(length);
+      const some = Math.min(length, last.bytes.length - last.to);
+      last.bytes.set(some === bytes.length ? bytes : bytes.subarray(0, some), last.to);
+      last.to += some;
+      length -= some;
+      if (length > 0) bytes = bytes.subarray(some);
     }
-    const last = this.#pieces.length - 1;
-    if (this.#chunk !== null && this.#used + length <= CHUNK_BYTES) {
-      this.#chunk.set(bytes, this.#used);
-      // The last piece is a view that grows; what was taken from its front stays taken.
-      const piece = this.#pieces[last]!;
-      this.#pieces[last] = this.#chunk.subarray(this.#used - piece.length, this.#used + length);
-      this.#used += length;
-      return;
-    }
-    this.#chunk = new Uint8Array(CHUNK_BYTES);
-    this.#chunk.set(bytes, 0);
-    this.#used = length;
-    this.#pieces.push(this.#chunk.subarray(0, length));
   }
 
-  /** The first piece, cut to `most` bytes. Only when something waits. */
+  /** The first bytes, `most` at most; there until the next take(), or used(). Only when something waits. */
   take(most: number): Uint8Array {
-    const first = this.#pieces[0]!;
-    if (first.length <= most) {
-      this.#pieces.shift();
-      if (this.#pieces.length === 0) this.#chunk = null;
-      this.#length -= first.length;
-      return first;
+    this.used();
+    const first = this.#chunks[0]!;
+    const from = first.from;
+    const to = Math.min(first.to, from + most);
+    first.from = to;
+    this.#length -= to - from;
+    if (to === first.to) {
+      this.#chunks.shift();
+      this.#done = first;
     }
-    this.#pieces[0] = first.subarray(most);
-    this.#length -= most;
-    return first.subarray(0, most);
+    return first.bytes.subarray(from, to);
   }
 
-  clear(): void {
-    this.#pieces.length = 0;
-    this.#length = 0;
-    this.#chunk = null;
+  /** Nobody looks at what was taken last any more. */
+  used(): void {
+    if (this.#done === null) return;
+    giveBack(this.#done);
+    this.#done = null;
   }
+
+  /** What is being looked at stays, the rest is gone. */
+  clear(): void {
+    this.#done = null;
+    this.#length = 0;
+    for (const chunk of this.#chunks.splice(0)) if (chunk.from === 0) giveBack(chunk);
+  }
+
+  /** A chunk with room for some of so many bytes. */
+  #last(length: number): Chunk {
+    const last = this.#chunks[this.#chunks.length - 1];
+    if (last !== undefined) {
+      const left = last.bytes.length - last.to;
+      // A large piece is cut only where that fills a large chunk.
+      if (left >= length || (left > 0 && last.bytes.length === LARGE_CHUNK_BYTES)) return last;
+    }
+    const chunk = { bytes: chunkFor(length), from: 0, to: 0 };
+    this.#chunks.push(chunk);
+    return chunk;
+  }
+
+}
+
+function chunkFor(length: number): Uint8Array {
+  if (length >= LARGE_BYTES) {
+    const found = spare.pop();
+    if (found !== undefined) return found;
+    allocated(LARGE_CHUNK_BYTES);
+    return new Uint8Array(LARGE_CHUNK_BYTES);
+  }
+  const size = Math.max(SMALL_CHUNK_BYTES, length);
+  allocated(size);
+  return new Uint8Array(size);
+}
+
+function giveBack({ bytes }: Chunk): void {
+  if (poison) bytes.fill(0xdb);
+  if (bytes.length === LARGE_CHUNK_BYTES && spare.length < MOST_SPARE) spare.push(bytes);
 }

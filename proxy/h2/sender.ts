@@ -178,6 +178,7 @@ export class Sender {
       const piece = queue.take(most);
       const ends = stream.endQueued && queue.length === 0;
       this.#frame(stream, piece, ends && stream.trailersQueued === null);
+      queue.used();
       if (ends) return this.#ended(stream);
     } else {
       if (!stream.endQueued) return; // the peer wants no more of it

@@ -197,6 +197,7 @@ export class H2Stream implements Stream<AnyHead> {
         const bytes = held.take(Infinity);
         this.#host.held(-bytes.length);
         this.#deliver(bytes, this.#heldEnd && held.length === 0);
+        held.used();
         continue;
       }
       this.#held = null;
