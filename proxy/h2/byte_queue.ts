@@ -92,7 +92,6 @@ export class ByteQueue {
     this.#chunks.push(chunk);
     return chunk;
   }
-
 }
 
 function chunkFor(length: number): Uint8Array {
