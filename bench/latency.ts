@@ -7,9 +7,8 @@ import {
   round2,
   type Watched,
 } from "./figures.ts";
-import type { OpenLoopOptions } from "./load_client/open_loop.ts";
-import type { LatencyReport } from "./load_client/schedule.ts";
-import { cpuOf, LOAD_CORE, type Target } from "./load.ts";
+import { cpuOf, type Target } from "./load.ts";
+import { type OpenLoad, openLoop, realTime } from "./open_loop.ts";
 import { watchOthers } from "./others.ts";
 import { startPairs } from "./pairs.ts";
 import { haveTools } from "./process.ts";
@@ -18,8 +17,6 @@ import { answering } from "./sidecars.ts";
 const BODY_BYTES = 1024, RATES = [1000, 5000], CONNECTIONS = 64, WARM_UP_SECONDS = 1;
 /** A client that is later than this itself has nothing to say about latencies. */
 export const MAX_CLIENT_LATE_P99_US = 250;
-
-const CLIENT = new URL("./load_client/open_loop.ts", import.meta.url).pathname;
 
 export interface LatencyFigures extends Figures, Watched {
   readonly p50Us: number;
@@ -83,21 +80,15 @@ async function round(
   seconds: number,
   first: readonly string[],
 ): Promise<LatencyFigures> {
-  const { hostname, port } = new URL(target.url);
-  const options: OpenLoopOptions = {
-    port: Number(port),
+  const load: OpenLoad = {
     perSecond,
     seconds,
     warmUpSeconds: WARM_UP_SECONDS,
     connections: CONNECTIONS,
-    host: target.host ?? hostname,
   };
   const before = cpuOf(target), others = watchOthers();
-  const report = await openLoop(options, first);
+  const report = await openLoop(target, load, first);
   const all = perSecond * (seconds + WARM_UP_SECONDS);
-  if (report.failures > 0) {
-    throw new Error(`${report.failures} of ${all} requests to ${target.url} got no answer 200`);
-  }
   return {
     p50Us: report.p50Us,
     p99Us: report.p99Us,
@@ -109,34 +100,6 @@ async function round(
     clientLateP99Us: report.lateP99Us,
     othersPercent: others(),
   };
-}
-
-/** The load client in a process of its own on the load core. */
-async function openLoop(
-  options: OpenLoopOptions,
-  first: readonly string[],
-): Promise<LatencyReport> {
-  const deno = [Deno.execPath(), "run", "--no-check", "-A", CLIENT, JSON.stringify(options)];
-  const { success, stdout } = await new Deno.Command("taskset", {
-    args: ["-c", `${LOAD_CORE}`, ...first, ...deno],
-    stderr: "inherit",
-  }).output();
-  if (!success) throw new Error("The load client failed");
-  return JSON.parse(new TextDecoder().decode(stdout)) as LatencyReport;
-}
-
-/** Where it is allowed, the client runs at real-time priority: its clock must not wait for other programs. */
-async function realTime(): Promise<readonly string[]> {
-  const prefix = ["chrt", "--fifo", "10"];
-  try {
-    const { success } = await new Deno.Command(prefix[0]!, {
-      args: [...prefix.slice(1), "true"],
-      stderr: "null",
-    }).output();
-    return success ? prefix : [];
-  } catch {
-    return [];
-  }
 }
 
 /** Percentiles of a round less those of the origin alone in the same round. */

@@ -1,5 +1,6 @@
 /** `deno task bench NAME`: one measurement, or all, printed and kept in bench/history. */
 import { parseArgs } from "node:util";
+import { fairness } from "./fairness.ts";
 import { grpc } from "./grpc.ts";
 import { kept, record } from "./history.ts";
 import { hop } from "./hop.ts";
@@ -19,6 +20,7 @@ const USAGE = `deno task bench NAME [options]
   latency    [--rounds 5] [--seconds 4]      what the pair adds at 1,000 and 5,000 requests/s, open loop
   grpc       [--rounds 5] [--calls 50000]    unary gRPC through the pair
   stream     [--rounds 5] [--bytes 1e9]      one long body through the pair, down and up
+  fairness   [--rounds 5] [--seconds 4]      500 small requests/s beside a download of 1 GB, open loop
   idle       [--idle 10000] [--seconds 4]    memory and CPU of idle connections
   memory     [--requests 1e6] [--connections 1e5]  memory after that many
   start      [--starts 10]                   process start to ready line
@@ -61,6 +63,7 @@ const RUN: Readonly<Record<Result["bench"], () => Promise<Result>>> = {
   latency: () => latency({ rounds: number("rounds"), seconds: number("seconds") }),
   grpc: () => grpc({ rounds: number("rounds"), calls: number("calls") }),
   stream: () => stream({ rounds: number("rounds"), bytes: number("bytes") }),
+  fairness: () => fairness({ rounds: number("rounds"), seconds: number("seconds") }),
   idle: () => idle({ connections: number("idle"), seconds: number("seconds") }),
   memory: () => memory({ requests: number("requests"), connections: number("connections") }),
   start: () => start(number("starts")),

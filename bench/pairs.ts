@@ -15,12 +15,14 @@ const RIVALS: Readonly<Record<AppProtocol, Readonly<Record<string, PairKind>>>> 
 export interface Pairs extends AsyncDisposable {
   /** `denim`, `haproxy` and `haproxy-h2`, and `envoy` where it is on PATH. */
   readonly targets: Targets;
+  readonly originPort: number;
   /** The origin without anything before it. */
   readonly direct: string;
 }
 
+/** `origin` as a number is the port of one that runs already. */
 export async function startPairs(
-  origin: StartOrigin,
+  origin: StartOrigin | number,
   protocol: AppProtocol = "HTTP",
 ): Promise<Pairs> {
   const stack = new AsyncDisposableStack();
@@ -36,6 +38,7 @@ export async function startPairs(
     }
     return {
       targets,
+      originPort: pair.originPort,
       direct: `http://127.0.0.1:${pair.originPort}/`,
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     };

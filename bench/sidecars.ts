@@ -40,12 +40,15 @@ export function answering(bytes: number): StartOrigin {
   return (port) => startHaproxy(ORIGIN_CORE, originConfig(port, bytes));
 }
 
-/** Boots origin, control plane and both sidecars. */
-export async function startPair(start: StartOrigin, options: PairOptions = {}): Promise<Pair> {
+/** Boots origin, control plane and both sidecars. `start` as a number is the port of an origin that runs already. */
+export async function startPair(
+  start: StartOrigin | number,
+  options: PairOptions = {},
+): Promise<Pair> {
   const { core, protocol = "HTTP" } = options;
   const folder = await Deno.makeTempDir({ prefix: "denim-bench-" });
-  const [originPort] = freePorts(1) as [number];
-  const origin = await start(originPort);
+  const originPort = typeof start === "number" ? start : freePorts(1)[0]!;
+  const origin = typeof start === "number" ? null : await start(originPort);
   await untilListening(originPort);
   const plan: MeshPlan = {
     gateway: null,
@@ -64,7 +67,7 @@ export async function startPair(start: StartOrigin, options: PairOptions = {}): 
   });
   const dispose = async (): Promise<void> => {
     await mesh.stop();
-    await origin[Symbol.asyncDispose]();
+    await origin?.[Symbol.asyncDispose]();
     await Deno.remove(folder, { recursive: true });
   };
   try {

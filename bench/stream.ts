@@ -88,6 +88,7 @@ export async function transferOnce(
   return (JSON.parse(new TextDecoder().decode(stdout)) as { seconds: number }).seconds;
 }
 
-function program(name: string, args: readonly string[]): string[] {
+/** How to start one of bench/load_client. */
+export function program(name: string, args: readonly string[]): string[] {
   return [Deno.execPath(), "run", "-A", "--no-check", `${CLIENT_FOLDER}${name}.ts`, ...args];
 }

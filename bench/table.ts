@@ -6,6 +6,7 @@ import {
   median,
   type Round,
 } from "./figures.ts";
+import type { FairnessResult } from "./fairness.ts";
 import type { GrpcResult } from "./grpc.ts";
 import type { HopResult } from "./hop.ts";
 import type { IdleResult } from "./idle.ts";
@@ -16,6 +17,7 @@ import type { StartResult } from "./start.ts";
 import type { StreamResult } from "./stream.ts";
 
 export type Result =
+  | FairnessResult
   | GrpcResult
   | HopResult
   | IdleResult
@@ -32,6 +34,7 @@ export const BENCHES = [
   "latency",
   "grpc",
   "stream",
+  "fairness",
   "idle",
   "memory",
   "start",
@@ -102,6 +105,8 @@ function rows(result: Result): Row[] {
         row(`${result.bytes / 1e9} GB ${direction}, MB/s`, one, "mbPerSecond", "≥ 0.8"),
         row(`${result.bytes / 1e9} GB ${direction}, CPU s a GB`, one, "cpuSecondsPerGb", ""),
       ]);
+    case "fairness":
+      return fairnessRows(result);
     case "idle":
       return [idleRow("plain", result), idleRow("mtls", result)];
     case "memory":
@@ -139,6 +144,17 @@ function disturbed(each: readonly Round<Figures>[]): boolean {
     Object.values(round).map((figures) => figures["othersPercent"] ?? 0)
   );
   return shares.length > 0 && median(shares) > MAX_OTHERS_PERCENT;
+}
+
+/** The first aim is for Denim's own figure, as the promise is. */
+function fairnessRows(result: FairnessResult): Row[] {
+  const small = `${result.perSecond} requests/s beside a ${result.downloadBytes / 1e9} GB download`;
+  return [
+    row(`${small}, p99 ÷ alone`, result, "moved", "Denim ≤ 2"),
+    row(`${small}, p99 ÷ beside one apart`, result, "movedBySharing", ""),
+    row(`${small}, p99 µs`, result, "besideP99Us", ""),
+    row("That download, MB/s", result, "mbPerSecond", ""),
+  ];
 }
 
 function idleRow(kind: "plain" | "mtls", result: IdleResult): Row {

@@ -35,6 +35,38 @@ Deno.test("table shows figures of all contenders and what Denim's are of haproxy
   assert.equal(lines[4], "| Sidecar, start to ready, ms | 140 |  |  |  |  |  | ≤ 150 |");
 });
 
+Deno.test("table shows how far a download moves the p99 of small requests", () => {
+  const figures = (moved: number, besideP99Us: number) => ({
+    aloneP50Us: 1,
+    aloneP99Us: 1,
+    besideP50Us: 1,
+    besideP99Us,
+    apartP50Us: 1,
+    apartP99Us: 1,
+    moved,
+    movedBySharing: 1.5,
+    mbPerSecond: 90,
+    apartMbPerSecond: 90,
+    othersPercent: 0,
+  });
+  const [, , moved, sharing, p99, download] = table([{
+    bench: "fairness",
+    rounds: 1,
+    secondsPerRound: 4,
+    perSecond: 500,
+    bodyBytes: 1024,
+    downloadBytes: 1e9,
+    medians: { denim: figures(3, 900), haproxy: figures(2, 600) },
+    ratio: {},
+    each: [],
+  }]).split("\n");
+  const small = "500 requests/s beside a 1 GB download";
+  assert.equal(moved, `| ${small}, p99 ÷ alone | 3 | 2 |  |  |  | 1.50 | Denim ≤ 2 |`);
+  assert.equal(sharing, `| ${small}, p99 ÷ beside one apart | 1.5 | 1.5 |  |  |  | 1.00 |  |`);
+  assert.equal(p99, `| ${small}, p99 µs | 900 | 600 |  |  |  | 1.50 |  |`);
+  assert.equal(download, "| That download, MB/s | 90 | 90 |  |  |  | 1.00 |  |");
+});
+
 Deno.test("table says so when other programs disturbed most of the rounds", () => {
   const figures = (othersPercent: number) => ({
     mbPerSecond: 1,

@@ -23,14 +23,19 @@ export async function readHead(connection: Deno.Conn): Promise<Head> {
   throw new Error("The head is too long");
 }
 
-/** Reads and drops up to `bytes` bytes; the number that came before the end. */
-export async function read(connection: Deno.Conn, bytes: number): Promise<number> {
+/** Reads and drops up to `bytes` bytes, telling `came` of each piece; the number that came before the end. */
+export async function read(
+  connection: Deno.Conn,
+  bytes: number,
+  came?: (bytes: number) => void,
+): Promise<number> {
   const buffer = new Uint8Array(BUFFER_BYTES);
   let total = 0;
   while (total < bytes) {
     const count = await connection.read(buffer);
     if (count === null) break;
     total += count;
+    came?.(count);
   }
   return total;
 }

@@ -39,6 +39,25 @@ export function originConfig(port: number, bytes: number): string {
 `;
 }
 
+/** The same, but what asks for `longPath` is passed on to `longPort`, one request per connection. */
+export function mixedOriginConfig(
+  port: number,
+  bytes: number,
+  longPath: string,
+  longPort: number,
+): string {
+  return `${common()}frontend origin
+  bind 127.0.0.1:${port}
+  http-request return status 200 content-type text/plain string "${
+    "x".repeat(bytes)
+  }" unless { path ${longPath} }
+  default_backend long
+backend long
+  option http-server-close
+  server long 127.0.0.1:${longPort}
+`;
+}
+
 export async function startHaproxy(core: number, config: string): Promise<Pinned> {
   const path = await Deno.makeTempFile({ suffix: ".cfg" });
   await Deno.writeTextFile(path, config);
