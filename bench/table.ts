@@ -148,7 +148,7 @@ function disturbed(each: readonly Round<Figures>[]): boolean {
 
 /** The first aim is for Denim's own figure, as the promise is. */
 function fairnessRows(result: FairnessResult): Row[] {
-  const small = `${result.perSecond} requests/s beside a ${result.downloadBytes / 1e9} GB download`;
+  const small = `Beside a ${result.downloadBytes / 1e9} GB download, ${result.perSecond}/s`;
   return [
     row(`${small}, p99 ÷ alone`, result, "moved", "Denim ≤ 2"),
     row(`${small}, p99 ÷ beside one apart`, result, "movedBySharing", ""),
