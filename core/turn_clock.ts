@@ -18,11 +18,6 @@ export function turnEnds(): void {
   working = false;
 }
 
-/** Whether a turn is under way. */
-export function inTurn(): boolean {
-  return working;
-}
-
 export class TurnClock implements Clock {
   readonly #clock: Clock;
   #turn = -1;

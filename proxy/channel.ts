@@ -12,7 +12,7 @@
  */
 import type { Socket } from "node:net";
 import process from "node:process";
-import { inTurn, turnBegins, turnEnds } from "../core/turn_clock.ts";
+import { turnBegins, turnEnds } from "../core/turn_clock.ts";
 import { allocated } from "./scavenge.ts";
 import { giveBack, lend, poison, type Slab } from "./slab.ts";
 
@@ -112,6 +112,7 @@ class HandleChannel implements Channel {
   /** What came while paused: TLS gives what it has already decrypted. */
   #held: Uint8Array[] = [];
   readonly #readOn = (): void => {
+    while (this.#held.length > 0 && !this.#paused) this.#owner.read(this.#held.shift()!);
     if (!this.#paused && !this.#socket.destroyed) this.#handle.readStart();
   };
 
@@ -179,13 +180,10 @@ class HandleChannel implements Channel {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    const held = this.#held;
-    this.#held = [];
-    for (const bytes of held) this.#give(bytes);
-    if (this.#paused || this.#socket.destroyed) return;
+    if (this.#socket.destroyed) return;
     this.#native?.readStart();
-    // Under TLS what is decrypted already comes within the call: not over bytes that are being looked at.
-    if (inTurn() && this.#native !== null) queueMicrotask(this.#readOn);
+    // What is held, and what TLS has decrypted already, would come within the call.
+    if (this.#held.length > 0 || this.#native !== null) queueMicrotask(this.#readOn);
     else this.#handle.readStart();
   }
 

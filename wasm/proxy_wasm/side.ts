@@ -104,6 +104,8 @@ export class Side {
       return this.#pass(ctx, stream, takeAll(half, EMPTY), end);
     }
     half.paused = true;
+    // What came just now is gone after this call.
+    if (half.buffer.buffer === bytes.buffer) half.buffer = half.buffer.slice();
     if (!end) return EMPTY;
     half.held = true;
     return null;
