@@ -5,7 +5,8 @@ import { BUFFERED } from "../core/buffered.ts";
 import type { Codec } from "../core/stream.ts";
 import type { Fault } from "../core/fault.ts";
 import { type Channel, type ChannelOwner, openChannel } from "./channel.ts";
-import { MOST_SHARED_BYTES, reserve, rewind, room, type Slab, slab } from "./slab.ts";
+import { allocated } from "./scavenge.ts";
+import { MOST_SHARED_BYTES, reserve, rewind, room, type Slab, slab, SLAB_BYTES } from "./slab.ts";
 import type { ResettableWire } from "./tunnel.ts";
 
 /** Bytes queued on one connection above which its feeders are paused; less while memory is tight. */
@@ -16,6 +17,8 @@ const FEW_WRITES = 3;
 
 /** Connections that hold bytes in the slab: while there are any it is not used anew. */
 let holders = 0;
+/** Those whose bytes the system would not take; when the slab is filling up they take them out of it. */
+const stuck: Connection[] = [];
 
 /** Connections with something to send, flushed together. */
 class FlushQueue {
@@ -36,7 +39,14 @@ class FlushQueue {
     // A flush may lead to more writes on the same or other connections: the list grows while we walk it.
     for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
     dirty.length = 0;
-    if (holders === 0) rewind();
+    if (holders > 0 && slab.at > SLAB_BYTES / 2) {
+      for (const one of stuck.splice(0)) {
+        one.moveOut();
+      }
+    }
+    if (holders > 0) return;
+    stuck.length = 0;
+    rewind();
   }
 }
 
@@ -79,6 +89,9 @@ export class Connection implements ResettableWire, ChannelOwner {
   #runFrom = 0;
   #runTo = 0;
   #queued = 0;
+  /** How many of the first pieces do not lie in the slab. */
+  #owned = 0;
+  #holder = false;
   #scheduled = false;
   #paused = false;
   #ending = false;
@@ -153,7 +166,7 @@ export class Connection implements ResettableWire, ChannelOwner {
     return this.wrote(from, slab.at);
   }
   wrote(from: number, to: number): boolean {
-    if (this.#gone || this.#ending) return true;
+    if (to === from || this.#gone || this.#ending) return true;
     if (this.#run === slab && this.#runTo === from) this.#runTo = to;
     else {
       this.#endRun();
@@ -200,15 +213,15 @@ export class Connection implements ResettableWire, ChannelOwner {
   flush(): void {
     this.#scheduled = false;
     const channel = this.#channel;
-    if (channel === null || this.#gone || channel.busy) return; // sent() brings us back
+    if (channel === null || this.#gone) return;
+    if (channel.busy) return void stuck.push(this); // sent() brings us back
     if (this.#queued > 0) {
       // Waiting for the other reads pays only where there are some: it costs another turn of the loop.
       if (this.#batch) this.#flusher = this.#writes > FEW_WRITES ? AFTER_READS : SOON;
       this.#writes = 0;
       this.activity += this.#queued;
-      const pieces = this.#taken();
-      if (pieces.length === 1) channel.write(pieces[0]!);
-      else channel.writeAll(pieces);
+      if (this.#pieces.length === 0) channel.write(this.#takenRun(this.#run!));
+      else channel.writeAll(this.#taken());
       if (channel.busy) return;
     }
     if (this.#ending) this.socket.end();
@@ -216,7 +229,10 @@ export class Connection implements ResettableWire, ChannelOwner {
   }
 
   #queue(length: number): boolean {
-    if (this.#queued === 0) holders++;
+    if (!this.#holder) {
+      this.#holder = true;
+      holders++;
+    }
     this.#queued += length;
     this.#writes++;
     const channel = this.#channel;
@@ -233,10 +249,37 @@ export class Connection implements ResettableWire, ChannelOwner {
     return true;
   }
 
+  /** What waits is copied to memory of its own. */
+  moveOut(): void {
+    if (!this.#holder) return;
+    this.#endRun();
+    const pieces = this.#pieces;
+    for (let i = this.#owned; i < pieces.length; i++) {
+      allocated(pieces[i]!.length);
+      pieces[i] = pieces[i]!.slice();
+    }
+    this.#owned = pieces.length;
+    this.#letGo();
+  }
+
+  #letGo(): void {
+    if (!this.#holder) return;
+    this.#holder = false;
+    holders--;
+  }
+
   #endRun(): void {
     if (this.#run === null) return;
     this.#pieces.push(this.#run.bytes.subarray(this.#runFrom, this.#runTo));
     this.#run = null;
+  }
+
+  /** All that waits, when it is one run: mostly. */
+  #takenRun({ bytes }: Slab): Uint8Array {
+    this.#run = null;
+    this.#queued = 0;
+    this.#letGo();
+    return bytes.subarray(this.#runFrom, this.#runTo);
   }
 
   /** All that waits, in a list of the caller's. */
@@ -244,8 +287,8 @@ export class Connection implements ResettableWire, ChannelOwner {
     this.#endRun();
     const pieces = this.#pieces, size = this.#queued;
     this.#pieces = [];
-    this.#queued = 0;
-    holders--;
+    this.#queued = this.#owned = 0;
+    this.#letGo();
     return pieces.length > 1 && size <= MOST_SHARED_BYTES ? [joined(pieces, size)] : pieces;
   }
 
