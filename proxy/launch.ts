@@ -3,6 +3,11 @@
 /** Heap of a proxy, in MiB, unless more is asked for. */
 export const PROXY_HEAP_MIB = 64;
 
+/** Two of these are the young generation, and V8 sets a third aside (its limit counts all of them). */
+const SEMI_SPACE_MIB = 4;
+/** What the heap's limit has above the MiB that were asked for: no long-lived object can use it. */
+export const YOUNG_MIB = 3 * SEMI_SPACE_MIB;
+
 /**
  * Less memory, and the scavenges of scavenge.ts. A young generation of this size outlasts the exchanges in
  * it, so that few are copied, and takes 5 MB more than one of 1 MB, with which a tenth of the time went into
@@ -17,7 +22,7 @@ export function proxyV8Flags(heapMiB = PROXY_HEAP_MIB): string {
     "--expose-gc",
     "--single-threaded-gc",
     "--no-maglev-destroy-on-background",
-    "--max-semi-space-size=4",
+    `--max-semi-space-size=${SEMI_SPACE_MIB}`,
     "--max-inlined-bytecode-size=920",
     "--max-inlined-bytecode-size-cumulative=3000",
     `--max-old-space-size=${heapMiB}`,

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { PROXY_ENV, type ProxyFiles, proxyFlags, proxyV8Flags, supervisorFlags } from "./launch.ts";
+import {
+  PROXY_ENV,
+  PROXY_HEAP_MIB,
+  type ProxyFiles,
+  proxyFlags,
+  proxyV8Flags,
+  supervisorFlags,
+  YOUNG_MIB,
+} from "./launch.ts";
 
 const MESH: ProxyFiles = { read: ["/state", "/bundle.pem"], write: ["/state"] };
 const STANDALONE: ProxyFiles = { read: "all", write: [] };
@@ -51,4 +59,18 @@ Deno.test("A proxy started by hand, with the task, can scavenge as well", async 
     await Deno.readTextFile(new URL("../deno.json", import.meta.url)),
   );
   assert.match(tasks.denim, /--v8-flags=--expose-gc /);
+});
+
+Deno.test("The heap's limit is what was asked for and the young generation, by which overload is reckoned", async () => {
+  // Were it more, the proxy would run out of heap before it sheds (vital_signs.ts).
+  const script = 'import v8 from "node:v8"; console.log(v8.getHeapStatistics().heap_size_limit)';
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      proxyV8Flags(PROXY_HEAP_MIB),
+      `data:application/javascript,${encodeURIComponent(script)}`,
+    ],
+  }).output();
+  const limit = Number(new TextDecoder().decode(stdout)) / 1024 / 1024;
+  assert.equal(limit, PROXY_HEAP_MIB + YOUNG_MIB);
 });

@@ -1,9 +1,11 @@
 /** Measures the own process for {@link Overload}: loop lag, heap and memory. */
 import { getHeapStatistics } from "node:v8";
+import { YOUNG_MIB } from "./launch.ts";
 import { LOOK_MS, type Sample } from "./overload.ts";
 
 /** The heap and the system are asked at every nth look: it costs some microseconds. */
 const ASK_EVERY = 4;
+const MIB = 1024 * 1024;
 
 /** Calls `look` every {@link LOOK_MS} until the returned function is called. */
 export function watchVitalSigns(
@@ -18,7 +20,7 @@ export function watchVitalSigns(
     due = now + LOOK_MS;
     if (nth++ % ASK_EVERY === 0) {
       const heap = getHeapStatistics();
-      heapPercent = (heap.used_heap_size / heap.heap_size_limit) * 100;
+      heapPercent = (heap.used_heap_size / (heap.heap_size_limit - YOUNG_MIB * MIB)) * 100;
       rssBytes = Deno.memoryUsage().rss;
     }
     look({ loopLagMs, heapPercent, rssBytes });
