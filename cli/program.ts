@@ -10,6 +10,7 @@
  */
 import type { Plugin } from "esbuild";
 import { fileURLToPath } from "node:url";
+import { sha256 } from "../proxy/config/files.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** What runs when there is no bundle and none can be made: the same proxy, from its sources. */
@@ -114,8 +115,7 @@ async function sources(): Promise<string[]> {
 async function hashOf(files: readonly string[]): Promise<string> {
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(`${ROOT}${file}`)));
   const all = [RECIPE, ...files.map((file, index) => `${file}\0${texts[index]}`)].join("\0");
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(all));
-  return new Uint8Array(hash).toHex().slice(0, 16);
+  return (await sha256(new TextEncoder().encode(all))).slice(0, 16);
 }
 
 async function removeUnused(folder: string, beforeMs: number): Promise<void> {

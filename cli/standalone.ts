@@ -9,6 +9,7 @@ import {
   moduleFiles,
 } from "../control/snapshot/mod.ts";
 import { CertificateFiles } from "./certificate_files.ts";
+import { sha256 } from "../proxy/config/files.ts";
 import type { StandaloneSource } from "../proxy/main.ts";
 
 /** A module file larger than this is not read. */
@@ -122,11 +123,10 @@ async function loadedAs(
   bytes: Uint8Array<ArrayBuffer>,
   abi: AdmittedModule["abi"],
 ): Promise<Loaded> {
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
   const module = {
     name: `file:${name}`,
     version: "0.0.0",
-    digest: `sha256:${hash}`,
+    digest: `sha256:${await sha256(bytes)}`,
     bytes: bytes.length,
     abi,
   };

@@ -177,9 +177,10 @@ export class Connection implements ResettableWire, ChannelOwner {
     return this.#queue(to - from);
   }
   text(latin1: string): boolean {
-    const bytes = room(latin1.length);
-    for (let i = 0; i < latin1.length; i++) bytes[i] = latin1.charCodeAt(i);
-    return this.write(bytes);
+    const from = reserve(latin1.length), { bytes } = slab;
+    for (let i = 0; i < latin1.length; i++) bytes[from + i] = latin1.charCodeAt(i);
+    slab.at = from + latin1.length;
+    return this.wrote(from, slab.at);
   }
   pause(): void {
     this.#paused = true;
@@ -307,7 +308,9 @@ export class Connection implements ResettableWire, ChannelOwner {
   #closed(): void {
     if (this.#gone) return;
     this.#gone = true;
-    if (this.#queued > 0) this.#taken();
+    this.#pieces = [];
+    this.#run = null;
+    this.#letGo();
     this.#count(0);
     this.codec.close(this.#fault);
     this.#owner.gone(this);

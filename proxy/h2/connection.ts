@@ -84,7 +84,6 @@ export abstract class H2Connection implements Codec, FrameSink, StreamHost, Fram
     this.glitches = new Glitches(this.limits, options.nowMs, (what) => this.#events.glitch(what));
     this.sender = new Sender(
       wire,
-      this.peer,
       this.limits,
       () => this.glitches.earn(FRAMES_PER_DATA),
     );

@@ -8,11 +8,10 @@ import { reserve, slab } from "../slab.ts";
 import * as f from "./frame.ts";
 import { HpackEncoder } from "./hpack/encoder.ts";
 import type { H2Limits } from "./limits.ts";
-import type { PeerSettings } from "./settings.ts";
 import type { H2Stream } from "./stream.ts";
 
-/** RFC 9113 4.2: what every peer takes. */
-const MOST_FRAME_BYTES = 16 * 1024;
+/** What every peer takes. Larger frames some would take as well, but streams share the connection by frames. */
+const MOST_FRAME_BYTES = f.MIN_MAX_FRAME_BYTES;
 const NOTHING = new Uint8Array(0);
 
 /** RFC 9113 8.2.2 and 8.3.1: without meaning in HTTP/2; a filter may have set one. */
@@ -28,7 +27,6 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
 export class Sender {
   readonly #wire: Wire;
   readonly #encoder: HpackEncoder;
-  readonly #peer: PeerSettings;
   readonly #limits: H2Limits;
   /** What the peer lets us send on the whole connection. */
   #window = f.DEFAULT_WINDOW;
@@ -39,17 +37,11 @@ export class Sender {
   readonly #framed: () => void;
 
   /** `framed` is called for each DATA frame. */
-  constructor(wire: Wire, peer: PeerSettings, limits: H2Limits, framed: () => void) {
+  constructor(wire: Wire, limits: H2Limits, framed: () => void) {
     this.#wire = wire;
     this.#encoder = new HpackEncoder({ tableBytes: limits.tableBytes, without: FORBIDDEN });
-    this.#peer = peer;
     this.#limits = limits;
     this.#framed = framed;
-  }
-
-  /** However large frames the peer takes, streams share the connection by frames. */
-  get #mostFrameBytes(): number {
-    return Math.min(this.#peer.maxFrameBytes, MOST_FRAME_BYTES);
   }
 
   /** Starts a header block; the caller adds fields to the encoder, then block(). */
@@ -66,7 +58,7 @@ export class Sender {
   /** Sends the block the encoder holds. */
   block(id: number, end: boolean): void {
     const block = this.#encoder.finish();
-    const most = this.#mostFrameBytes;
+    const most = MOST_FRAME_BYTES;
     const flags = end ? f.FLAG_END_STREAM : 0;
     if (block.length <= most) {
       return void this.#put(block, f.HEADERS, flags | f.FLAG_END_HEADERS, id);
@@ -90,14 +82,14 @@ export class Sender {
     if (length === 0 && !end) return;
     if (
       stream.queue.length === 0 && !this.#congested && length <= stream.sendWindow &&
-      length <= this.#window && length <= this.#mostFrameBytes
+      length <= this.#window && length <= MOST_FRAME_BYTES
     ) {
       this.#frame(stream, bytes, end);
       if (end) stream.sentEnd();
       return;
     }
     // Whole frames of what came just now leave without being kept, when nobody waits for a turn.
-    const most = this.#mostFrameBytes;
+    const most = MOST_FRAME_BYTES;
     while (
       bytes.length > most && stream.queue.length === 0 && !this.#congested &&
       this.#ready.length === 0 && most <= stream.sendWindow && most <= this.#window
@@ -173,7 +165,7 @@ export class Sender {
   #turn(stream: H2Stream): void {
     const { queue } = stream;
     if (queue.length > 0) {
-      const most = Math.min(stream.sendWindow, this.#window, this.#mostFrameBytes);
+      const most = Math.min(stream.sendWindow, this.#window, MOST_FRAME_BYTES);
       if (most <= 0) return; // its window shrank while it waited its turn
       const piece = queue.take(most);
       const ends = stream.endQueued && queue.length === 0;

@@ -26,7 +26,6 @@ export class PeerSettings {
   headerTableBytes = 4096;
   concurrentStreams = Infinity;
   initialWindow = DEFAULT_WINDOW;
-  maxFrameBytes = MIN_MAX_FRAME_BYTES;
   connectProtocol = false;
 
   /** Takes in a SETTINGS payload; returns NO_ERROR or the code of the connection error it is. */
@@ -54,9 +53,10 @@ export class PeerSettings {
         this.initialWindow = value;
         return NO_ERROR;
       case MAX_FRAME_SIZE:
-        if (value < MIN_MAX_FRAME_BYTES || value > MAX_MAX_FRAME_BYTES) return PROTOCOL_ERROR;
-        this.maxFrameBytes = value;
-        return NO_ERROR;
+        // Ours are never larger than what every peer takes, so only its range matters.
+        return value < MIN_MAX_FRAME_BYTES || value > MAX_MAX_FRAME_BYTES
+          ? PROTOCOL_ERROR
+          : NO_ERROR;
       case ENABLE_CONNECT_PROTOCOL: // RFC 8441 3: 0 or 1, and never back to 0
         if (value > 1 || (this.connectProtocol && value === 0)) return PROTOCOL_ERROR;
         this.connectProtocol = value === 1;

@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
 import { startMesh, type TestMesh } from "../support/mesh.ts";
+import { found } from "../support/programs.ts";
 
 const PROGRAMS = new URL("./http_proxy/", import.meta.url).pathname;
 const CALLER = "spiffe://mesh.local/ns/default/sa/web";
@@ -58,19 +59,6 @@ async function chatServer() {
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
-}
-
-async function found(command: string, flag: string): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command(command, {
-      args: [flag],
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
-  }
 }
 
 /** Runs a client with `proxy` in its environment; its standard output. */

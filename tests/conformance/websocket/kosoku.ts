@@ -1,4 +1,5 @@
 /** The fuzzing client `kosoku` (PyPI), which drives Autobahn's cases against a server: its verdicts by case. */
+import { found } from "../../support/programs.ts";
 
 /** Verdicts on the messages and on the closing handshake, and the close code the server sent. */
 export interface Verdict {
@@ -15,17 +16,8 @@ export interface Selection {
 const LIMIT_MS = 900_000;
 const PARALLEL = 8;
 
-export async function hasKosoku(): Promise<boolean> {
-  try {
-    const { success } = await new Deno.Command("kosoku", {
-      args: ["--help"],
-      stdout: "null",
-      stderr: "null",
-    }).output();
-    return success;
-  } catch {
-    return false;
-  }
+export function hasKosoku(): Promise<boolean> {
+  return found("kosoku", "--help");
 }
 
 /** Runs the selected cases against `host:port`. */
