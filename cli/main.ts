@@ -26,6 +26,7 @@ const VERBS: Readonly<Record<string, { about: string; load: () => Promise<{ run:
     load: () => import("./commands/rollback.ts"),
   },
   token: { about: "Make join tokens for proxies", load: () => import("./commands/token.ts") },
+  ca: { about: "The certificate authority", load: () => import("./commands/ca.ts") },
   filter: {
     about: "Write, build, publish and install filters",
     load: () => import("./commands/filter.ts"),

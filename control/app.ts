@@ -1,6 +1,7 @@
 /** The HTTP side of the control plane: what is mounted where, and nothing else. */
 import { Hono } from "hono";
 import { applyRoutes } from "./api/apply.ts";
+import { authorityRoutes } from "./api/ca.ts";
 import type { ApiDeps } from "./api/deps.ts";
 import { ApiError, toResponse } from "./api/errors.ts";
 import { filterRoutes } from "./api/filters.ts";
@@ -28,6 +29,7 @@ export function createApp(deps: ApiDeps, options: AuthOptions): Hono<ApiEnv> {
       proxyRoutes,
       filterRoutes,
       tokenRoutes,
+      authorityRoutes,
       openApiRoutes,
     ]
   ) {

@@ -116,3 +116,27 @@ export interface FilterView {
   /** Of the marketplace; null when it does not know the digest. */
   readonly listing: Listing | null;
 }
+
+/** The trust domain's authority. */
+export interface AuthorityView {
+  readonly trustDomain: string;
+  /** What signs leafs: `local` for a key in the control plane's folder. */
+  readonly signer: string;
+  readonly leafTtlMs: number;
+  /** Certificates proxies may believe. */
+  readonly roots: readonly CertificateView[];
+  /** What issues now: the certificate that signs leafs first, then those above it, without the root. */
+  readonly issuers: readonly CertificateView[];
+}
+
+/** An authority's certificate, for people. */
+export interface CertificateView {
+  readonly subject: string;
+  /** Upper-case hexadecimal, without leading zeros. */
+  readonly serial: string;
+  /** ISO 8601. */
+  readonly notBefore: string;
+  readonly notAfter: string;
+  /** SHA-256 of the whole certificate, lower-case hexadecimal. */
+  readonly sha256: string;
+}

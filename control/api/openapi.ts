@@ -152,6 +152,12 @@ export const OPERATIONS: readonly Operation[] = [
     answer: "PEM",
     media: "application/x-pem-file",
   },
+  {
+    method: "get",
+    path: "/ca",
+    summary: "The authority: roots, issuing certificates, how long they live",
+    answer: "The authority",
+  },
   { method: "get", path: "/openapi.json", summary: "This description", answer: "OpenAPI 3.1" },
 ];
 

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { Hono } from "hono";
 import { KINDS } from "../schema/kinds.ts";
 import { applyRoutes } from "./apply.ts";
+import { authorityRoutes } from "./ca.ts";
 import type { ApiDeps } from "./deps.ts";
 import { filterRoutes } from "./filters.ts";
 import { openApiRoutes, OPERATIONS } from "./openapi.ts";
@@ -24,6 +25,7 @@ Deno.test("OpenAPI describes every route and no other", () => {
       proxyRoutes,
       filterRoutes,
       tokenRoutes,
+      authorityRoutes,
       openApiRoutes,
     ]
   ) app.route("/", routes(NO_DEPS));

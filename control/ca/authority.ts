@@ -103,6 +103,16 @@ export class Authority {
     return [pemOf(this.#root)];
   }
 
+  /** PEM certificates that issue now, the one that signs leafs first, without the root. */
+  issuers(): string[] {
+    return [this.#signer.chainPem];
+  }
+
+  /** What signs leafs, in a word. */
+  get signer(): string {
+    return "local";
+  }
+
   /** Issues a leaf for `identity` (a whole SPIFFE id) to the key in `csrPem`; rejects with CsrError. */
   async issue(identity: string, csrPem: string): Promise<IssuedSvid> {
     return await this.#issueTo(identity, await readCsr(csrPem));

@@ -18,6 +18,7 @@ export {
   DEFAULT_LEAF_TTL_MS,
   type KeyedSvid,
 } from "./authority.ts";
+export { describeAuthority } from "./description.ts";
 export { CsrError, type CsrErrorCode } from "./csr.ts";
 export { AuthorityError } from "./files.ts";
 export type { IssuedSvid } from "./svid.ts";
