@@ -263,6 +263,7 @@ const TABLE = {
   "proxy.stopped": fault("proxy", 503, "This attempt was given up for another", true),
   "proxy.internal": fault("proxy", 500, "The proxy failed in a way it does not know"),
   // Filters
+  "authz.denied": fault("filter", 403, "An authorization policy does not allow this request"),
   "timeout.request": fault("filter", 504, "The whole request took longer than its timeout"),
   "timeout.backend": fault("filter", 504, "The attempt took longer than its timeout"),
   "timeout.deadline": fault("downstream", 504, "The deadline the client set has passed"),

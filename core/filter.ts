@@ -1,4 +1,5 @@
 /** The one interface every policy implements, and the plan a chain of them is compiled into. */
+import type { Claims } from "./claims.ts";
 import type { Clock, Random } from "./clock.ts";
 import { type Fault, FAULTS } from "./fault.ts";
 import type { Fields } from "./fields.ts";
@@ -43,6 +44,13 @@ export interface FilterContext {
   readonly version: string;
   /** Per-exchange filter state; a filter owns the index its environment was created with. */
   readonly slots: unknown[];
+  /** The verified token of the end user, from the filter that verified it; null: no valid one came, or none was asked for. */
+  claims: Claims | null;
+  /**
+   * The policy by which a filter refuses, `namespace/name` or a word in brackets, set before fail(). For logs
+   * only: clients are not told which rule they met. "" for none.
+   */
+  refusedBy: string;
   /** Answers from here instead of an upstream; returns DONE. */
   respond(status: number, fields?: Fields, body?: Uint8Array): Verdict;
   /** Ends the exchange with a fault: a local reply, or a cut response if one has begun. Returns DONE. */

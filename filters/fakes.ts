@@ -1,4 +1,5 @@
 /** For tests only: a clock, an environment and an exchange that filters can be tried on. */
+import type { Claims } from "../core/claims.ts";
 import type { Clock } from "../core/clock.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import { Fields } from "../core/fields.ts";
@@ -74,6 +75,8 @@ export class FakeContext implements FilterContext {
   readonly backendName = "default/catalog:80";
   readonly version = "v1";
   readonly slots: unknown[] = [undefined];
+  claims: Claims | null = null;
+  refusedBy = "";
   readonly failed: string[] = [];
   readonly failedAttempts: string[] = [];
   resumed = 0;

@@ -19,6 +19,7 @@ export function createAccessLog(write: (line: string) => void, nowMs: () => numb
       status: x.response === null ? 0 : x.response.status,
       ...grpcMember(x),
       fault: x.fault === null ? "" : x.fault.code,
+      ...(x.refusedBy === "" ? {} : { refused_by: x.refusedBy }),
       duration_ms: Math.round(durationMs * 1000) / 1000,
       ...(x.switchedMs === 0 ? {} : {
         tunnel_ms: Math.round(x.arrival.monotonicMs() - x.switchedMs),

@@ -1,4 +1,5 @@
 /** What is known of an exchange: where it came from, what was asked and answered. Filters and logs read it. */
+import type { Claims } from "../core/claims.ts";
 import type { Fault } from "../core/fault.ts";
 import type { Fields } from "../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
@@ -39,6 +40,9 @@ export abstract class ExchangeState {
   switchedMs = 0;
   /** State of its filters; see FilterContext. */
   slots: unknown[] = NO_SLOTS;
+  /** Who the end user is, and which policy refused; see FilterContext. */
+  claims: Claims | null = null;
+  refusedBy = "";
 
   constructor(arrival: Arrival, downstream: Stream<ResponseHead>) {
     this.arrival = arrival;

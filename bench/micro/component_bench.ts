@@ -46,6 +46,8 @@ class Exchange implements FilterContext {
   readonly backendName = "backend";
   readonly version = "v";
   readonly slots: unknown[] = [];
+  readonly claims = null;
+  refusedBy = "";
   respond(): Verdict {
     return DONE;
   }

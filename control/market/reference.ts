@@ -105,6 +105,8 @@ class ReferenceContext implements FilterContext {
   readonly backendName = "default/reference:80";
   readonly version = "reference";
   readonly slots: unknown[] = [];
+  readonly claims = null;
+  refusedBy = "";
   /** A local reply or a fault ended it. */
   over = false;
 

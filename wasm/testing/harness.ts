@@ -218,6 +218,8 @@ export class FakeExchange implements FilterContext {
   readonly backendName = "default/app:80";
   readonly version = "v1";
   readonly slots: unknown[] = [];
+  readonly claims = null;
+  refusedBy = "";
   reply: { status: number; fields: Fields; body: string } | null = null;
   fault: Fault | null = null;
   resumes = 0;
