@@ -1,5 +1,6 @@
 /** The HTTP side of the control plane: what is mounted where, and nothing else. */
 import { Hono } from "hono";
+import { accessTokenRoutes } from "./api/access_tokens.ts";
 import { applyRoutes } from "./api/apply.ts";
 import { authorityRoutes } from "./api/ca.ts";
 import type { ApiDeps } from "./api/deps.ts";
@@ -11,30 +12,29 @@ import { proxyRoutes } from "./api/proxies.ts";
 import { resourceRoutes } from "./api/resources.ts";
 import { revisionRoutes } from "./api/revisions.ts";
 import { tokenRoutes } from "./api/tokens.ts";
+import { API_PREFIX } from "./api/rules.ts";
 import { type ApiEnv, auth, type AuthOptions } from "./auth.ts";
 import { pages } from "./dashboard/mod.ts";
 
-export const API_PREFIX = "/api/v1";
+/** Every group of calls; which role may do what stands in `api/openapi.ts`. */
+export const API_ROUTES: readonly ((deps: ApiDeps) => Hono<ApiEnv>)[] = [
+  applyRoutes,
+  resourceRoutes,
+  revisionRoutes,
+  proxyRoutes,
+  filterRoutes,
+  tokenRoutes,
+  accessTokenRoutes,
+  authorityRoutes,
+  openApiRoutes,
+];
 
 export function createApp(deps: ApiDeps, options: AuthOptions): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.onError((error, c) => toResponse(c, error, deps.log));
   app.use(auth(options));
   app.route("/", healthRoutes());
-  for (
-    const routes of [
-      applyRoutes,
-      resourceRoutes,
-      revisionRoutes,
-      proxyRoutes,
-      filterRoutes,
-      tokenRoutes,
-      authorityRoutes,
-      openApiRoutes,
-    ]
-  ) {
-    app.route(API_PREFIX, routes(deps));
-  }
+  for (const routes of API_ROUTES) app.route(API_PREFIX, routes(deps));
   app.all(`${API_PREFIX}/*`, (c) => {
     throw new ApiError(
       404,

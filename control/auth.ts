@@ -1,26 +1,37 @@
-/** Who may call: everybody may read from this machine, the admin token may do the rest. */
+/** Who may call: finds out who it is, and holds that against the role the call wants. */
 import type { Context, MiddlewareHandler } from "hono";
 import { crypto, timingSafeEqual } from "@std/crypto";
+import { covers, type Principal, type Role, rolesFor } from "./access/roles.ts";
+import type { AccessTokens } from "./access/tokens.ts";
 import { ApiError } from "./api/errors.ts";
+import { ruleOf } from "./api/rules.ts";
 
 const TOKEN_BYTES = 32;
 const TOKEN = /^denim-admin-[A-Za-z0-9_-]{43}$/;
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
-/** Asked by supervisors, which have no token and no name for us. */
-const PROBES = ["/healthz", "/readyz"];
+/** Asked by supervisors, which have no name for us. */
+const PROBES = ["GET /healthz", "GET /readyz"];
+/** What reverse proxies say of whom they speak for. */
+const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+const FIRST_ADMIN: Principal = { name: "admin", proof: "admin-token", roles: ["admin"] };
 
 export interface AuthOptions {
   readonly adminToken: string;
   /** Host names, beside those of this machine, that requests may be addressed to. */
   readonly hosts: readonly string[];
-  /** Reading needs no token from anywhere: the network around must be the wall. */
-  readonly openReads: boolean;
+  readonly tokens: Pick<AccessTokens, "check">;
+  /**
+   * Who may read without a token: everybody who can connect (then the network around must be the wall),
+   * programs of this machine, or nobody.
+   */
+  readonly reads: "open" | "local" | "closed";
 }
 
 /** What is known of a request beside its bytes; Hono's environment. */
 export interface ApiEnv {
   // Hono wants its bindings under this name.
   Bindings: { readonly remoteAddress: string };
+  Variables: { principal: Principal };
 }
 
 /**
@@ -49,12 +60,13 @@ export async function adminToken(file: string): Promise<string> {
   return token;
 }
 
-/** Refuses requests that a page elsewhere made a browser send, and changes without the token. */
+/** Refuses requests that a page elsewhere made a browser send, and whoever has not the role for them. */
 export function auth(options: AuthOptions): MiddlewareHandler<ApiEnv> {
   const hosts = new Set([...LOOPBACK_NAMES, ...options.hosts.map((one) => one.toLowerCase())]);
   const expected = new TextEncoder().encode(options.adminToken);
   return async (c, next) => {
-    if (PROBES.includes(c.req.path)) return await next();
+    const rule = ruleOf(c);
+    if (PROBES.includes(rule.name)) return await next();
     // A page whose name was pointed at this machine (DNS rebinding) still sends that name.
     const host = hostname(c.req.header("host") ?? "");
     if (!hosts.has(host)) {
@@ -65,26 +77,63 @@ export function auth(options: AuthOptions): MiddlewareHandler<ApiEnv> {
           "Use the address it listens on, or start it with --allow-host",
       );
     }
-    if (isRead(c) && (options.openReads || isLoopback(c.env.remoteAddress))) return await next();
-    if (!hasToken(c, expected)) {
-      throw new ApiError(
-        401,
-        "unauthorized",
-        "The admin token is wanted: Authorization: Bearer <content of DATA/admin.token>",
-      );
-    }
+    const principal = await principalOf(c, options, expected);
+    c.set("principal", principal);
+    if (rule.role !== "anyone") mustBe(principal, rule.role, rule.name);
     await next();
   };
 }
 
-function isRead(c: Context): boolean {
-  return c.req.method === "GET" || c.req.method === "HEAD";
+function mustBe(principal: Principal, role: Role, what: string): void {
+  if (covers(principal.roles, role)) return;
+  if (principal.proof === "none") {
+    throw new ApiError(
+      401,
+      "unauthorized",
+      `A token is wanted for ${what}: Authorization: Bearer <token>. The first one is the content of ` +
+        "DATA/admin.token; denim token create --role makes others",
+    );
+  }
+  const held = principal.roles.length === 0 ? "no role" : `the role ${principal.roles.join(", ")}`;
+  throw new ApiError(
+    403,
+    "forbidden",
+    `"${principal.name}" has ${held}; ${what} wants ${rolesFor(role).join(" or ")}`,
+  );
 }
 
-/** Compared in time that depends on lengths only. */
-function hasToken(c: Context, expected: Uint8Array): boolean {
+/** Who says nothing of himself is somebody too; who says something wrong is refused. */
+async function principalOf(
+  c: Context<ApiEnv>,
+  options: AuthOptions,
+  adminToken: Uint8Array,
+): Promise<Principal> {
   const given = /^Bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  return given !== undefined && timingSafeEqual(new TextEncoder().encode(given), expected);
+  if (given === undefined) {
+    return { name: "anonymous", proof: "none", roles: openRoles(c, options) };
+  }
+  // Compared in time that depends on lengths only.
+  if (timingSafeEqual(new TextEncoder().encode(given), adminToken)) return FIRST_ADMIN;
+  const principal = await options.tokens.check(given);
+  if (principal !== null) return principal;
+  throw new ApiError(
+    401,
+    "unauthorized",
+    "The token is none of this control plane, has been revoked, or is over. " +
+      "The first one is the content of DATA/admin.token",
+  );
+}
+
+function openRoles(c: Context<ApiEnv>, { reads }: AuthOptions): readonly Role[] {
+  const isOpen = reads === "open" || (reads === "local" && isLocal(c));
+  return isOpen ? ["viewer"] : [];
+}
+
+/** Not what a reverse proxy on this machine passes on: that comes from anywhere. */
+function isLocal(c: Context<ApiEnv>): boolean {
+  return isLoopback(c.env.remoteAddress) &&
+    LOOPBACK_NAMES.includes(hostname(c.req.header("host") ?? "")) &&
+    FORWARDED.every((name) => c.req.header(name) === undefined);
 }
 
 function hostname(host: string): string {

@@ -1,8 +1,9 @@
 /** Composition root of the control plane: opens its parts in the order they need each other, and closes them. */
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
+import { AccessTokens } from "./access/tokens.ts";
 import { createApp } from "./app.ts";
-import { adminToken } from "./auth.ts";
+import { adminToken, type AuthOptions } from "./auth.ts";
 import { Authority, DEFAULT_LEAF_TTL_MS, Tokens } from "./ca/mod.ts";
 import { Market, type MarketApi } from "./market/mod.ts";
 import { type MeshListener, startMeshListener } from "./push/listener.ts";
@@ -25,7 +26,8 @@ export interface ControlOptions {
   readonly leafTtlMs?: number;
   /** Names beside those of this machine that requests may be addressed to. */
   readonly hosts?: readonly string[];
-  readonly openReads?: boolean;
+  /** Who may read without saying who they are; default: this machine. */
+  readonly reads?: AuthOptions["reads"];
   readonly grace?: Pick<WorkloadsOptions, "lostGraceMs" | "restartGraceMs">;
   readonly log: Log;
   readonly clock?: Clock;
@@ -78,10 +80,12 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   });
   opened.defer(() => mesh.close());
   const view = runningView({ trustDomain, clock, ledger, nodes, workloads, market });
-  const app = createApp({ ...shared, ledger, view }, {
+  const accessTokens = new AccessTokens(store, clock);
+  const app = createApp({ ...shared, accessTokens, ledger, view }, {
     adminToken: token,
+    tokens: accessTokens,
     hosts: [options.listen.host, ...options.hosts ?? []],
-    openReads: options.openReads ?? false,
+    reads: options.reads ?? "local",
   });
   const server = serve(options.listen, (request, remoteAddress) => {
     return app.fetch(request, { remoteAddress });

@@ -1,5 +1,5 @@
 /** `denim control`: the control plane as a process. */
-import { parseDuration } from "../args.ts";
+import { type Args, parseDuration, UsageError } from "../args.ts";
 import { EXIT, untilStopped, verb } from "../verb.ts";
 import { stderrLog } from "../../core/log.ts";
 import { startControl } from "../../control/main.ts";
@@ -22,6 +22,7 @@ export const run = verb({
     "leaf-ttl": { value: "TIME", default: "24h", help: "How long proxies' certificates live" },
     "allow-host": { value: "NAME", many: true, help: "Answer requests to this host name as well" },
     "open-reads": { help: "Let everybody who can connect read, not only this machine" },
+    "closed-reads": { help: "Let nobody read without a token, this machine neither" },
     "lost-grace": {
       value: "TIME",
       default: "10s",
@@ -49,7 +50,7 @@ export const run = verb({
     trustDomain: args.text("trust-domain"),
     leafTtlMs: parseDuration("--leaf-ttl", args.text("leaf-ttl")),
     hosts: args.all("allow-host"),
-    openReads: args.on("open-reads"),
+    reads: readsOf(args),
     grace: {
       lostGraceMs: parseDuration("--lost-grace", args.text("lost-grace")),
       restartGraceMs: parseDuration("--restart-grace", args.text("restart-grace")),
@@ -62,3 +63,9 @@ export const run = verb({
   await control.close();
   return EXIT.ok;
 });
+
+function readsOf(args: Args): "open" | "local" | "closed" {
+  const open = args.on("open-reads"), closed = args.on("closed-reads");
+  if (open && closed) throw new UsageError("--open-reads and --closed-reads exclude each other");
+  return open ? "open" : closed ? "closed" : "local";
+}

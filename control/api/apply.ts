@@ -1,6 +1,8 @@
 /** Changing the mesh: apply, delete, rollback. Each is checked whole and becomes one revision or nothing. */
 import { type Context, Hono } from "hono";
 import { z } from "zod";
+import type { Principal } from "../access/roles.ts";
+import type { ApiEnv } from "../auth.ts";
 import { findKind, ofKind, type Resource, resourceId } from "../schema/kinds.ts";
 import { parseDocuments } from "../schema/parse.ts";
 import { keyOf } from "../schema/secret.ts";
@@ -15,7 +17,10 @@ import type { ApiDeps } from "./deps.ts";
 import { ApiError, type ErrorDetail, notFound } from "./errors.ts";
 
 const message = z.string().max(LEDGER_LIMITS.messageChars).optional();
-/** Who says so: the token is one for all, so this is for people to read and not a proof. */
+/**
+ * Who says so. Believed of the first admin token only, which several people may hold; other callers have
+ * a name of their own, and the history shows that.
+ */
 const author = z.string().max(LEDGER_LIMITS.authorChars).optional();
 
 export const applyBody = z.strictObject({
@@ -45,8 +50,8 @@ export interface Applied {
   readonly changes: readonly ChangeView[];
 }
 
-export function applyRoutes(deps: ApiDeps): Hono {
-  const app = new Hono();
+export function applyRoutes(deps: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
 
   app.post("/apply", async (c) => {
     const body = await readApply(c);
@@ -59,7 +64,7 @@ export function applyRoutes(deps: ApiDeps): Hono {
     const edits = resources.map((one): Edit => ({ put: asGiven(one) }));
     // Before the revision, so that no proxy hears of a key that is not there yet.
     if (body.dryRun !== true) await deps.vault.put(keys, () => namedKeys(deps.ledger));
-    return answer(c, body, await commit(deps, body, () => edits));
+    return answer(c, body, await commit(deps, { ...body, by: c.var.principal }, () => edits));
   });
 
   app.delete("/resources/:kind/:namespace/:name", async (c) => {
@@ -67,7 +72,8 @@ export function applyRoutes(deps: ApiDeps): Hono {
     const kind = findKind(noun)?.kind;
     if (kind === undefined) throw notFound(`kind "${noun}"`);
     const ref = { kind, namespace, name };
-    const why = { message: c.req.query("message"), author: c.req.query("author") };
+    const by = c.var.principal;
+    const why = { message: c.req.query("message"), author: c.req.query("author"), by };
     return answer(
       c,
       {},
@@ -85,7 +91,7 @@ export function applyRoutes(deps: ApiDeps): Hono {
     return answer(
       c,
       body,
-      await commit(deps, { ...body, fallback }, async () => {
+      await commit(deps, { ...body, by: c.var.principal, fallback }, async () => {
         const edits = await deps.ledger.editsTo(revision);
         if (edits === null) throw notFound(`revision ${revision} to go back to`);
         return edits;
@@ -113,6 +119,7 @@ async function readApply(c: Context): Promise<z.infer<typeof applyBody>> {
 }
 
 interface Why {
+  readonly by?: Principal;
   readonly message?: string | undefined;
   readonly author?: string | undefined;
   readonly dryRun?: boolean | undefined;
@@ -125,7 +132,7 @@ async function commit(
   edits: (state: State) => readonly Edit[] | Promise<readonly Edit[]>,
 ): Promise<Committed> {
   const { ledger, log } = deps;
-  const author = why.author?.slice(0, LEDGER_LIMITS.authorChars) ?? "admin";
+  const author = authorOf(why).slice(0, LEDGER_LIMITS.authorChars);
   const message = (why.message ?? why.fallback ?? "").slice(0, LEDGER_LIMITS.messageChars);
   const made = await ledger.commit({
     edits,
@@ -138,6 +145,10 @@ async function commit(
     log.info("revision.made", { revision: made.revision, author, changes: made.changes.length });
   }
   return made;
+}
+
+function authorOf({ by, author }: Why): string {
+  return by === undefined || by.proof === "admin-token" ? author ?? "admin" : by.name;
 }
 
 /** A Secret that was read out names its key and does not hold it; then the vault must. */

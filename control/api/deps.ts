@@ -1,5 +1,6 @@
 /** What the groups of the API work on. */
 import type { Log } from "../../core/log.ts";
+import type { AccessTokens } from "../access/tokens.ts";
 import type { Authority, Tokens } from "../ca/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { Nodes } from "../push/nodes.ts";
@@ -15,6 +16,7 @@ export interface ApiDeps {
   readonly market: MarketApi;
   readonly vault: Vault;
   readonly tokens: Tokens;
+  readonly accessTokens: AccessTokens;
   readonly authority: Authority;
   readonly view: ControlView;
   readonly log: Log;

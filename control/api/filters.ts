@@ -1,6 +1,8 @@
 /** The marketplace over HTTP: push, list, look at one, read its source. */
 import { type Context, Hono } from "hono";
 import { z } from "zod";
+import { covers } from "../access/roles.ts";
+import type { ApiEnv } from "../auth.ts";
 import { MarketError, pushFromForm } from "../market/mod.ts";
 import { BODY_LIMITS, readBytes, readJson } from "./body.ts";
 import type { ApiDeps } from "./deps.ts";
@@ -12,8 +14,8 @@ export const publisherBody = z.strictObject({
   publicKey: z.string().max(64),
 });
 
-export function filterRoutes({ market, publisher, log }: ApiDeps): Hono {
-  const app = new Hono();
+export function filterRoutes({ market, publisher, log }: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
 
   app.post("/filters", async (c) => {
     const push = await pushFromForm(await readForm(c));
@@ -51,6 +53,16 @@ export function filterRoutes({ market, publisher, log }: ApiDeps): Hono {
   app.get("/publishers", (c) => c.json({ publishers: market.publishers() }));
   app.post("/publishers", async (c) => {
     const { name, publicKey } = await readJson(c, publisherBody, BODY_LIMITS.jsonBytes);
+    const known = market.publishers().find((one) => one.name === name);
+    const isOwn = known === undefined || known.keys.some((key) => key.publicKey === publicKey);
+    // Or one publisher could sign in the name of another.
+    if (!isOwn && !covers(c.var.principal.roles, "admin")) {
+      throw new ApiError(
+        403,
+        "forbidden",
+        `The publisher "${name}" has a key already; only an admin may add another`,
+      );
+    }
     return c.json(await market.addPublisherKey(name, publicKey), 201);
   });
   return app;

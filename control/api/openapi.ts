@@ -1,7 +1,10 @@
 /** The API described by itself: OpenAPI 3.1, generated from the table of kinds and the bodies' schemas. */
 import { Hono } from "hono";
 import { z } from "zod";
+import { type Role, rolesFor } from "../access/roles.ts";
+import type { ApiEnv } from "../auth.ts";
 import { jsonSchema, KINDS } from "../schema/kinds.ts";
+import { accessTokenBody } from "./access_tokens.ts";
 import { applyBody, rollbackBody } from "./apply.ts";
 import type { ApiDeps } from "./deps.ts";
 import { publisherBody } from "./filters.ts";
@@ -9,10 +12,12 @@ import { tokenBody } from "./tokens.ts";
 
 type Method = "get" | "post" | "delete";
 
-interface Operation {
+export interface Operation {
   readonly method: Method;
   /** Below `/api/v1`, with `{name}` for parameters. */
   readonly path: string;
+  /** Who may: this role and those that include it. */
+  readonly role: Role;
   readonly summary: string;
   readonly query?: readonly string[];
   readonly body?: z.ZodType | "form";
@@ -21,11 +26,15 @@ interface Operation {
   readonly media?: string;
 }
 
-/** One row per call; a test holds it against the routes that are really there. */
+/**
+ * One row per call; a test holds it against the routes that are really there. The roles are not only
+ * described here: `rules.ts` enforces this table, and a route without a row is for admins.
+ */
 export const OPERATIONS: readonly Operation[] = [
   {
     method: "post",
     path: "/apply",
+    role: "operator",
     summary: "Apply resources: all of them as one revision, or none",
     body: applyBody,
     answer: "The revision and what changed",
@@ -33,14 +42,22 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "post",
     path: "/rollback",
+    role: "operator",
     summary: "Make a new revision that equals an old one",
     body: rollbackBody,
     answer: "The revision and what changed",
   },
-  { method: "get", path: "/resources", summary: "All resources", answer: "Resources" },
+  {
+    method: "get",
+    path: "/resources",
+    role: "viewer",
+    summary: "All resources",
+    answer: "Resources",
+  },
   {
     method: "get",
     path: "/resources/{kind}",
+    role: "viewer",
     summary: "Resources of one kind",
     query: ["namespace"],
     answer: "Resources",
@@ -48,12 +65,14 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/resources/{kind}/{namespace}/{name}",
+    role: "viewer",
     summary: "One resource",
     answer: "The resource",
   },
   {
     method: "delete",
     path: "/resources/{kind}/{namespace}/{name}",
+    role: "operator",
     summary: "Delete one resource, as a revision",
     query: ["message", "author"],
     answer: "The revision and what changed",
@@ -61,6 +80,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/revisions",
+    role: "viewer",
     summary: "The history, newest first",
     query: ["limit"],
     answer: "Revisions",
@@ -68,12 +88,14 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/revisions/{revision}",
+    role: "viewer",
     summary: "One revision with both sides of every change",
     answer: "The revision",
   },
   {
     method: "get",
     path: "/diff",
+    role: "viewer",
     summary: "What changed from one revision to another",
     query: ["from", "to"],
     answer: "Changes with both sides",
@@ -81,32 +103,43 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/proxies",
+    role: "viewer",
     summary: "Every proxy: what it should have, what it has, why not, its last report",
     answer: "Proxies",
   },
   {
     method: "get",
     path: "/services",
+    role: "viewer",
     summary: "Services with their workloads",
     answer: "Services",
   },
   {
     method: "get",
     path: "/bindings",
+    role: "viewer",
     summary: "FilterBindings as they run in proxies: state, fuel, time, traps",
     answer: "One row per binding and proxy",
   },
   {
     method: "get",
     path: "/converged",
+    role: "viewer",
     summary: "Whether every connected proxy has a revision in force",
     query: ["revision"],
     answer: "Who has it, who waits, who refused it and why",
   },
-  { method: "get", path: "/filters", summary: "The marketplace", answer: "Listings" },
+  {
+    method: "get",
+    path: "/filters",
+    role: "viewer",
+    summary: "The marketplace",
+    answer: "Listings",
+  },
   {
     method: "post",
     path: "/filters",
+    role: "publisher",
     summary: "Push a signed filter: members module, manifest, statement, signature",
     body: "form",
     answer: "The listing",
@@ -114,26 +147,36 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/filters/{publisher}/{name}",
+    role: "viewer",
     summary: "All versions of a filter",
     answer: "Listings",
   },
   {
     method: "get",
     path: "/filters/{publisher}/{name}/{version}",
+    role: "viewer",
     summary: "One version of a filter",
     answer: "The listing",
   },
   {
     method: "get",
     path: "/filters/{digest}/source",
+    role: "viewer",
     summary: "What was pushed, as it was pushed",
     answer: "The module",
     media: "application/octet-stream",
   },
-  { method: "get", path: "/publishers", summary: "Known publishers", answer: "Publishers" },
+  {
+    method: "get",
+    path: "/publishers",
+    role: "viewer",
+    summary: "Known publishers",
+    answer: "Publishers",
+  },
   {
     method: "post",
     path: "/publishers",
+    role: "publisher",
     summary: "Make a publisher's key known",
     body: publisherBody,
     answer: "The publisher",
@@ -141,6 +184,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "post",
     path: "/tokens",
+    role: "operator",
     summary: "A single-use join token for one identity",
     body: tokenBody,
     answer: "The token",
@@ -148,6 +192,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/trust-bundle",
+    role: "viewer",
     summary: "The certificates that may vouch for members of the mesh",
     answer: "PEM",
     media: "application/x-pem-file",
@@ -155,14 +200,43 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "get",
     path: "/ca",
+    role: "viewer",
     summary: "The authority: roots, issuing certificates, how long they live",
     answer: "The authority",
   },
-  { method: "get", path: "/openapi.json", summary: "This description", answer: "OpenAPI 3.1" },
+  {
+    method: "get",
+    path: "/access-tokens",
+    role: "admin",
+    summary: "Tokens that people and programs call with; not what they are, but whose",
+    answer: "Tokens without their texts",
+  },
+  {
+    method: "post",
+    path: "/access-tokens",
+    role: "admin",
+    summary: "A token with a role, a name and an end",
+    body: accessTokenBody,
+    answer: "The token, shown this once",
+  },
+  {
+    method: "delete",
+    path: "/access-tokens/{id}",
+    role: "admin",
+    summary: "Revoke a token, by id or name",
+    answer: "The token that was revoked",
+  },
+  {
+    method: "get",
+    path: "/openapi.json",
+    role: "viewer",
+    summary: "This description",
+    answer: "OpenAPI 3.1",
+  },
 ];
 
-export function openApiRoutes(_deps: ApiDeps): Hono {
-  const app = new Hono();
+export function openApiRoutes(_deps: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
   let text: string | null = null;
   app.get("/openapi.json", (c) => {
     text ??= JSON.stringify(describe());
@@ -182,19 +256,22 @@ function describe(): unknown {
     info: {
       title: "Denim control plane",
       version: "1",
-      description: "Reads are open on loopback; everything else wants the admin token.",
+      description:
+        "Everybody on the machine itself may do what a viewer may, unless that is switched " +
+        "off; the rest wants a token of a role. x-denim-roles of each call says which roles may.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/api/v1" }],
     paths,
     components: {
       schemas: { ...kinds, Error: ERROR },
-      securitySchemes: { admin: { type: "http", scheme: "bearer" } },
+      securitySchemes: { token: { type: "http", scheme: "bearer" } },
     },
   };
 }
 
-function describeOperation({ method, path, summary, query = [], body, answer, media }: Operation) {
+function describeOperation(operation: Operation) {
+  const { method, path, role, summary, query = [], body, answer, media } = operation;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => parameter(name!, "path", true));
   const inQuery = query.map((name) => parameter(name, "query", false));
   const type = media ?? "application/json";
@@ -203,7 +280,8 @@ function describeOperation({ method, path, summary, query = [], body, answer, me
     summary,
     parameters: [...inPath, ...inQuery],
     ...(body === undefined ? {} : { requestBody: { required: true, content: contentOf(body) } }),
-    ...(method === "get" ? {} : { security: [{ admin: [] }] }),
+    ...(method === "get" && role === "viewer" ? {} : { security: [{ token: [] }] }),
+    "x-denim-roles": rolesFor(role),
     responses: {
       "200": { description: answer, content: { [type]: { schema } } },
       default: {

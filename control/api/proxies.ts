@@ -1,5 +1,6 @@
 /** The mesh as it runs: proxies, services, filters in proxies, and whether a revision has arrived everywhere. */
 import { Hono } from "hono";
+import type { ApiEnv } from "../auth.ts";
 import type { ProxyNode } from "../push/nodes.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError } from "./errors.ts";
@@ -22,8 +23,8 @@ export interface ProxyRef {
   readonly name: string;
 }
 
-export function proxyRoutes({ view, nodes, publisher, ledger }: ApiDeps): Hono {
-  const app = new Hono();
+export function proxyRoutes({ view, nodes, publisher, ledger }: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
   app.get("/proxies", (c) => {
     // Samples are for the pages' rates; who wants rates here asks twice.
     const proxies = view.proxies().map(({ samples: _samples, ...rest }) => ({

@@ -1,12 +1,13 @@
 /** Reading resources: all, of one kind, or one. */
 import { Hono } from "hono";
+import type { ApiEnv } from "../auth.ts";
 import { findKind, KINDS, type Resource } from "../schema/kinds.ts";
 import { nearest } from "../schema/problems.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError, notFound } from "./errors.ts";
 
-export function resourceRoutes({ ledger }: ApiDeps): Hono {
-  const app = new Hono();
+export function resourceRoutes({ ledger }: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
   app.get("/resources", (c) => c.json({ revision: ledger.head, resources: ledger.resources() }));
   app.get("/resources/:kind", (c) => {
     const kind = kindOf(c.req.param("kind"));

@@ -1,12 +1,13 @@
 /** History: what was changed when, by whom, and the difference of any two revisions. */
 import { Hono } from "hono";
+import type { ApiEnv } from "../auth.ts";
 import { type ResourceChange, subject } from "../store/revision.ts";
 import { LEDGER_LIMITS } from "../store/ledger.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError, notFound } from "./errors.ts";
 
-export function revisionRoutes({ ledger }: ApiDeps): Hono {
-  const app = new Hono();
+export function revisionRoutes({ ledger }: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
   app.get("/revisions", (c) => {
     const limit = numberOf("limit", c.req.query("limit") ?? String(LEDGER_LIMITS.recent));
     return c.json({ revisions: ledger.recent(limit) });

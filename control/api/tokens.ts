@@ -1,6 +1,7 @@
 /** How a proxy is let in: a join token for one identity, and the bundle by which it knows us. */
 import { Hono } from "hono";
 import { z } from "zod";
+import type { ApiEnv } from "../auth.ts";
 import { formatWorkloadId } from "../../proxy/tls/mod.ts";
 import { MAX_TOKEN_TTL_MS } from "../ca/mod.ts";
 import { BODY_LIMITS, readJson } from "./body.ts";
@@ -18,8 +19,8 @@ const RESERVED_NAMESPACE = "denim-system";
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
-export function tokenRoutes({ tokens, authority, log }: ApiDeps): Hono {
-  const app = new Hono();
+export function tokenRoutes({ tokens, authority, log }: ApiDeps): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
   app.post("/tokens", async (c) => {
     const { identity, ttlMs = MAX_TOKEN_TTL_MS } = await readJson(
       c,
