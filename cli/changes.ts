@@ -11,6 +11,8 @@ export interface Applied {
   readonly revision: number;
   readonly dryRun: boolean;
   readonly changes: readonly Change[];
+  /** Routes of others that lost a permission by this. */
+  readonly unaccepted?: readonly { resource?: string; path: string; message: string }[];
 }
 
 /** `HTTPRoute default/web created`. */
@@ -19,9 +21,12 @@ export function changeLine({ action, kind, namespace, name }: Change): string {
 }
 
 /** What an apply, a delete or a rollback came to. */
-export function appliedText({ revision, dryRun, changes }: Applied): string {
+export function appliedText({ revision, dryRun, changes, unaccepted = [] }: Applied): string {
   if (changes.length === 0) return `Nothing to change; revision ${revision} stays`;
   const lines = changes.map(changeLine);
+  for (const { resource, path, message } of unaccepted) {
+    lines.push(`Not accepted any more: ${resource} ${path} ${message}`);
+  }
   lines.push(dryRun ? "Nothing was changed (dry run)" : `Revision ${revision}`);
   return lines.join("\n");
 }

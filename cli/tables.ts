@@ -2,23 +2,42 @@
 import type { Listing } from "../control/market/types.ts";
 import type { FilterBinding } from "../control/schema/filter_binding.ts";
 import type { Resource } from "../control/schema/kinds.ts";
+import type { RouteStatus } from "../control/snapshot/mod.ts";
 import type { FilterView, ProxyView, ServiceView } from "../control/view.ts";
 import { megabytes, short, span, table } from "./output.ts";
 
 export type Binding = FilterBinding;
 
-export function resourceTable(resources: readonly Resource[], nowMs: number): string {
+export function resourceTable(
+  resources: readonly (Resource & { readonly status?: RouteStatus })[],
+  nowMs: number,
+): string {
   return table(
-    ["KIND", "NAMESPACE", "NAME", "AGE"],
-    resources.map(({ kind, metadata }) => [
+    ["KIND", "NAMESPACE", "NAME", "AGE", "STATUS"],
+    resources.map(({ kind, metadata, status }) => [
       kind,
       metadata.namespace,
       metadata.name,
       metadata.creationTimestamp === undefined
         ? "-"
         : span(nowMs - Date.parse(metadata.creationTimestamp)),
+      statusText(status),
     ]),
   );
+}
+
+/** Of a route: each parent with how it stands to it, or by which reason it is not accepted. */
+function statusText(status: RouteStatus | undefined): string {
+  if (status === undefined) return "-";
+  return status.parents.map(({ parentRef, conditions }) => {
+    const failed = conditions.find((one) =>
+      one.status === "False" && (one.type === "Accepted" || one.type === "ResolvedRefs")
+    );
+    const of = conditions.find((one) => one.type === "denim.dev/Producer")?.reason.toLowerCase();
+    const { kind = "Gateway", namespace, name } = parentRef;
+    const parent = `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}`;
+    return `${failed?.reason ?? of ?? "accepted"} at ${parent}`;
+  }).join(", ");
 }
 
 export function proxyTable(proxies: readonly ProxyView[], nowMs: number): string {

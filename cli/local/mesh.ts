@@ -12,7 +12,7 @@ import { Child } from "./child.ts";
 import type { ReadyLine } from "./child.ts";
 import { ControlClient } from "./control_client.ts";
 import * as plans from "./plan.ts";
-import type { MeshPlan, Places, WorkloadPlan } from "./plan.ts";
+import { type MeshPlan, NAMESPACE, type Places, type WorkloadPlan } from "./plan.ts";
 import type { LocalMesh, LocalService } from "./state.ts";
 
 export interface MeshOptions {
@@ -145,7 +145,7 @@ export class Mesh implements AsyncDisposable {
     const port = (name: string): number => this.#places.ports[`${key}.${name}`]!;
     return {
       name: service,
-      identity: `spiffe://mesh.local/ns/default/sa/${service}`,
+      identity: `spiffe://mesh.local/ns/${workload.namespace ?? NAMESPACE}/sa/${service}`,
       outbound: `http://127.0.0.1:${port("outbound")}`,
       inbound: `127.0.0.1:${port("inbound")}`,
       admin: `http://127.0.0.1:${port("admin")}`,
@@ -161,12 +161,14 @@ export class Mesh implements AsyncDisposable {
     const client = new ControlClient(`http://127.0.0.1:${this.#places.ports["control"]}`, token);
     this.#client = client;
     await Deno.writeTextFile(this.#places.file("trust-bundle.pem"), await client.trustBundle());
-    const names = new Map(this.plan.workloads.map((one) => [one.key, one.service]));
-    if (this.plan.gateway !== null) names.set("gateway", this.plan.gateway);
+    const names = new Map(
+      this.plan.workloads.map((one) => [one.key, `${one.namespace ?? NAMESPACE}/${one.service}`]),
+    );
+    if (this.plan.gateway !== null) names.set("gateway", `${NAMESPACE}/${this.plan.gateway}`);
     await Promise.all([...names].map(async ([key, name]) => {
       const state = this.#places.file(`proxies/${key}`);
       await Deno.mkdir(state, { recursive: true, mode: 0o700 });
-      const joinToken = await client.joinToken(`default/${name}`);
+      const joinToken = await client.joinToken(name);
       await Deno.writeTextFile(`${state}/join.token`, `${joinToken}\n`, { mode: 0o600 });
     }));
   }
@@ -224,7 +226,8 @@ export class Mesh implements AsyncDisposable {
     const services = listOf(await this.client.get("/api/v1/services"), "services");
     return this.plan.workloads.every((workload) => {
       const service = services.find((one) =>
-        one["name"] === workload.service && one["namespace"] === "default"
+        one["name"] === workload.service &&
+        one["namespace"] === (workload.namespace ?? NAMESPACE)
       );
       if (service === undefined || !("workloads" in service)) return true;
       const inbound = `127.0.0.1:${this.#places.ports[`${workload.key}.inbound`]}`;

@@ -6,12 +6,17 @@ import { guarded } from "./child.ts";
 const CLI = new URL("../main.ts", import.meta.url).pathname;
 const DEMO = new URL("../../examples/demo/", import.meta.url).pathname;
 
+/** Where workloads and the gateway are unless said otherwise. */
+export const NAMESPACE = "default";
+
 /** One workload and its app. */
 export interface WorkloadPlan {
   /** Unique in the mesh, e.g. `reviews-v2`; also the names of its log and its state folder. */
   readonly key: string;
   /** Name it registers under. */
   readonly service: string;
+  /** Default: {@link NAMESPACE}. */
+  readonly namespace?: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The app to start; null when something else serves at the port of `<key>.app`. */
   readonly app: AppPlan | null;
@@ -117,6 +122,8 @@ export function sidecarArgs(
   return proxyArgs(places, key, [
     "--service",
     workload.service,
+    "--namespace",
+    workload.namespace ?? NAMESPACE,
     ...Object.entries(workload.labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]),
     "--app",
     workload.appAddress ?? at(places, `${key}.app`),

@@ -48,6 +48,8 @@ export interface Applied {
   readonly revision: number;
   readonly dryRun: boolean;
   readonly changes: readonly ChangeView[];
+  /** Routes of others that lost a permission by this; they are not accepted any more. */
+  readonly unaccepted: readonly ErrorDetail[];
 }
 
 export function applyRoutes(deps: ApiDeps): Hono<ApiEnv> {
@@ -118,6 +120,10 @@ async function readApply(c: Context): Promise<z.infer<typeof applyBody>> {
   return { documents, message: c.req.query("message"), dryRun: c.req.query("dryRun") === "true" };
 }
 
+interface Outcome extends Committed {
+  readonly unaccepted: readonly ReferenceProblem[];
+}
+
 interface Why {
   readonly by?: Principal;
   readonly message?: string | undefined;
@@ -130,21 +136,24 @@ async function commit(
   deps: ApiDeps,
   why: Why,
   edits: (state: State) => readonly Edit[] | Promise<readonly Edit[]>,
-): Promise<Committed> {
+): Promise<Outcome> {
   const { ledger, log } = deps;
+  let unaccepted: readonly ReferenceProblem[] = [];
   const author = authorOf(why).slice(0, LEDGER_LIMITS.authorChars);
   const message = (why.message ?? why.fallback ?? "").slice(0, LEDGER_LIMITS.messageChars);
   const made = await ledger.commit({
     edits,
     author,
     message,
-    check: (next) => checkNext(deps, ledger, next),
+    check: (next) => {
+      unaccepted = checkNext(deps, ledger, next);
+    },
     dryRun: why.dryRun === true,
   });
   if (why.dryRun !== true && made.changes.length > 0) {
     log.info("revision.made", { revision: made.revision, author, changes: made.changes.length });
   }
-  return made;
+  return { ...made, unaccepted };
 }
 
 function authorOf({ by, author }: Why): string {
@@ -183,15 +192,33 @@ async function namedKeys(ledger: Ledger): Promise<ReadonlySet<string>> {
   return names;
 }
 
-/** Refuses a state with problems that are not there already: a mended mesh is mended step by step. */
-function checkNext(deps: ApiDeps, ledger: Ledger, next: readonly Resource[]): void {
+/**
+ * Refuses a state with problems that are not there already: a mended mesh is mended step by step. Whoever
+ * takes back what he permitted (a listener's allowedRoutes, a ReferenceGrant) is not held up by those who
+ * made use of it: their routes, which he did not touch, are given back as no longer accepted.
+ */
+function checkNext(deps: ApiDeps, ledger: Ledger, next: readonly Resource[]): ReferenceProblem[] {
   const modules = admittedModules(deps.market);
   const problems = checkReferences(next, modules);
-  if (problems.length === 0) return;
+  if (problems.length === 0) return [];
   const old = new Set(checkReferences(ledger.resources(), modules).map(problemKey));
   const added = problems.filter((one) => !old.has(problemKey(one)));
-  if (added.length > 0) throw invalid(added);
+  const untouched = new Set(
+    next.filter((one) => ledger.state.get(resourceId(one)) === one).map(resourceId),
+  );
+  const lost = (one: ReferenceProblem): boolean =>
+    one.reason !== undefined && PERMISSIONS.has(one.reason) && untouched.has(one.resource);
+  const refused = added.filter((one) => !lost(one));
+  if (refused.length > 0) throw invalid(refused);
+  return added;
 }
+
+/** Reasons that say somebody else does not permit it. */
+const PERMISSIONS: ReadonlySet<NonNullable<ReferenceProblem["reason"]>> = new Set([
+  "NotAllowedByListeners",
+  "NoMatchingListenerHostname",
+  "RefNotPermitted",
+]);
 
 function problemKey({ resource, path, message }: ReferenceProblem): string {
   return JSON.stringify([resource, path, message]);
@@ -211,7 +238,8 @@ function asGiven(resource: Resource): Resource {
   return { ...resource, metadata } as Resource;
 }
 
-function answer(c: Context, { dryRun }: Why, { revision, changes }: Committed): Response {
+function answer(c: Context, { dryRun }: Why, outcome: Outcome): Response {
+  const { revision, changes, unaccepted } = outcome;
   const applied: Applied = {
     revision,
     dryRun: dryRun === true,
@@ -219,6 +247,7 @@ function answer(c: Context, { dryRun }: Why, { revision, changes }: Committed): 
       const { kind, metadata: { namespace, name } } = subject(change);
       return { action: change.action, kind, namespace, name };
     }),
+    unaccepted,
   };
   return c.json(applied);
 }

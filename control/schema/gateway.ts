@@ -24,6 +24,35 @@ export const ROUTES_OF = {
   TLS: ["TLSRoute"],
 } as const;
 
+/** The one label a namespace has here; Kubernetes puts it on every one of its own too. */
+export const NAMESPACE_NAME = "kubernetes.io/metadata.name";
+
+const namespaceLabel = z.literal(
+  NAMESPACE_NAME,
+  wanted(`"${NAMESPACE_NAME}", the only label namespaces have here`),
+);
+
+/** Namespaces by their names: a label selector as Kubernetes writes it. */
+const namespaceSelector = z.strictObject({
+  matchLabels: z.strictObject({ [NAMESPACE_NAME]: label }).optional(),
+  matchExpressions: z.array(z.strictObject({
+    key: namespaceLabel,
+    operator: z.enum(["In", "NotIn"], wanted('"In" or "NotIn"')),
+    values: z.array(label).min(1, { error: "is empty, wanted at least one namespace" })
+      .max(LIMITS.selectedNamespaces, {
+        error: `holds more than ${LIMITS.selectedNamespaces} namespaces`,
+      }),
+  })).min(1, { error: "is empty, wanted at least one expression" })
+    .max(LIMITS.namespaceExpressions, {
+      error: `holds more than ${LIMITS.namespaceExpressions} expressions`,
+    }).optional(),
+}).check((ctx) => {
+  if (ctx.value.matchLabels !== undefined || ctx.value.matchExpressions !== undefined) return;
+  problem(ctx, [], "is empty, which would be every namespace; wanted from: All for that");
+});
+
+export type NamespaceSelector = z.infer<typeof namespaceSelector>;
+
 const listener = z.strictObject({
   name,
   /** Port 0 is ours: the proxy takes a free one and says which on its ready line. */
@@ -50,7 +79,16 @@ const listener = z.strictObject({
   }).optional(),
   allowedRoutes: z.strictObject({
     namespaces: z.strictObject({
-      from: z.enum(["All", "Same"]).optional(),
+      from: z.enum(["All", "Same", "Selector", "None"]).optional(),
+      selector: namespaceSelector.optional(),
+    }).check((ctx) => {
+      const { from = "Same", selector } = ctx.value;
+      if (from === "Selector" && selector === undefined) {
+        problem(ctx, ["selector"], 'is missing, wanted the namespaces that from "Selector" means');
+      }
+      if (from !== "Selector" && selector !== undefined) {
+        problem(ctx, ["selector"], `stands beside from ${show(from)}; wanted from: Selector`);
+      }
     }).optional(),
     kinds: z.array(z.strictObject({
       group: z.literal(GATEWAY_GROUP).optional(),

@@ -33,6 +33,9 @@ export const SCHEMA_LIMITS = {
   queryValueChars: 1024,
   listeners: 64,
   certificateRefs: 8,
+  /** Names in one expression of a listener's namespace selector, and expressions of it. */
+  selectedNamespaces: 64,
+  namespaceExpressions: 8,
   /** PEM of a certificate with its chain, and of its key. */
   chainChars: 64 * 1024,
   keyChars: 16 * 1024,

@@ -5,7 +5,7 @@ import type { Gateway } from "../schema/gateway.ts";
 import { ofKind, type Resource, resourceId } from "../schema/kinds.ts";
 import type { TrafficPolicy } from "../schema/traffic_policy.ts";
 import { checkRoute } from "./check_routes.ts";
-import { missing, type Report, suggestion } from "./check_words.ts";
+import { missing, type Reason, type Report, suggestion } from "./check_words.ts";
 import { Mesh } from "./mesh.ts";
 import { findModule } from "./modules.ts";
 
@@ -14,6 +14,8 @@ export interface ReferenceProblem {
   readonly resource: string;
   readonly path: string;
   readonly message: string;
+  /** For routes: the reason their conditions give. */
+  readonly reason?: Reason;
 }
 
 export interface KnownModule {
@@ -35,8 +37,13 @@ export function checkReferences(
 ): ReferenceProblem[] {
   const mesh = new Mesh(all);
   const problems: ReferenceProblem[] = [];
-  const reporter = (resource: Resource): Report => (path, message) =>
-    void problems.push({ resource: resourceId(resource), path, message });
+  const reporter = (resource: Resource): Report => (path, message, reason) =>
+    void problems.push({
+      resource: resourceId(resource),
+      path,
+      message,
+      ...(reason === undefined ? {} : { reason }),
+    });
   const routes = [
     ...ofKind(all, "HTTPRoute"),
     ...ofKind(all, "GRPCRoute"),

@@ -1,8 +1,18 @@
 /** The words in which references to what is not there are reported. */
 import { nearest } from "../schema/problems.ts";
 
-/** Says what is wrong at a path of one resource. */
-export type Report = (path: string, message: string) => void;
+/** Why a route is not accepted or leads nowhere: reasons of conditions as the Gateway API has them. */
+export type Reason =
+  | "NoMatchingParent"
+  | "NotAllowedByListeners"
+  | "NoMatchingListenerHostname"
+  | "UnsupportedValue"
+  | "RefNotPermitted"
+  | "BackendNotFound"
+  | "InvalidKind";
+
+/** Says what is wrong at a path of one resource, and for routes by which reason. */
+export type Report = (path: string, message: string, reason?: Reason) => void;
 
 export function missing(kind: string, name: string, known: Iterable<string>): string {
   return `names ${kind} "${name}", which does not exist and is not in this input` +

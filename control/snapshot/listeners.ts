@@ -1,10 +1,10 @@
 /** The listeners of a node: a sidecar's inbound and outbound, or those of a Gateway. */
 import { fullName } from "../schema/common.ts";
-import { type Gateway, type GatewayListener, ROUTES_OF } from "../schema/gateway.ts";
-import type { ParentRef } from "../schema/route_refs.ts";
+import type { Gateway, GatewayListener } from "../schema/gateway.ts";
 import { chainOf, keyOf } from "../schema/secret.ts";
 import { isTunnelled, type Service } from "../schema/service.ts";
 import type { CertificateSpec, HostSpec, ListenerSpec, RouteSpec } from "../schema/snapshot.ts";
+import { attachedRoutes } from "./attach.ts";
 import { inboundListener } from "./inbound.ts";
 import {
   type AnyRoute,
@@ -12,7 +12,6 @@ import {
   compare,
   isServiceParent,
   isTunnelRoute,
-  type Mesh,
   parentName,
   portOf,
 } from "./mesh.ts";
@@ -62,8 +61,8 @@ function hostnamesOf(work: Work, service: Service): string[] {
 
 /**
  * Gateway API for mesh: routes of the caller's namespace (consumer) stand before routes of the Service's
- * own (producer) and are never mixed with them; any route takes the place of the implicit one, and
- * GRPCRoutes that of HTTPRoutes.
+ * own (producer) and are never mixed with them; those of other namespaces are not looked at. Any route takes
+ * the place of the implicit one, and GRPCRoutes that of HTTPRoutes.
  */
 function serviceRoutes(work: Work, service: Service, port: number): RouteSpec[] {
   const name = fullName(service);
@@ -84,7 +83,11 @@ function serviceRoutes(work: Work, service: Service, port: number): RouteSpec[] 
     : attached.filter((route) => route.metadata.namespace === work.node.namespace);
   const chosen = consumers.length > 0 ? consumers : producers;
   if (chosen.length === 0) return [implicitRoute(work, service, port)];
-  const parent = { bindings: [], levels: serviceLevels(work.mesh, service), needsGrant: false };
+  const parent = {
+    bindings: [],
+    levels: serviceLevels(work.mesh, service),
+    needsGrant: consumers.length === 0,
+  };
   // GRPCRoutes say more of gRPC than HTTPRoutes can: where both are there, they alone hold.
   const grpc = chosen.filter((route) => route.kind === "GRPCRoute");
   return (grpc.length > 0 ? grpc : chosen).flatMap((route) => specsOf(work, route, parent));
@@ -184,39 +187,6 @@ function listenerHosts(
   return mergedHosts(byHost).map((host) => ({ ...host, group: listener.name }));
 }
 
-export interface Attached {
-  readonly route: AnyRoute;
-  /** Those it has on the listener. */
-  readonly hostnames: readonly string[];
-  /** A route of another kind that has such a host name already: this one is not accepted. */
-  readonly rival: AnyRoute | null;
-}
-
-/**
- * The routes of a listener, the oldest first. Gateway API, GRPCRoute hostnames: a host name belongs to
- * HTTPRoutes or to GRPCRoutes, whichever was there first.
- */
-export function attachedRoutes(
-  mesh: Mesh,
-  gateway: Gateway,
-  listener: GatewayListener,
-): Attached[] {
-  const name = fullName(gateway);
-  const attached: Attached[] = [];
-  for (
-    const route of [...mesh.routesOf("Gateway", name), ...mesh.tunnelRoutesOf("Gateway", name)]
-  ) {
-    if (!route.spec.parentRefs.some((ref) => attaches(route, ref, gateway, listener))) continue;
-    const hostnames = sharedHostnames(listener.hostname, hostnamesOfRoute(route));
-    const earlier = attached.find((one) =>
-      one.rival === null && one.route.kind !== route.kind &&
-      one.hostnames.some((a) => hostnames.some((b) => covers(a, b) || covers(b, a)))
-    );
-    attached.push({ route, hostnames, rival: earlier?.route ?? null });
-  }
-  return attached;
-}
-
 /** Host names with the same routes share one entry, so that a proxy compiles these once. */
 function mergedHosts(byHost: ReadonlyMap<string, RouteSpec[]>): HostSpec[] {
   const merged = new Map<string, { hostnames: string[]; routes: RouteSpec[] }>();
@@ -233,52 +203,4 @@ function mergedHosts(byHost: ReadonlyMap<string, RouteSpec[]>): HostSpec[] {
     else same.hostnames.push(hostname);
   }
   return [...merged.values()];
-}
-
-/** Whether a reference means this listener, and the listener takes routes from there. */
-export function attaches(
-  route: AnyRoute,
-  ref: ParentRef,
-  gateway: Gateway,
-  listener: GatewayListener,
-): boolean {
-  if (isServiceParent(ref) || parentName(route, ref) !== fullName(gateway)) return false;
-  if (ref.sectionName !== undefined && ref.sectionName !== listener.name) return false;
-  if (ref.port !== undefined && ref.port !== listener.port) return false;
-  return takes(listener, route.kind) && allows(gateway, listener, route.metadata.namespace);
-}
-
-/** Whether a listener's protocol and allowedRoutes.kinds are for routes of this kind. */
-export function takes(listener: GatewayListener, kind: AnyRoute["kind"]): boolean {
-  const kinds: readonly string[] = ROUTES_OF[listener.protocol];
-  const allowed = listener.allowedRoutes?.kinds;
-  return kinds.includes(kind) &&
-    (allowed === undefined || allowed.length === 0 || allowed.some((one) => one.kind === kind));
-}
-
-export function hostnamesOfRoute(route: AnyRoute): readonly string[] | undefined {
-  return route.kind === "TCPRoute" ? undefined : route.spec.hostnames;
-}
-
-export function allows(gateway: Gateway, listener: GatewayListener, namespace: string): boolean {
-  const from = listener.allowedRoutes?.namespaces?.from ?? "Same";
-  return from === "All" || gateway.metadata.namespace === namespace;
-}
-
-/** The host names a route has on a listener: where both name some, what they have in common. */
-export function sharedHostnames(
-  own: string | undefined,
-  asked: readonly string[] | undefined,
-): string[] {
-  if (asked === undefined || asked.length === 0) return [own ?? "*"];
-  if (own === undefined) return [...new Set(asked)];
-  const shared = asked.map((name) => covers(own, name) ? name : covers(name, own) ? own : null);
-  return [...new Set(shared.filter((name) => name !== null))];
-}
-
-/** `*.a.b` covers `x.a.b`, `y.x.a.b` and `*.x.a.b`; `*` all names, and every name itself. */
-function covers(wide: string, narrow: string): boolean {
-  if (wide === narrow || wide === "*") return true;
-  return wide.startsWith("*.") && narrow.replace(/^\*/, "").endsWith(wide.slice(1)) &&
-    narrow.replace(/^\*/, "").length > wide.length - 1;
 }

@@ -122,6 +122,12 @@ export function isServiceParent(ref: ParentRef): boolean {
   return ref.kind === "Service";
 }
 
+/** Whether a route is of the Service's own namespace: then it holds for all callers, else for its own sidecars. */
+export function isProducer(route: AnyRoute, ref: ParentRef): boolean {
+  return isServiceParent(ref) && (ref.namespace ?? route.metadata.namespace) ===
+      route.metadata.namespace;
+}
+
 /** The port a backendRef means: its own, or the only one of the Service; null when neither is there. */
 export function backendPort(service: Service, port: number | undefined): number | null {
   const { ports } = service.spec;

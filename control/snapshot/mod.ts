@@ -1,6 +1,7 @@
 /**
  * From resources to snapshots: `checkReferences` refuses what names something that is not there,
- * `buildSnapshot` computes what one proxy has to do, `buildStandalone` the same without a control plane.
+ * `buildSnapshot` computes what one proxy has to do, `buildStandalone` the same without a control plane,
+ * `routeStatus` says what became of a route.
  *
  * @module
  */
@@ -16,4 +17,6 @@ export { checkReferences, type KnownModule, type ReferenceProblem } from "./chec
 export { canonicalJson, contentHash } from "./hash.ts";
 export { APP_BACKEND } from "./inbound.ts";
 export { type AdmittedModule, compareVersions, findModule } from "./modules.ts";
+export { Mesh } from "./mesh.ts";
+export { isRoute, type RouteStatus, routeStatus } from "./status.ts";
 export type { Workload } from "./work.ts";

@@ -28,7 +28,7 @@ export interface RouteParent {
   /** Bindings of the Gateway; a Service's bindings run at its own sidecars. */
   readonly bindings: readonly FilterBinding[];
   readonly levels: readonly Level[];
-  /** In the mesh the owner of a Service decides by his routes; elsewhere it takes a ReferenceGrant. */
+  /** False for a consumer's own override; other routes lead others' requests to a namespace that has to agree. */
   readonly needsGrant: boolean;
 }
 

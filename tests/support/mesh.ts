@@ -22,6 +22,8 @@ export type App = (request: Request) => Response | Promise<Response>;
 
 export interface TestService {
   readonly name: string;
+  /** Default: "default", where the gateway is too. */
+  readonly namespace?: string;
   readonly labels?: Readonly<Record<string, string>>;
   /** Name of this workload among all; default: the service's, with the version label when there is one. */
   readonly key?: string;
@@ -155,8 +157,9 @@ export async function startMesh(options: TestMeshOptions): Promise<TestMesh> {
     const key = keyOf(service);
     const appAddress = service.address ??
       serveApp(servers, service.app ?? (() => new Response(key)));
-    const { labels = {}, flags = [] } = service;
-    return { key, service: service.name, labels, app: null, appAddress, flags };
+    const { labels = {}, flags = [], namespace } = service;
+    const place = namespace === undefined ? {} : { namespace };
+    return { key, service: service.name, ...place, labels, app: null, appAddress, flags };
   });
   const plan: MeshPlan = { workloads, gateway: options.gateway === false ? null : "edge" };
   await Promise.all(
@@ -196,15 +199,20 @@ function serveApp(servers: Deno.HttpServer[], app: App): string {
 function defaults(options: TestMeshOptions): unknown[] {
   const given = typeof options.resources === "string" ? [] : options.resources ?? [];
   const own = new Set(given.map(idOf));
-  const names = [...new Set(options.services.map((one) => one.name))]
-    .filter((name) => !own.has(`Service ${name}`));
+  const services = new Map(options.services.map((one) => [
+    `${one.namespace ?? ""}/${one.name}`,
+    one,
+  ]));
   const edge = options.gateway === false || own.has("Gateway edge") ? [] : [{
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "Gateway",
     metadata: { name: "edge" },
     spec: { listeners: [{ name: "http", port: 0, protocol: "HTTP" }] },
   }];
-  return [...edge, ...names.map((name) => meshService(name))];
+  const missing = [...services.values()].filter((one) =>
+    one.namespace !== undefined || !own.has(`Service ${one.name}`)
+  );
+  return [...edge, ...missing.map(({ name, namespace }) => meshService(name, {}, namespace))];
 }
 
 function idOf(resource: unknown): string {
@@ -213,11 +221,15 @@ function idOf(resource: unknown): string {
 }
 
 /** A Service for the workloads registered under `name`; `over` adds `from`, `selector` and the like. */
-export function meshService(name: string, over: Readonly<Record<string, unknown>> = {}): unknown {
+export function meshService(
+  name: string,
+  over: Readonly<Record<string, unknown>> = {},
+  namespace?: string,
+): unknown {
   return {
     apiVersion: "denim.dev/v1",
     kind: "Service",
-    metadata: { name },
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
     spec: { ports: [{ port: 80, protocol: "HTTP" }], ...over },
   };
 }
