@@ -160,6 +160,11 @@ const TABLE = {
   // Connections and streams
   "downstream.gone": fault("downstream", 499, "The client closed the connection"),
   "downstream.timeout": fault("downstream", 408, "The client took too long to send its request"),
+  "downstream.plaintext": fault(
+    "downstream",
+    403,
+    "This port wants mTLS and the request came in plaintext",
+  ),
   "downstream.distrusted": fault(
     "downstream",
     499,
@@ -168,6 +173,11 @@ const TABLE = {
   "downstream.idle": fault("downstream", 408, "The connection was idle for too long"),
   "upstream.connect": fault("upstream", 503, "No connection could be made to the upstream", false),
   "upstream.connect_timeout": fault("upstream", 503, "The upstream did not accept in time", false),
+  "upstream.distrusted": fault(
+    "upstream",
+    503,
+    "The upstream's certificate expired or was revoked during the request",
+  ),
   "upstream.identity": fault(
     "upstream",
     503,

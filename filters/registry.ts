@@ -5,6 +5,7 @@
 import type { FilterFactory } from "../core/filter.ts";
 import { createBreakerFilter } from "./breaker/filter.ts";
 import { createRequestHeadersFilter, createResponseHeadersFilter } from "./headers/filter.ts";
+import { createMtlsFilter } from "./mtls/filter.ts";
 import { createRedirectFilter } from "./redirect/filter.ts";
 import { createRetryFilter } from "./retry/filter.ts";
 import { createRewriteFilter } from "./rewrite/filter.ts";
@@ -13,6 +14,7 @@ import { createTimeoutFilter } from "./timeout/filter.ts";
 /** The built-in policies by the kind a FilterSpec names. */
 export const BUILT_IN_FILTERS: ReadonlyMap<string, FilterFactory> = new Map<string, FilterFactory>([
   ["breaker", createBreakerFilter],
+  ["mtls", createMtlsFilter],
   ["redirect", createRedirectFilter],
   ["request-headers", createRequestHeadersFilter],
   ["response-headers", createResponseHeadersFilter],

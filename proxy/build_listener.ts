@@ -73,7 +73,7 @@ function securityOf(place: ListenerPlace, identity: MeshIdentity | null): Securi
     if (edge !== undefined) return { kind: "edge", tls: edge };
     throw new Error(`Cannot open listener "${name}": it wants TLS and has no certificate`);
   }
-  if (identity !== null) return { kind: "mesh", identity };
+  if (identity !== null) return { kind: "mesh", identity, mode: tls };
   throw new Error(`Cannot open listener "${name}": it wants mTLS, this proxy has no identity yet`);
 }
 

@@ -8,6 +8,7 @@ import type { ClientCodec, Wire } from "../core/stream.ts";
 import { Expires, type Wheel } from "../core/timers.ts";
 import type { BackendSpec, EndpointSpec } from "../control/schema/snapshot.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
+import type { OutletTrust } from "./outlet_trust.ts";
 import { PENDING_CODEC } from "./pending_codec.ts";
 import type { Sockets } from "./sockets.ts";
 import { admitPeer, type MeshIdentity } from "./tls/mod.ts";
@@ -27,6 +28,8 @@ export interface DiallerDeps {
   readonly h2: (wire: Wire, target: { address: string; identity: string | null }) => MuxClient;
   readonly raw: (wire: ResettableWire) => Client;
   readonly sockets: Sockets;
+  /** Is told of every connection whose peer has proved who it is. */
+  readonly trust: OutletTrust;
   readonly wheel: Wheel;
   readonly log: Log;
   readonly monotonicMs: () => number;
@@ -48,7 +51,7 @@ export function createDialler(
     const pool = (limits: PoolLimits, codec: DiallerDeps["h1"] | DiallerDeps["raw"]): Pool =>
       new Pool(limits, (pool) => new Outlet(deps, target, pool, codec), deps.monotonicMs);
     const single = (): Pool => pool(backend.pool, deps.h1);
-    if (target.identity === null && backend.protocol !== "h2") {
+    if (target.identity === null && backend.protocol !== "h2" && endpoint.sidecar !== true) {
       // A connection that nobody has asked for is no use: it would be the first thing a server greets.
       return backend.protocol === "tcp" ? pool({ ...backend.pool, warmUp: 0 }, deps.raw) : single();
     }
@@ -87,17 +90,22 @@ abstract class Dialling extends Expires implements ConnectionOwner {
   /** Connected, and the peer is who it should be; `alpn` as negotiated. */
   protected abstract opened(alpn: string): void;
   abstract received(): void;
+  abstract drain(): void;
   protected abstract lost(): void;
 
   /** Connecting took too long. */
   expired(): void {
     this.connection.fail(FAULTS["upstream.connect_timeout"]);
   }
+  get address(): string {
+    return this.target.address;
+  }
   fail(fault: Fault): void {
     this.connection.fail(fault);
   }
   gone(): void {
     this.deps.sockets.closed();
+    this.deps.trust.closed(this);
     this.deps.wheel.disarm(this);
     this.lost();
   }
@@ -129,6 +137,7 @@ abstract class Dialling extends Expires implements ConnectionOwner {
     socket.on("secureConnect", () => {
       const admission = admitPeer(socket, own, "server", identity);
       if (!admission.ok) return this.#refused(admission.reason, admission.detail);
+      this.deps.trust.opened(this, admission);
       this.#connected(typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : "");
     });
     return socket;
@@ -202,6 +211,9 @@ class Outlet extends Dialling implements PooledConnection {
     this.#inUse = true;
   }
 
+  drain(): void {
+    this.codec.drain();
+  }
   received(): void {
     if (!this.#inUse || this.codec.slots === 0) return;
     this.#inUse = false;

@@ -9,7 +9,7 @@ import type { Log } from "../core/log.ts";
 import { type Counter, Metrics } from "../core/metrics.ts";
 import { Wheel } from "../core/timers.ts";
 import type { Snapshot } from "../control/schema/snapshot.ts";
-import type { RouteReport } from "../control/schema/protocol.ts";
+import type { InboundReport, RouteReport } from "../control/schema/protocol.ts";
 import type { AccessLog } from "./access_log.ts";
 import { Certificates, type KeySource, NO_KEYS } from "./certificates.ts";
 import { Compiler } from "./config/compile.ts";
@@ -23,8 +23,9 @@ import { H2Client } from "./h2/client.ts";
 import type { H2Limits } from "./h2/limits.ts";
 import { H2Report } from "./h2_report.ts";
 import { RawClient } from "./l4/client.ts";
-import type { ListenerLimits } from "./listener_limits.ts";
+import { LISTENER_LIMITS, type ListenerLimits } from "./listener_limits.ts";
 import { Listeners, type ListenersOptions, type Opening } from "./listeners.ts";
+import { OutletTrust } from "./outlet_trust.ts";
 import { Overload, type OverloadLimits } from "./overload.ts";
 import { RouteStats } from "./route_stats.ts";
 import type { ListenerRuntime, Route } from "./snapshot.ts";
@@ -63,6 +64,7 @@ export class Engine {
   readonly #notReady: ListenerRuntime;
   readonly #shed: ListenerRuntime;
   readonly #sockets: Sockets;
+  readonly #outletTrust: OutletTrust;
   readonly #overload: Overload;
   readonly #unwatch: () => void;
   readonly #swaps: Counter;
@@ -89,6 +91,8 @@ export class Engine {
       metrics,
       log,
     );
+    const { distrustGraceMs } = { ...LISTENER_LIMITS, ...options.limits };
+    this.#outletTrust = new OutletTrust(clock, log, distrustGraceMs);
     const upstreams = new H2Report("(upstream)", options);
     const dial = createDialler({
       identity: () => this.#identity,
@@ -101,6 +105,7 @@ export class Engine {
       raw: (wire) => new RawClient(wire),
       monotonicMs: () => turns.monotonicMs(),
       sockets: this.#sockets,
+      trust: this.#outletTrust,
       wheel: this.#wheel,
       log,
     });
@@ -164,6 +169,7 @@ export class Engine {
     // Connections made under an older identity or bundle end after their current exchange.
     identity.onChange(() => {
       for (const pool of this.#compiler.pools()) pool.renew();
+      this.#outletTrust.sweep(identity);
     });
   }
 
@@ -196,6 +202,11 @@ export class Engine {
       }
     }
     return reports;
+  }
+
+  /** What came to the workload with mTLS and without; null for gateways. */
+  inbound(): InboundReport | null {
+    return this.#listeners.inboundReport();
   }
 
   /** Ends every listener gracefully, then what served them. */
@@ -278,6 +289,7 @@ export class Engine {
 
   #sweep(): void {
     this.#listeners.sweep();
+    if (this.#identity !== null) this.#outletTrust.sweep(this.#identity);
     for (const pool of this.#compiler.pools()) pool.sweep();
     this.#names.sweep();
     this.#sockets.sweep();

@@ -1,14 +1,18 @@
 /** The door of a listener: takes sockets in, finishes their TLS, and hands on those that may speak. */
-import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
-import { Forecourt } from "./forecourt.ts";
+import { createServer, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import {
-  admitPeer,
-  type AdmittedPeer,
-  type EdgeTls,
-  type MeshIdentity,
-  refuseHandshake,
-} from "./tls/mod.ts";
+  alpnOf,
+  type Entrance,
+  type EntranceEvents,
+  type PeerMode,
+  remoteOf,
+  reportHandshakes,
+  SOCKET_OPTIONS,
+} from "./entry.ts";
+import { Forecourt } from "./forecourt.ts";
+import { MeshEntrance } from "./mesh_entrance.ts";
+import type { EdgeTls, MeshIdentity } from "./tls/mod.ts";
 
 /**
  * What stands before the first byte: nothing, mTLS with an identity of the mesh on either side, or the
@@ -17,45 +21,7 @@ import {
 export type Security =
   | { readonly kind: "plain" }
   | { readonly kind: "edge"; readonly tls: EdgeTls }
-  | { readonly kind: "mesh"; readonly identity: MeshIdentity };
-
-/** What a socket that came in has shown. */
-export interface Entry {
-  readonly tls: boolean;
-  /** Null where nobody has to prove who they are. */
-  readonly admitted: AdmittedPeer | null;
-  /** The protocol both sides agreed on; "" where none was spoken of. */
-  readonly alpn: string;
-  /** `ip:port` of the client: the other end of the socket, or who a trusted load balancer says it is. */
-  readonly remote: string;
-  /** The server an edge's client named in its TLS hello, lower-case; absent or "": none. */
-  readonly servername?: string;
-}
-
-/** Why somebody was not let in. */
-export interface Refused {
-  readonly reason: string;
-  readonly detail: string;
-}
-
-export interface EntranceEvents {
-  entered(socket: Socket, entry: Entry): void;
-  refused(remote: string, refusal: Refused): void;
-  /** What peers are judged by is another now. */
-  changed(): void;
-}
-
-export interface Entrance {
-  readonly server: Server;
-  /** Networks whose connections begin with a PROXY protocol header, from now on. */
-  trust(networks: readonly string[]): void;
-  /** Ends sockets that keep the door waiting; to be called every second. */
-  sweep(nowMs: number, timeoutMs: number): void;
-  /** Stops following changes; the server is the caller's to close. */
-  close(): void;
-}
-
-const OPTIONS = { noDelay: true, allowHalfOpen: true };
+  | { readonly kind: "mesh"; readonly identity: MeshIdentity; readonly mode?: PeerMode };
 
 export function createEntrance(
   security: Security,
@@ -70,7 +36,7 @@ export function createEntrance(
     case "edge":
       return edgeEntrance(security.tls, events, monotonicMs);
     case "mesh":
-      return meshEntrance(security.identity, events);
+      return new MeshEntrance(security.identity, security.mode ?? "mesh", events, monotonicMs);
   }
 }
 
@@ -85,7 +51,7 @@ function openEntrance(
     refused: (remote, { code, detail }) => events.refused(remote, { reason: code, detail }),
   });
   return {
-    server: createServer(OPTIONS, (socket) => forecourt.take(socket, monotonicMs())),
+    server: createServer(SOCKET_OPTIONS, (socket) => forecourt.take(socket, monotonicMs())),
     trust: (networks) => forecourt.trust(networks),
     sweep: (nowMs, timeoutMs) => forecourt.sweep(nowMs, timeoutMs),
     close: () => forecourt.close(),
@@ -99,7 +65,7 @@ function edgeEntrance(
   events: EntranceEvents,
   monotonicMs: () => number,
 ): Entrance {
-  const server = createTlsServer({ ...OPTIONS, ...tls.serverOptions() }, (socket) => {
+  const server = createTlsServer({ ...SOCKET_OPTIONS, ...tls.serverOptions() }, (socket) => {
     const remote = door.clientOf(remoteOf(socket));
     const { servername } = socket as { readonly servername?: string | null | false };
     events.entered(socket, {
@@ -117,48 +83,4 @@ function edgeEntrance(
     server.emit("connection", socket);
   });
   return door;
-}
-
-/** Everybody gets through the handshake, so that a refusal has a reason; none without admission speaks. */
-function meshEntrance(identity: MeshIdentity, events: EntranceEvents): Entrance {
-  const server = createTlsServer({ ...OPTIONS, ...identity.serverOptions() }, (socket) => {
-    const admission = admitPeer(socket, identity, "client");
-    if (admission.ok) {
-      const remote = remoteOf(socket);
-      return events.entered(socket, {
-        tls: true,
-        admitted: admission,
-        alpn: alpnOf(socket),
-        remote,
-      });
-    }
-    events.refused(remoteOf(socket), admission);
-    socket.on("error", () => {});
-    socket.destroy();
-  });
-  reportHandshakes(server, events);
-  const close = identity.onChange(() => {
-    server.setSecureContext(identity.serverOptions());
-    events.changed();
-  });
-  // Sidecars meet face to face: between them nobody else says who is who.
-  return { server, trust() {}, sweep() {}, close };
-}
-
-function reportHandshakes(
-  server: Server,
-  events: Pick<EntranceEvents, "refused">,
-): void {
-  server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
-    const remote = remoteOf(socket); // before it is closed, after which it has none
-    events.refused(remote, refuseHandshake(error, socket));
-  });
-}
-
-function alpnOf(socket: TLSSocket): string {
-  return typeof socket.alpnProtocol === "string" ? socket.alpnProtocol : "";
-}
-
-export function remoteOf(socket: Socket): string {
-  return `${socket.remoteAddress}:${socket.remotePort}`;
 }

@@ -1,6 +1,6 @@
 /** One accepted connection, as its exchanges see it. */
 import type { Clock } from "../core/clock.ts";
-import type { Entry } from "./entrance.ts";
+import type { Entry } from "./entry.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Arrival } from "./exchange_state.ts";
 import type { Overload } from "./overload.ts";

@@ -8,26 +8,31 @@ import type { RequestHead, ResponseHead } from "../core/message.ts";
 import type { Socket } from "node:net";
 import { bind, type BindOptions } from "./bind.ts";
 import { Connection, type ConnectionOwner } from "./connection.ts";
-import {
-  createEntrance,
-  type Entrance,
-  type Entry,
-  type Refused,
-  type Security,
-} from "./entrance.ts";
+import { createEntrance, type Security } from "./entrance.ts";
+import type { Entrance, Entry, PeerMode, Refused } from "./entry.ts";
 import { Exchange } from "./exchange.ts";
 import { Inlet } from "./inlet.ts";
+import { InboundTraffic, type Tally } from "./inbound_traffic.ts";
 import { LISTENER_LIMITS, type ListenerLimits } from "./listener_limits.ts";
 import type { Overload } from "./overload.ts";
 import { RefusalLog } from "./refusal_log.ts";
 import type { ListenerRuntime } from "./snapshot.ts";
 import type { Sockets } from "./sockets.ts";
+import type { InboundReport } from "../control/schema/protocol.ts";
 import { stillTrusted } from "./tls/mod.ts";
 import { Tunnels } from "./tunnels.ts";
 
 /** While draining, a kept connection that was used within this time may bring one more request. */
 export const DRAIN_LINGER_MS = 1000;
 const DRAIN_LOOK_MS = 50;
+
+const OK = { ok: true } as const;
+/** What becomes of plaintext connections where mTLS is wanted from now on. */
+const PLAINTEXT_ENDED = {
+  ok: false,
+  reason: "plaintext",
+  detail: "only mTLS is let in since the configuration changed",
+} as const;
 
 export interface ListenerDeps {
   readonly clock: Clock;
@@ -67,6 +72,8 @@ export class Listener implements ConnectionOwner {
   #open!: Gauge;
   readonly #refusals: RefusalLog;
   readonly #tunnels: Tunnels;
+  /** Null: nobody is asked for mTLS here. */
+  readonly #traffic: InboundTraffic | null;
   #draining = false;
 
   constructor(name: string, runtime: ListenerRuntime, deps: ListenerDeps) {
@@ -78,6 +85,9 @@ export class Listener implements ConnectionOwner {
     this.#refusals = new RefusalLog(deps.log, deps.clock);
     this.#count(name);
     this.#tunnels = new Tunnels(metrics, name);
+    this.#traffic = deps.security.kind === "mesh"
+      ? new InboundTraffic(metrics, () => deps.clock.nowMs())
+      : null;
     this.#entrance = createEntrance(deps.security, {
       entered: (socket, entry) => this.#accept(socket, entry),
       refused: (remote, refusal) => this.#refuse(remote, refusal),
@@ -100,6 +110,18 @@ export class Listener implements ConnectionOwner {
   /** Networks whose connections begin with a PROXY protocol header, from now on. */
   trust(networks: readonly string[]): void {
     this.#entrance.trust(networks);
+  }
+
+  /** Whether a sidecar's callers may come in plaintext, from now on; who is open and may not any more ends. */
+  admit(mode: PeerMode): void {
+    if (this.#entrance.mode === undefined || this.#entrance.mode === mode) return;
+    this.#entrance.admit!(mode);
+    this.sweep();
+  }
+
+  /** Who comes with mTLS and who without; null where nobody is asked for it. */
+  inboundReport(): InboundReport | null {
+    return this.#traffic?.report(this.#entrance.mode ?? "mesh") ?? null;
   }
 
   get name(): string {
@@ -230,9 +252,10 @@ export class Listener implements ConnectionOwner {
   /** Certificates expire and bundles change while connections are open. */
   #mayStay(inlet: Inlet, monotonicMs: number): boolean {
     const { security, clock, log } = this.deps;
-    if (security.kind !== "mesh" || inlet.admitted === null) return true;
-    if (inlet.distrustedMs < Infinity) return true;
-    const verdict = stillTrusted(inlet.admitted, security.identity, clock.nowMs());
+    if (security.kind !== "mesh" || inlet.distrustedMs < Infinity) return true;
+    const verdict = inlet.admitted === null
+      ? this.#entrance.mode === "mesh" ? PLAINTEXT_ENDED : OK
+      : stillTrusted(inlet.admitted, security.identity, clock.nowMs());
     if (verdict.ok) return true;
     inlet.distrustedMs = monotonicMs;
     const { reason, detail } = verdict;
@@ -248,11 +271,13 @@ export class Listener implements ConnectionOwner {
     this.#accepted.add();
     const connection = new Connection(socket, this);
     const inlet = new Inlet(this, entry);
+    const tally: Tally | null = this.#traffic?.entered(entry) ?? null;
     connection.lastActiveMs = this.deps.clock.monotonicMs();
     connection.codec = this.deps.codec(
       connection,
       (stream) => {
         if (this.#draining) connection.codec.drain(); // its answer says that it is the last
+        if (tally !== null) tally.request();
         return new Exchange(inlet, stream);
       },
       entry,

@@ -9,6 +9,7 @@
  * A socket is what it is by its place, and names come and go: a listener that is called otherwise at the
  * same port keeps its socket, its connections and whoever waits in its queue.
  */
+import type { InboundReport } from "../control/schema/protocol.ts";
 import type { ListenerSpec, Snapshot } from "../control/schema/snapshot.ts";
 import type { BindOptions } from "./bind.ts";
 import { buildListener, type ListenerParts, type ListenerPlace } from "./build_listener.ts";
@@ -115,6 +116,11 @@ export class Listeners {
     return runtime?.listeners.get(this.#upstreams.has(name) ? "outbound" : name);
   }
 
+  /** What came to the workload with mTLS and without; null without an inbound listener. */
+  inboundReport(): InboundReport | null {
+    return this.#open.get("inbound")?.listener.inboundReport() ?? null;
+  }
+
   /** Listeners that stay where they are under another name. */
   renames(snapshot: Snapshot): Renames {
     const renames = new Map<string, string>();
@@ -185,6 +191,10 @@ export class Listeners {
       const routes = this.routesOf(name, runtime);
       if (routes !== undefined) listener.runtime = routes;
       else if (old?.listeners.has(name)) this.#close(name);
+    }
+    // After the routes, which say what of it each port lets in.
+    for (const { name, tls } of snapshot.listeners) {
+      if (tls !== "edge") next.get(name)?.listener.admit(tls);
     }
   }
 

@@ -323,6 +323,7 @@ function adminView(parts: Parts, appHealthy: () => boolean): AdminView {
       appHealthy: appHealthy(),
       routes: engine.routes(),
       filters: reports.list(),
+      inbound: engine.inbound() ?? undefined,
     }),
     snapshot: () => engine.snapshot,
   };

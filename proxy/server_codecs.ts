@@ -3,7 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
 import type { Accept, Codec } from "../core/stream.ts";
 import type { Connection } from "./connection.ts";
-import type { Entry } from "./entrance.ts";
+import type { Entry } from "./entry.ts";
 import { H1Server } from "./h1/mod.ts";
 import type { H2Limits } from "./h2/limits.ts";
 import { H2Server } from "./h2/server.ts";

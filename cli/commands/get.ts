@@ -4,6 +4,7 @@ import type { FilterView, ProxyView, ServiceView } from "../../control/view.ts";
 import type { Listing } from "../../control/market/types.ts";
 import type { Args } from "../args.ts";
 import { Client, CLIENT_FLAGS } from "../client.ts";
+import { mtlsTable, mtlsViews } from "../mtls_table.ts";
 import { OUTPUT_FLAG, outputForm, structured } from "../output.ts";
 import { type Binding, filterTable, proxyTable, resourceTable, serviceTable } from "../tables.ts";
 import { EXIT, verb } from "../verb.ts";
@@ -11,11 +12,14 @@ import { EXIT, verb } from "../verb.ts";
 export const run = verb({
   usage: "denim get KIND [NAME] [-n NAMESPACE] [-o yaml|json]",
   about: "Shows resources of a kind (gateways, httproutes, grpcroutes, tcproutes, tlsroutes,\n" +
-    "services, trafficpolicies, filterbindings, referencegrants, secrets, meshconfigs, all),\n" +
+    "services, trafficpolicies, filterbindings, peerauthentications, referencegrants, secrets,\n" +
+    "meshconfigs, all),\n" +
     "or what runs:\n" +
     "  proxies    every proxy, what it has in force, and why not\n" +
     "  services   every Service and its workloads\n" +
-    "  filters    every filter in every proxy: state, traps, fuel and time per call",
+    "  filters    every filter in every proxy: state, traps, fuel and time per call\n" +
+    "  mtls       what still comes in plaintext to each workload, from where, and whether\n" +
+    "             it is safe to turn STRICT",
   words: { min: 1, max: 2, names: "KIND, such as proxies, filters or httproutes," },
   flags: {
     namespace: { value: "NAME", short: "n", help: "Only of this namespace; with NAME: its own" },
@@ -30,6 +34,7 @@ export const run = verb({
   const asTable = outputForm(args) === "table";
   if (kind === "proxies" || kind === "proxy") return await getProxies(client, args);
   if (kind === "filters" || kind === "filter") return await getFilters(client, args);
+  if (kind === "mtls") return await getMtls(client, args);
   if (kind === "services" && name === undefined && asTable) return await getServices(client, args);
   return await getResources(client, args, kind!, name);
 });
@@ -61,6 +66,16 @@ async function getFilters(client: Client, args: Args): Promise<number> {
   }
   console.log(filterTable({ running, bindings: resources, listings }));
   return EXIT.ok;
+}
+
+async function getMtls(client: Client, args: Args): Promise<number> {
+  const { proxies } = await client.get<{ proxies: ProxyView[] }>("/proxies");
+  const connected = proxies.filter(({ state, node: { name, namespace } }) =>
+    state !== "away" && matches(args, namespace) &&
+    (args.words[1] === undefined || args.words[1] === name)
+  );
+  const views = mtlsViews(connected, Date.now());
+  return print(args, views, () => mtlsTable(views, Date.now()), "No sidecar has reported yet");
 }
 
 async function getResources(

@@ -10,6 +10,7 @@ export const MESSAGE_LIMITS = {
   labels: 64,
   routes: 5000,
   filters: 1000,
+  callers: 1000,
   textChars: 2000,
   tokenChars: 200,
   csrChars: 8192,
@@ -45,6 +46,21 @@ const filterReport = z.object({
   lastTrap: z.string().transform((long) => long.slice(0, MESSAGE_LIMITS.textChars)),
 });
 
+const ways = z.object({ connections: count, requests: count });
+
+const inboundReport = z.object({
+  mode: z.enum(["mesh", "permissive", "none"]),
+  mtls: ways,
+  plaintext: ways,
+  callers: z.array(z.object({
+    address: z.string().max(64),
+    connections: count,
+    requests: count,
+    lastMs: count,
+  })).max(MESSAGE_LIMITS.callers),
+  forgotten: count,
+});
+
 const report = z.object({
   version: short.nullable(),
   ready: z.boolean(),
@@ -54,6 +70,7 @@ const report = z.object({
   appHealthy: z.boolean(),
   routes: z.array(routeReport).max(MESSAGE_LIMITS.routes),
   filters: z.array(filterReport).max(MESSAGE_LIMITS.filters),
+  inbound: inboundReport.optional(),
 });
 
 // Members this version does not know are left out, so that newer proxies can talk to it.

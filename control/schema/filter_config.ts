@@ -21,6 +21,7 @@ export interface FilterConfigs {
   readonly "response-headers": HeadersConfig;
   readonly "redirect": RedirectConfig;
   readonly "rewrite": RewriteConfig;
+  readonly "mtls": MtlsConfig;
   readonly "wasm": WasmConfig;
 }
 
@@ -118,6 +119,9 @@ export type PathConfig =
   | { readonly type: "ReplaceFullPath"; readonly value: string }
   /** `prefix` is the PathPrefix of the rule's only match, without a trailing slash ("" for `/`). */
   | { readonly type: "ReplacePrefixMatch"; readonly value: string; readonly prefix: string };
+
+/** Refuses requests of peers that have proved nothing; there is nothing to say about it. */
+export type MtlsConfig = Readonly<Record<string, never>>;
 
 /** Absent members are taken from the request. */
 export interface RedirectConfig {

@@ -6,6 +6,7 @@ import { type Gateway, gateway } from "./gateway.ts";
 import { type GrpcRoute, grpcRoute } from "./grpc_route.ts";
 import { type HttpRoute, httpRoute } from "./http_route.ts";
 import { type MeshConfig, meshConfig } from "./mesh_config.ts";
+import { type PeerAuthentication, peerAuthentication } from "./peer_authentication.ts";
 import { type ReferenceGrant, referenceGrant } from "./reference_grant.ts";
 import { type TcpRoute, tcpRoute, type TlsRoute, tlsRoute } from "./tunnel_routes.ts";
 import { type Secret, secret } from "./secret.ts";
@@ -23,6 +24,7 @@ export type Resource =
   | Service
   | TrafficPolicy
   | FilterBinding
+  | PeerAuthentication
   | MeshConfig;
 export type Kind = Resource["kind"];
 export type ResourceOf<K extends Kind> = Extract<Resource, { kind: K }>;
@@ -141,6 +143,16 @@ export const KINDS: readonly KindRow[] = [
     scope: "namespace",
     schema: filterBinding,
     description: "Puts a Wasm filter into the chains of a Service, a route or a Gateway",
+  },
+  {
+    apiVersion: DENIM_API,
+    formerVersions: [],
+    kind: "PeerAuthentication",
+    plural: "peerauthentications",
+    aliases: ["peerauthentication", "pa"],
+    scope: "namespace",
+    schema: peerAuthentication,
+    description: "Whether callers of workloads have to come with mTLS, by port where it matters",
   },
   {
     apiVersion: DENIM_API,

@@ -77,6 +77,28 @@ export interface ProxyReport {
   readonly appHealthy: boolean;
   readonly routes: readonly RouteReport[];
   readonly filters: readonly FilterReport[];
+  /** A sidecar's: who calls it with mTLS and who without. */
+  readonly inbound?: InboundReport | undefined;
+}
+
+export interface InboundReport {
+  /** What its inbound listener lets in. */
+  readonly mode: "mesh" | "permissive" | "none";
+  readonly mtls: { readonly connections: number; readonly requests: number };
+  readonly plaintext: { readonly connections: number; readonly requests: number };
+  /** Who came in plaintext, the latest first. */
+  readonly callers: readonly PlaintextCaller[];
+  /** How many more there were, of whom nothing is known any more. */
+  readonly forgotten: number;
+}
+
+export interface PlaintextCaller {
+  /** IP address. */
+  readonly address: string;
+  readonly connections: number;
+  readonly requests: number;
+  /** Unix milliseconds of its last connection or request. */
+  readonly lastMs: number;
 }
 
 export interface RouteReport {

@@ -27,10 +27,11 @@ export interface NodeRef {
 }
 
 /**
- * `mesh`: mTLS with our own verification, clients must prove an identity. `edge`: TLS with the listener's
- * certificates, clients prove nothing. `none`: plaintext.
+ * `mesh`: mTLS with our own verification, clients must prove an identity. `permissive`: that, or plaintext
+ * from who proves nothing, told apart by the first byte; inbound listeners only. `edge`: TLS with the
+ * listener's certificates, clients prove nothing. `none`: plaintext.
  */
-export type ListenerTls = "mesh" | "edge" | "none";
+export type ListenerTls = "mesh" | "permissive" | "edge" | "none";
 
 export interface ListenerSpec {
   /** `inbound`, `outbound` or the Gateway listener's name. */
@@ -190,6 +191,8 @@ export interface EndpointSpec {
   readonly address: string;
   /** SPIFFE id the endpoint must prove; absent: plaintext. */
   readonly identity?: string;
+  /** A sidecar that takes plaintext only: it is spoken to as all sidecars are, but without TLS. */
+  readonly sidecar?: true;
 }
 
 /** A module this node needs; its bytes are asked for by digest. */

@@ -3,6 +3,7 @@ import { fullName, show } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { Gateway } from "../schema/gateway.ts";
 import { ofKind, type Resource, resourceId } from "../schema/kinds.ts";
+import type { PeerAuthentication } from "../schema/peer_authentication.ts";
 import type { TrafficPolicy } from "../schema/traffic_policy.ts";
 import { checkRoute } from "./check_routes.ts";
 import { missing, type Reason, type Report, suggestion } from "./check_words.ts";
@@ -54,7 +55,12 @@ export function checkReferences(
   for (const gateway of mesh.gateways.values()) {
     checkCertificates(mesh, gateway, options, reporter(gateway));
   }
-  for (const one of [...ofKind(all, "TrafficPolicy"), ...ofKind(all, "FilterBinding")]) {
+  const policies = [
+    ...ofKind(all, "TrafficPolicy"),
+    ...ofKind(all, "FilterBinding"),
+    ...ofKind(all, "PeerAuthentication"),
+  ];
+  for (const one of policies) {
     const report = reporter(one);
     one.spec.targetRefs?.forEach((ref, at) => {
       const name = `${one.metadata.namespace}/${ref.name}`;
@@ -63,6 +69,7 @@ export function checkReferences(
       }
     });
     if (one.kind === "TrafficPolicy") checkListeners(mesh, one, report);
+    if (one.kind === "PeerAuthentication") checkPorts(mesh, one, report);
     if (one.kind === "FilterBinding") checkModule(one.spec, modules, options, report);
   }
   if (options.standalone === true) {
@@ -106,6 +113,30 @@ function checkCertificates(
         );
       }
     });
+  });
+}
+
+/** A mode is a sidecar's to enforce, at a port that the Service has. */
+function checkPorts(mesh: Mesh, policy: PeerAuthentication, report: Report): void {
+  const { targetRefs = [], portLevelMtls = {} } = policy.spec;
+  targetRefs.forEach((ref, at) => {
+    const service = mesh.services.get(`${policy.metadata.namespace}/${ref.name}`);
+    if (service === undefined) return;
+    const name = fullName(service);
+    if (service.spec.endpoints !== undefined) {
+      report(
+        `spec.targetRefs[${at}].name`,
+        `names Service "${name}", whose fixed addresses have no sidecar that could take mTLS`,
+      );
+    }
+    const ports = service.spec.ports.map(({ port }) => String(port));
+    for (const port of Object.keys(portLevelMtls)) {
+      if (ports.includes(port)) continue;
+      report(
+        `spec.portLevelMtls["${port}"]`,
+        `is no port of Service "${name}"; it has ${ports.join(", ")}`,
+      );
+    }
   });
 }
 

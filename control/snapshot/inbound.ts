@@ -20,41 +20,68 @@ import type { TypedFilterSpec } from "../schema/filter_config.ts";
 import { isTunnelled, type Service, type ServicePort, wireProtocol } from "../schema/service.ts";
 import type { BackendSpec, ListenerSpec, MatchSpec, RouteSpec } from "../schema/snapshot.ts";
 import { type Chain, chainOf } from "./filters.ts";
-import { backendName, compare, isMainPort } from "./mesh.ts";
-import { selects, type Work } from "./work.ts";
+import type { PeerAuthenticationMode } from "../schema/peer_authentication.ts";
+import { backendName, isMainPort } from "./mesh.ts";
+import { servicesBehind } from "./peer_modes.ts";
+import type { Work } from "./work.ts";
 
 /** The backend for HTTP; the proxy puts the addresses of its app there. */
 export const APP_BACKEND = "app";
 
 export function inboundListener(work: Work): ListenerSpec {
   const { namespace, name } = work.node;
-  const services = servicesOf(work);
+  const workload = { namespace, name, labels: work.nodeLabels };
+  const services = servicesBehind(work.mesh.services, workload);
   const bindings = services.flatMap((service) => work.mesh.bindingsOf("Service", service));
   const route = `${namespace}/${name}`;
   const chain = chainOf(work, { name: route, namespace, filters: [], bindings, prefix: "" });
   addApp(work, APP_BACKEND);
-  const ports = services.flatMap((service) =>
-    portRoutes(work, work.mesh.services.get(service), chain)
+  const { peerModes } = work.shared;
+  const main = peerModes.main(workload);
+  const others = services.flatMap((key) => {
+    const service = work.mesh.services.get(key);
+    return service?.spec.ports.filter((one) => !isMainPort(one))
+      .map((port) => ({ service, port, mode: peerModes.at(workload, service, port) })) ?? [];
+  });
+  const tls = tlsOf([main, ...others.map(({ mode }) => mode)]);
+  const guarded = (mode: PeerAuthenticationMode): Chain => mtlsOnly(chain, route, tls, mode);
+  const ports = others.map(({ service, port, mode }) =>
+    portRoute(work, service, port, guarded(mode))
   );
   const routes = [
     ...ports,
     ...(ports.length === 0 ? [] : [unknownPort(route)]),
-    routeTo(route, [], APP_BACKEND, chain),
+    routeTo(route, [], APP_BACKEND, guarded(main)),
   ];
-  return { name: "inbound", role: "inbound", tls: "mesh", hosts: [{ hostnames: ["*"], routes }] };
+  return { name: "inbound", role: "inbound", tls, hosts: [{ hostnames: ["*"], routes }] };
 }
 
-/** Routes to the ports of a Service that are not the main one. */
-function portRoutes(work: Work, service: Service | undefined, chain: Chain): RouteSpec[] {
-  const ports = service?.spec.ports.filter((one) => !isMainPort(one)) ?? [];
-  return ports.map((one): RouteSpec => {
-    const name = backendName(service!, one.port);
-    const backend = appBackend(one);
-    addApp(work, backend, wireProtocol(one));
-    const headers = [{ name: PORT_FIELD, type: "Exact" as const, value: name }];
-    const route = routeTo(name, [{ headers }], backend, chain);
-    return isTunnelled(one) ? { ...route, tunnel: true } : route;
-  });
+/** All ports of a workload share its listener, which takes what any of them takes. */
+function tlsOf(modes: readonly PeerAuthenticationMode[]): ListenerSpec["tls"] {
+  if (modes.every((mode) => mode === "STRICT")) return "mesh";
+  return modes.every((mode) => mode === "DISABLE") ? "none" : "permissive";
+}
+
+/** Where the listener takes plaintext for the sake of other ports, a STRICT one refuses it by itself. */
+function mtlsOnly(
+  chain: Chain,
+  route: string,
+  tls: ListenerSpec["tls"],
+  mode: PeerAuthenticationMode,
+): Chain {
+  if (tls === "mesh" || mode !== "STRICT") return chain;
+  const guard: TypedFilterSpec = { kind: "mtls", name: `${route}:mtls`, config: {} };
+  return { ...chain, filters: [guard, ...chain.filters] };
+}
+
+/** The route to a port of a Service that is not the main one. */
+function portRoute(work: Work, service: Service, port: ServicePort, chain: Chain): RouteSpec {
+  const name = backendName(service, port.port);
+  const backend = appBackend(port);
+  addApp(work, backend, wireProtocol(port));
+  const headers = [{ name: PORT_FIELD, type: "Exact" as const, value: name }];
+  const route = routeTo(name, [{ headers }], backend, chain);
+  return isTunnelled(port) ? { ...route, tunnel: true } : route;
 }
 
 /** A caller that knows of a port we have not heard of yet must not end up at another one. */
@@ -104,18 +131,4 @@ function addApp(work: Work, name: string, protocol?: BackendSpec["protocol"]): v
     pool: POOL_DEFAULTS,
     outlier: null, // there is one app; ejecting it would only answer faster
   });
-}
-
-/** Every Service this node's workload stands behind; its own name even where no Service says so. */
-function servicesOf(work: Work): string[] {
-  const { namespace, name } = work.node;
-  const found = new Set([`${namespace}/${name}`]);
-  for (const [key, service] of work.mesh.services) {
-    const { from = service.metadata.name, selector = {}, endpoints } = service.spec;
-    if (service.metadata.namespace !== namespace || from !== name) continue;
-    if (endpoints !== undefined) continue;
-    if (selects(selector, work.nodeLabels)) found.add(key);
-    else found.delete(key);
-  }
-  return [...found].sort(compare);
 }

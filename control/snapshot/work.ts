@@ -12,6 +12,7 @@ import type { Resource } from "../schema/kinds.ts";
 import { canonicalJson, type KnownTexts } from "./hash.ts";
 import { backendName, compare, Mesh, portOf } from "./mesh.ts";
 import { type AdmittedModule, findModule, type ModuleQuery } from "./modules.ts";
+import { PeerModes, selects } from "./peer_modes.ts";
 import { backendSettings, meshLevel, serviceLevels } from "./settings.ts";
 
 /** A workload as its sidecar registered it. */
@@ -30,6 +31,7 @@ export interface Workload {
 /** What all nodes of one mesh have in common; built once for many snapshots. */
 export class Shared {
   readonly mesh: Mesh;
+  readonly peerModes: PeerModes;
   readonly trust: TrustSpec;
   readonly admitted: readonly AdmittedModule[];
   /** Canonical JSON of {@link Outbound} parts. */
@@ -44,6 +46,7 @@ export class Shared {
     readonly trust: TrustSpec;
   }) {
     this.mesh = new Mesh(input.resources);
+    this.peerModes = new PeerModes(input.resources, this.mesh.services);
     this.trust = input.trust;
     this.admitted = input.modules;
     for (const workload of input.workloads) {
@@ -119,7 +122,7 @@ export class Work {
     const name = backendName(service, port);
     if (!this.#backends.has(name)) {
       const levels = [...serviceLevels(this.mesh, service), meshLevel(this.mesh)];
-      const endpoints = this.#endpoints(service);
+      const endpoints = this.#endpoints(service, port);
       const protocol = wireProtocol(portOf(service, port));
       const spoken = protocol === undefined ? {} : { protocol };
       this.add({ name, endpoints, ...spoken, ...backendSettings(levels) });
@@ -142,22 +145,24 @@ export class Work {
     this.#modules.set(digest, { digest, bytes, abi });
   }
 
-  #endpoints(service: Service): EndpointSpec[] {
+  /** A sidecar is spoken to with mTLS wherever it takes it. */
+  #endpoint(workload: Workload, service: Service, port: number): EndpointSpec {
+    const { inbound: address, identity, namespace, service: name, labels } = workload;
+    const { peerModes } = this.shared;
+    if (peerModes.allWithMtls) return { address, identity };
+    const mode = peerModes.at({ namespace, name, labels }, service, portOf(service, port));
+    return mode === "DISABLE" ? { address, sidecar: true } : { address, identity };
+  }
+
+  #endpoints(service: Service, port: number): EndpointSpec[] {
     const { namespace, name } = service.metadata;
     const { endpoints, from = name, selector = {} } = service.spec;
     if (endpoints !== undefined) return [...new Set(endpoints)].map((address) => ({ address }));
     const found = new Map<string, EndpointSpec>();
     for (const one of this.shared.workloads(`${namespace}/${from}`)) {
       if (!one.healthy || !selects(selector, one.labels)) continue;
-      found.set(one.inbound, { address: one.inbound, identity: one.identity });
+      found.set(one.inbound, this.#endpoint(one, service, port));
     }
     return [...found.values()].sort((a, b) => compare(a.address, b.address));
   }
-}
-
-export function selects(
-  selector: Readonly<Record<string, string>>,
-  labels: Readonly<Record<string, string>>,
-): boolean {
-  return Object.entries(selector).every(([key, value]) => labels[key] === value);
 }

@@ -232,7 +232,8 @@ class Compilation {
   #endpoint(spec: EndpointSpec, backend: BackendSpec, stats: StatsTable): PooledEndpoint {
     const { pool: limits, connectTimeoutMs, protocol } = backend;
     const way = JSON.stringify([limits, connectTimeoutMs, protocol]);
-    const key = `${backend.name} ${spec.address} ${spec.identity ?? ""} ${way}`;
+    const proof = spec.identity ?? (spec.sidecar === true ? "(sidecar)" : "");
+    const key = `${backend.name} ${spec.address} ${proof} ${way}`;
     this.endpointKeys.add(key);
     let endpoint = this.#endpoints.get(key);
     if (endpoint === undefined) {

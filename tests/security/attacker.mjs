@@ -50,11 +50,11 @@ function connect(step) {
 }
 
 /** A server that shows what it is given and answers the first bytes it gets. */
-function listen({ listen: _, say = "hello from the attacker", ...options }) {
+function listen({ listen: _, say = "hello from the attacker", keep = false, ...options }) {
   return new Promise((done) => {
     const server = tls.createServer(options, (socket) => {
       socket.on("error", () => {});
-      socket.once("data", () => socket.end(say));
+      socket.once("data", () => keep ? socket.write(say) : socket.end(say));
     });
     server.on("tlsClientError", () => {});
     server.listen(0, "127.0.0.1", () => done({ port: server.address().port }));

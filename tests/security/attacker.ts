@@ -21,6 +21,8 @@ export interface Trap {
   readonly maxVersion?: "TLSv1.2";
   /** Its answer to the first bytes it gets. */
   readonly say?: string;
+  /** It leaves the connection open then. */
+  readonly keep?: boolean;
 }
 
 export interface AttackResult {

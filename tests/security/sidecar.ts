@@ -38,6 +38,8 @@ export interface SidecarOptions {
   readonly leaf?: () => LeafOptions;
   /** Names of mesh listeners beside each other in one process; then it runs as a gateway. */
   readonly listeners?: readonly string[];
+  /** Those of them that take plaintext too. */
+  readonly permissive?: readonly string[];
   /** One more listener then, `edge`, that shows this to the world. */
   readonly edge?: TestSvid;
   /** Resources by which the control plane would configure it, in place of "everything goes to the app". */
@@ -249,7 +251,7 @@ function builtFrom(
 
 /** Everything that comes in goes to the app; what goes out goes to the upstream of its host name. */
 function snapshotFor(app: string, options: SidecarOptions): Omit<Snapshot, "version" | "trust"> {
-  const { listeners, upstreams = {}, service = "victim" } = options;
+  const { listeners, permissive = [], upstreams = {}, service = "victim" } = options;
   const hosts = [hostTo(["*"], "app")];
   const inbound = { name: "inbound", role: "inbound", tls: "mesh", hosts } as const;
   const outbound = {
@@ -268,16 +270,21 @@ function snapshotFor(app: string, options: SidecarOptions): Omit<Snapshot, "vers
       namespace: "default",
       name: service,
     },
-    listeners: listeners === undefined
-      ? [inbound, outbound]
-      : [...listeners.map((name) => meshListener(name, hosts)), ...edgeListeners(options, hosts)],
+    listeners: listeners === undefined ? [inbound, outbound] : [
+      ...listeners.map((name) => meshListener(name, hosts, permissive.includes(name))),
+      ...edgeListeners(options, hosts),
+    ],
     backends,
     modules: [],
   };
 }
 
-function meshListener(name: string, hosts: readonly HostSpec[]): ListenerSpec {
-  return { name, role: "gateway", port: 0, tls: "mesh", hosts };
+function meshListener(
+  name: string,
+  hosts: readonly HostSpec[],
+  permissive: boolean,
+): ListenerSpec {
+  return { name, role: "gateway", port: 0, tls: permissive ? "permissive" : "mesh", hosts };
 }
 
 function edgeListeners({ edge }: SidecarOptions, hosts: readonly HostSpec[]): ListenerSpec[] {

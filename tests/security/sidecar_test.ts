@@ -263,3 +263,20 @@ Deno.test("A running sidecar holds a peer to the end of its certificate, ticket 
   );
   assert.equal(resumed.reused, true);
 });
+
+Deno.test("A running sidecar holds a server to the end of its certificate, on a connection that is open", async () => {
+  await using attacker = Attacker.start();
+  const say = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+  const endMs = Date.now() + 5000;
+  const { chainPem, keyPem } = domain.issue("catalog", { notAfterMs: endMs });
+  const port = await attacker.listen({ cert: chainPem, key: keyPem, say, keep: true });
+  await using sidecar = await Sidecar.start(domain, {
+    upstreams: { catalog: { address: `127.0.0.1:${port}`, identity: domain.id("catalog") } },
+  });
+  assert.deepEqual(await sidecar.call("catalog"), { status: 200, body: "hello" });
+  const closed = await sidecar.logged({ msg: "outbound.closed", reason: "expired" });
+  assert.equal(closed["peer"], domain.id("catalog"));
+  assert.ok(Date.now() >= endMs - 1000);
+  assert.equal((await sidecar.call("catalog")).status, 503);
+  await sidecar.logged({ msg: "outbound.refused", reason: "expired" });
+});
