@@ -25,7 +25,11 @@ const VERBS: Readonly<Record<string, { about: string; load: () => Promise<{ run:
     about: "Go back to a revision, by a new one",
     load: () => import("./commands/rollback.ts"),
   },
-  token: { about: "Make join tokens for proxies", load: () => import("./commands/token.ts") },
+  token: {
+    about: "Make, list and revoke tokens for proxies, people and programs",
+    load: () => import("./commands/token.ts"),
+  },
+  audit: { about: "Who did what, and who tried", load: () => import("./commands/audit.ts") },
   ca: { about: "The certificate authority", load: () => import("./commands/ca.ts") },
   filter: {
     about: "Write, build, publish and install filters",

@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { accessTokenRoutes } from "./api/access_tokens.ts";
 import { applyRoutes } from "./api/apply.ts";
+import { auditRoutes } from "./api/audit.ts";
 import { authorityRoutes } from "./api/ca.ts";
 import type { ApiDeps } from "./api/deps.ts";
 import { ApiError, toResponse } from "./api/errors.ts";
@@ -13,6 +14,7 @@ import { resourceRoutes } from "./api/resources.ts";
 import { revisionRoutes } from "./api/revisions.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { API_PREFIX } from "./api/rules.ts";
+import { accountable, audited } from "./audit/middleware.ts";
 import { type ApiEnv, auth, type AuthOptions } from "./auth.ts";
 import { pages } from "./dashboard/mod.ts";
 
@@ -25,6 +27,7 @@ export const API_ROUTES: readonly ((deps: ApiDeps) => Hono<ApiEnv>)[] = [
   filterRoutes,
   tokenRoutes,
   accessTokenRoutes,
+  auditRoutes,
   authorityRoutes,
   openApiRoutes,
 ];
@@ -32,7 +35,7 @@ export const API_ROUTES: readonly ((deps: ApiDeps) => Hono<ApiEnv>)[] = [
 export function createApp(deps: ApiDeps, options: AuthOptions): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.onError((error, c) => toResponse(c, error, deps.log));
-  app.use(auth(options));
+  app.use(audited(deps.audit), auth(options), accountable(deps.audit));
   app.route("/", healthRoutes());
   for (const routes of API_ROUTES) app.route(API_PREFIX, routes(deps));
   app.all(`${API_PREFIX}/*`, (c) => {

@@ -31,7 +31,11 @@ export interface AuthOptions {
 export interface ApiEnv {
   // Hono wants its bindings under this name.
   Bindings: { readonly remoteAddress: string };
-  Variables: { principal: Principal };
+  Variables: {
+    principal: Principal;
+    /** What a change was about, for the audit log; handlers say it. */
+    target: string | undefined;
+  };
 }
 
 /**

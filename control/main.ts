@@ -3,6 +3,7 @@ import { type Clock, systemClock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { AccessTokens } from "./access/tokens.ts";
 import { createApp } from "./app.ts";
+import { AuditLog } from "./audit/log.ts";
 import { adminToken, type AuthOptions } from "./auth.ts";
 import { Authority, DEFAULT_LEAF_TTL_MS, Tokens } from "./ca/mod.ts";
 import { Market, type MarketApi } from "./market/mod.ts";
@@ -81,7 +82,8 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   opened.defer(() => mesh.close());
   const view = runningView({ trustDomain, clock, ledger, nodes, workloads, market });
   const accessTokens = new AccessTokens(store, clock);
-  const app = createApp({ ...shared, accessTokens, ledger, view }, {
+  const audit = await AuditLog.open(`${data}/audit`, { clock, log });
+  const app = createApp({ ...shared, accessTokens, audit, ledger, view }, {
     adminToken: token,
     tokens: accessTokens,
     hosts: [options.listen.host, ...options.hosts ?? []],

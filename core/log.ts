@@ -1,4 +1,5 @@
 /** JSON log lines. Every value passes through JSON, so a client's bytes cannot forge a line or a terminal escape. */
+import { redact } from "./redact.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogValue = string | number | boolean | null | undefined;
@@ -34,7 +35,9 @@ export function createLog(
       ...fields,
     };
     const text = JSON.stringify(record);
-    write(text.replace(TERMINAL, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`));
+    write(
+      redact(text).replace(TERMINAL, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`),
+    );
   };
   return {
     debug: (msg, fields) => line("debug", msg, fields),

@@ -1,5 +1,6 @@
 /** One JSON line per exchange, when asked for. Built only then: logging is free when off. */
 import { grpcStatus } from "../core/grpc.ts";
+import { redact } from "../core/redact.ts";
 import type { Exchange } from "./exchange.ts";
 
 export type AccessLog = (x: Exchange, listener: string, durationMs: number) => void;
@@ -8,7 +9,7 @@ export type AccessLog = (x: Exchange, listener: string, durationMs: number) => v
 export function createAccessLog(write: (line: string) => void, nowMs: () => number): AccessLog {
   return (x, listener, durationMs) => {
     const { request } = x;
-    write(JSON.stringify({
+    const line = JSON.stringify({
       time: new Date(nowMs()).toISOString(),
       listener,
       peer: x.peer,
@@ -30,7 +31,9 @@ export function createAccessLog(write: (line: string) => void, nowMs: () => numb
       backend: x.backendName,
       version: x.version.slice(0, 12),
       request_id: request.fields.get("x-request-id") ?? "",
-    }));
+    });
+    // A path or a request id may hold a token of whoever sent it; logs are read by more people.
+    write(redact(line));
   };
 }
 

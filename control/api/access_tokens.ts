@@ -29,6 +29,7 @@ export function accessTokenRoutes({ accessTokens, log }: ApiDeps): Hono<ApiEnv> 
     const createdBy = c.var.principal.name;
     try {
       const { token, about } = await accessTokens.create({ name, role, ttlMs, createdBy });
+      c.set("target", `token ${about.id} "${name}" of role ${role}`);
       log.info("access_token.created", { id: about.id, name, role, by: createdBy });
       return c.json({ token, ...about }, 201);
     } catch (error) {
@@ -40,6 +41,7 @@ export function accessTokenRoutes({ accessTokens, log }: ApiDeps): Hono<ApiEnv> 
     const revoked = await accessTokens.revoke(c.req.param("id"));
     if (revoked === null) throw notFound("token of that id or name");
     const { id, name } = revoked;
+    c.set("target", `token ${id} "${name}"`);
     log.info("access_token.revoked", { id, name, by: c.var.principal.name });
     return c.json(revoked);
   });

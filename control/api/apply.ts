@@ -238,7 +238,19 @@ function asGiven(resource: Resource): Resource {
   return { ...resource, metadata } as Resource;
 }
 
-function answer(c: Context, { dryRun }: Why, outcome: Outcome): Response {
+/** Names shown of the resources that one change touched. */
+const MAX_NAMES = 8;
+
+/** `revision 7: Service default/web updated`, for the audit log. */
+function targetOf({ revision, dryRun, changes }: Applied): string {
+  const names = changes.slice(0, MAX_NAMES)
+    .map(({ action, kind, namespace, name }) => `${kind} ${namespace}/${name} ${action}`);
+  if (changes.length > MAX_NAMES) names.push(`${changes.length - MAX_NAMES} more`);
+  const what = names.length === 0 ? "nothing to change" : names.join(", ");
+  return `${dryRun ? "dry run on " : ""}revision ${revision}: ${what}`;
+}
+
+function answer(c: Context<ApiEnv>, { dryRun }: Why, outcome: Outcome): Response {
   const { revision, changes, unaccepted } = outcome;
   const applied: Applied = {
     revision,
@@ -249,5 +261,6 @@ function answer(c: Context, { dryRun }: Why, outcome: Outcome): Response {
     }),
     unaccepted,
   };
+  c.set("target", targetOf(applied));
   return c.json(applied);
 }

@@ -1,6 +1,7 @@
 /** What the groups of the API work on. */
 import type { Log } from "../../core/log.ts";
 import type { AccessTokens } from "../access/tokens.ts";
+import type { AuditLog } from "../audit/log.ts";
 import type { Authority, Tokens } from "../ca/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { Nodes } from "../push/nodes.ts";
@@ -17,6 +18,7 @@ export interface ApiDeps {
   readonly vault: Vault;
   readonly tokens: Tokens;
   readonly accessTokens: AccessTokens;
+  readonly audit: AuditLog;
   readonly authority: Authority;
   readonly view: ControlView;
   readonly log: Log;

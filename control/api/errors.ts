@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Log } from "../../core/log.ts";
+import { redact } from "../../core/redact.ts";
 import { MarketError } from "../market/mod.ts";
 import { VaultFullError } from "../store/vault.ts";
 import { LedgerFullError } from "../store/ledger.ts";
@@ -68,5 +69,8 @@ function knownError(error: Error): ApiError | null {
 }
 
 function body(c: Context, { status, code, message, details }: ApiError): Response {
-  return c.json({ error: { code, message, details } }, status);
+  // Messages quote what was sent, and people paste them into tickets.
+  return c.text(redact(JSON.stringify({ error: { code, message, details } })), status, {
+    "content-type": "application/json",
+  });
 }

@@ -21,6 +21,7 @@ export function filterRoutes({ market, publisher, log }: ApiDeps): Hono<ApiEnv> 
     const push = await pushFromForm(await readForm(c));
     const listing = await market.admit(push);
     const { name, version, digest } = listing;
+    c.set("target", `filter ${name} ${version}`);
     log.info("filter.admitted", { name, version, digest });
     // Bindings that name no version run the newest.
     publisher.schedule();
@@ -63,6 +64,7 @@ export function filterRoutes({ market, publisher, log }: ApiDeps): Hono<ApiEnv> 
         `The publisher "${name}" has a key already; only an admin may add another`,
       );
     }
+    c.set("target", `publisher "${name}"`);
     return c.json(await market.addPublisherKey(name, publicKey), 201);
   });
   return app;

@@ -228,6 +228,14 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     method: "get",
+    path: "/audit",
+    role: "admin",
+    summary: "Changes and refused attempts, newest first",
+    query: ["limit", "result"],
+    answer: "Entries",
+  },
+  {
+    method: "get",
     path: "/openapi.json",
     role: "viewer",
     summary: "This description",

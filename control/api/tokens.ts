@@ -29,6 +29,7 @@ export function tokenRoutes({ tokens, authority, log }: ApiDeps): Hono<ApiEnv> {
     );
     const id = spiffeId(identity, authority.trustDomain);
     const token = await tokens.create(id, ttlMs);
+    c.set("target", id);
     log.info("join.token_created", { identity: id });
     return c.json({ token, identity: id, expiresMs: Date.now() + ttlMs }, 201);
   });

@@ -13,6 +13,7 @@ const NARROWER: Readonly<Record<string, readonly string[]>> = {
   "post /filters": ["publisher", "admin"],
   "post /publishers": ["publisher", "admin"],
   "get /access-tokens": ["admin"],
+  "get /audit": ["admin"],
   "post /access-tokens": ["admin"],
   "delete /access-tokens/{id}": ["admin"],
 };

@@ -1,0 +1,71 @@
+/** An append-only file of lines, put aside at a size; so many put-aside ones are kept. */
+
+export interface LineFileLimits {
+  /** The file is put aside when it has become so large. */
+  readonly maxBytes: number;
+  /** Put-aside files: `x.jsonl.1` is the youngest. */
+  readonly kept: number;
+}
+
+export class LineFile {
+  readonly #file: string;
+  readonly #limits: LineFileLimits;
+
+  constructor(file: string, limits: LineFileLimits) {
+    this.#file = file;
+    this.#limits = limits;
+  }
+
+  /** Throws when the line cannot be written. With `sync` it is on disk when this returns. */
+  append(line: string, { sync }: { readonly sync: boolean }): void {
+    const bytes = new TextEncoder().encode(line + "\n");
+    using file = Deno.openSync(this.#file, { append: true, create: true, mode: 0o600 });
+    let at = 0;
+    while (at < bytes.length) at += file.writeSync(bytes.subarray(at));
+    if (sync) file.syncDataSync();
+    if (file.statSync().size >= this.#limits.maxBytes) this.#putAside();
+  }
+
+  /** Whether a line could be appended, as far as can be known without doing it. */
+  opens(): boolean {
+    try {
+      Deno.openSync(this.#file, { append: true, create: true, mode: 0o600 }).close();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Lines from the newest to the oldest; one file at a time is held. */
+  async *newestFirst(): AsyncGenerator<string> {
+    for (let n = 0; n <= this.#limits.kept; n++) {
+      const text = await readIfThere(n === 0 ? this.#file : `${this.#file}.${n}`);
+      if (text === null && n > 0) return;
+      const lines = (text ?? "").split("\n");
+      for (let at = lines.length - 1; at >= 0; at--) {
+        if (lines[at] !== "") yield lines[at]!;
+      }
+    }
+  }
+
+  /** `x.jsonl` becomes `x.jsonl.1`, that one `.2`, and so on; the oldest goes. */
+  #putAside(): void {
+    for (let n = this.#limits.kept; n >= 1; n--) {
+      const from = n === 1 ? this.#file : `${this.#file}.${n - 1}`;
+      try {
+        Deno.renameSync(from, `${this.#file}.${n}`);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+  }
+}
+
+async function readIfThere(file: string): Promise<string | null> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
