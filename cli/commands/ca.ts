@@ -14,6 +14,11 @@ const VERBS: Readonly<Record<string, Row>> = {
     about: "roots, issuing certificates and how long they live",
     load: () => import("./ca_show.ts"),
   },
+  import: {
+    usage: "import --data DIR --chain FILE --key FILE",
+    about: "a root and an intermediate of your own",
+    load: () => import("./ca_import.ts"),
+  },
 };
 
 /** The exit code. */

@@ -2,17 +2,19 @@
 import { crypto } from "@std/crypto";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import {
-  encodePem,
+  createKeyAndCsr,
   formatWorkloadId,
   isTrustDomain,
-  parseCertificate,
   parseSpiffeId,
+  type TrustBundle,
 } from "../../proxy/tls/mod.ts";
-import { createIntermediate, createRoot, newKeys, type SigningPair } from "./certificates.ts";
+import { createIntermediate, createRoot } from "./certificates.ts";
 import { readCsr } from "./csr.ts";
-import { AuthorityError, ensureFolder, readCertificate, readKey, writePair } from "./files.ts";
+import { AuthorityError, ensureFolder, readCertificates, readKey, writePair } from "./files.ts";
 import { IssuanceLog } from "./issuance_log.ts";
-import { BACKDATE_MS, type IssuedSvid, issueSvid, LocalSigner, pemOf } from "./svid.ts";
+import { bundleOf, type Issuer, publicHalf, readIssuer, readRoots, tryOut } from "./material.ts";
+import { issueSvid, LocalSigner, type Signer } from "./signer.ts";
+import { BACKDATE_MS, type IssuedSvid } from "./svid.ts";
 import type { X509Certificate } from "./x509.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
@@ -41,8 +43,8 @@ export interface KeyedSvid extends IssuedSvid {
 interface Places {
   readonly root: string;
   readonly rootKey: string;
-  readonly intermediate: string;
-  readonly intermediateKey: string;
+  readonly chain: string;
+  readonly key: string;
 }
 
 export class Authority {
@@ -50,29 +52,39 @@ export class Authority {
   readonly leafTtlMs: number;
   readonly #clock: Clock;
   readonly #places: Places;
-  readonly #root: X509Certificate;
+  readonly #roots: readonly X509Certificate[];
   readonly #log: IssuanceLog;
-  #signer: LocalSigner;
+  #trust: TrustBundle;
+  #signer: Signer;
   #renewal: Promise<void> | null = null;
 
   private constructor(
     options: AuthorityOptions,
-    parts: { places: Places; root: X509Certificate; signer: LocalSigner; log: IssuanceLog },
+    parts: {
+      places: Places;
+      roots: readonly X509Certificate[];
+      trust: TrustBundle;
+      signer: Signer;
+      log: IssuanceLog;
+    },
   ) {
     this.trustDomain = options.trustDomain;
     this.leafTtlMs = options.leafTtlMs ?? DEFAULT_LEAF_TTL_MS;
     this.#clock = options.clock ?? systemClock;
     this.#places = parts.places;
-    this.#root = parts.root;
+    this.#roots = parts.roots;
+    this.#trust = parts.trust;
     this.#signer = parts.signer;
     this.#log = parts.log;
   }
 
   /**
    * Opens the authority kept in `dir` (say `DATA/ca`), founding it when there is none. To live under
-   * a root of your own put `root.pem`, `intermediate.pem` and `intermediate.key` (P-256, mode 0600)
-   * there before the first start, the root with the URI name `spiffe://<trust domain>`; without `root.key` you renew the intermediate yourself. Rejects with
-   * AuthorityError, whose message says what to do, when the files are damaged or open to others.
+   * roots of your own lay in, before the first start, `root.pem` (one or several), `intermediate.pem`
+   * (the certificate that signs leafs, then each one's issuer, without the root) and
+   * `intermediate.key` (P-256, mode 0600); one of the certificates bears the URI name
+   * `spiffe://<trust domain>`. Without `root.key` you renew the intermediate yourself. Rejects with
+   * AuthorityError, whose message says what to do, when the files are of no use.
    */
   static async open(dir: string, options: AuthorityOptions): Promise<Authority> {
     checkOptions(options);
@@ -80,62 +92,68 @@ export class Authority {
     const places: Places = {
       root: `${dir}/root.pem`,
       rootKey: options.rootKeyFile ?? `${dir}/root.key`,
-      intermediate: `${dir}/intermediate.pem`,
-      intermediateKey: `${dir}/intermediate.key`,
+      chain: `${dir}/intermediate.pem`,
+      key: `${dir}/intermediate.key`,
     };
+    const { trustDomain } = options;
     const nowMs = (options.clock ?? systemClock).nowMs();
-    const root = await readCertificate(places.root) ?? await foundRoot(places, options, nowMs);
-    checkRoot(root, places, options.trustDomain, nowMs);
-    let pair = await readIntermediate(places, root);
-    if (pair === null || isDue(pair.certificate, nowMs)) {
-      pair = await renewIntermediate(places, root, options.trustDomain, nowMs)
+    const roots = await readRoots(places.root, trustDomain, nowMs) ??
+      await foundRoot(places, options, nowMs);
+    let issuer = await readIssuer(places, roots, trustDomain);
+    if (issuer === null || isDue(issuer, nowMs)) {
+      issuer = await renewIntermediate(places, roots, trustDomain, nowMs)
         .catch((error: unknown) => {
-          if (pair === null || pair.certificate.notAfter.getTime() <= nowMs) throw error;
-          return pair; // still good for a while: serving is better than refusing to start
+          if (issuer === null) throw error;
+          if (endOf(issuer) > nowMs) return issuer; // still good: serving is better than refusing to start
+          const reason = error instanceof Error ? error.message : String(error);
+          const ended = new Date(endOf(issuer)).toISOString();
+          throw new AuthorityError(`"${places.chain}" expired on ${ended}. ${reason}`);
         });
     }
+    const trust = bundleOf(roots, issuer, trustDomain);
+    await tryOut(issuer, trust, nowMs);
     const log = new IssuanceLog(`${dir}/issued.jsonl`);
-    return new Authority(options, { places, root, signer: new LocalSigner(pair), log });
+    const signer = new LocalSigner(issuer.pair, issuer.above);
+    return new Authority(options, { places, roots, trust, signer, log });
   }
 
   /** PEM certificates that may vouch for peers: the roots. Intermediates travel with each leaf. */
   bundle(): string[] {
-    return [pemOf(this.#root)];
+    return [...this.#trust.pem];
   }
 
   /** PEM certificates that issue now, the one that signs leafs first, without the root. */
   issuers(): string[] {
-    return [this.#signer.chainPem];
+    return this.#signer.chainPem === "" ? [] : [this.#signer.chainPem];
   }
 
   /** What signs leafs, in a word. */
   get signer(): string {
-    return "local";
+    return this.#signer.name;
   }
 
   /** Issues a leaf for `identity` (a whole SPIFFE id) to the key in `csrPem`; rejects with CsrError. */
   async issue(identity: string, csrPem: string): Promise<IssuedSvid> {
-    return await this.#issueTo(identity, await readCsr(csrPem));
+    return await this.#issueTo(identity, csrPem);
   }
 
   /** A fresh key and leaf for the control plane itself: `…/ns/denim-system/sa/control-plane`. */
   async controlPlaneSvid(): Promise<KeyedSvid> {
-    const keys = await newKeys();
-    const identity = controlPlaneId(this.trustDomain);
-    const svid = await this.#issueTo(identity, keys.publicKey);
-    const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
-    return { ...svid, keyPem: encodePem(pkcs8, "PRIVATE KEY") };
+    const { keyPem, csrPem } = createKeyAndCsr();
+    const svid = await this.#issueTo(controlPlaneId(this.trustDomain), csrPem);
+    return { ...svid, keyPem };
   }
 
-  async #issueTo(identity: string, publicKey: CryptoKey): Promise<IssuedSvid> {
+  async #issueTo(identity: string, csrPem: string): Promise<IssuedSvid> {
     if (parseSpiffeId(identity)?.trustDomain !== this.trustDomain) {
       throw new AuthorityError(
         `Cannot issue for "${identity}": a SPIFFE id of trust domain "${this.trustDomain}" is wanted`,
       );
     }
+    const publicKey = await readCsr(csrPem);
     await this.#renewWhenDue();
     const nowMs = this.#clock.nowMs();
-    const svid = await issueSvid(this.#signer, identity, publicKey, {
+    const svid = await issueSvid(this.#signer, this.#trust, { identity, csrPem, publicKey }, {
       nowMs,
       ttlMs: this.leafTtlMs,
     });
@@ -153,12 +171,22 @@ export class Authority {
   async #renewWhenDue(): Promise<void> {
     const nowMs = this.#clock.nowMs();
     if (this.#signer.notAfterMs - nowMs > INTERMEDIATE_RENEWAL_MS) return;
-    this.#renewal ??= renewIntermediate(this.#places, this.#root, this.trustDomain, nowMs)
-      .then((pair) => void (this.#signer = new LocalSigner(pair)))
-      .finally(() => this.#renewal = null);
+    this.#renewal ??= this.#renew(nowMs).finally(() => this.#renewal = null);
     const renewal = this.#renewal;
     if (this.#signer.notAfterMs > nowMs) await renewal.catch(() => {}); // tried again next time
     else await renewal;
+  }
+
+  /** Takes what somebody laid in since, or makes a new intermediate. */
+  async #renew(nowMs: number): Promise<void> {
+    const laidIn = await readIssuer(this.#places, this.#roots, this.trustDomain);
+    const issuer = laidIn !== null && endOf(laidIn) > this.#signer.notAfterMs
+      ? laidIn
+      : await renewIntermediate(this.#places, this.#roots, this.trustDomain, nowMs);
+    const trust = bundleOf(this.#roots, issuer, this.trustDomain);
+    await tryOut(issuer, trust, nowMs);
+    this.#trust = trust;
+    this.#signer = new LocalSigner(issuer.pair, issuer.above);
   }
 }
 
@@ -184,9 +212,9 @@ async function foundRoot(
   places: Places,
   { trustDomain }: AuthorityOptions,
   nowMs: number,
-): Promise<X509Certificate> {
+): Promise<X509Certificate[]> {
   // Something lost the certificate: a new root would lock every proxy out without a word.
-  if (await readCertificate(places.intermediate) !== null) {
+  if (await readCertificates(places.chain) !== null) {
     throw new AuthorityError(
       `Cannot open the authority: "${places.root}" is missing but an intermediate is there. ` +
         "Restore it from a backup, or remove the folder to found the trust domain anew",
@@ -195,59 +223,28 @@ async function foundRoot(
   const validity = { notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs + ROOT_LIFE_MS };
   const root = await createRoot(trustDomain, validity);
   await writePair(places.root, places.rootKey, root);
-  return root.certificate;
+  return [root.certificate];
 }
 
-function checkRoot(
-  root: X509Certificate,
-  places: Places,
-  trustDomain: string,
-  nowMs: number,
-): void {
-  const read = parseCertificate(new Uint8Array(root.rawData));
-  const names = typeof read === "string" ? [] : read.uris;
-  // Proxies learn from it for which trust domain the bundle is that they are handed.
-  if (!names.includes(`spiffe://${trustDomain}`)) {
-    throw new AuthorityError(
-      `Cannot open the authority for trust domain "${trustDomain}": "${places.root}" is the root of ` +
-        `"${names.join(", ")}". Start with that trust domain, or choose another data folder`,
-    );
-  }
-  if (root.notAfter.getTime() > nowMs) return;
-  throw new AuthorityError(
-    `Cannot use "${places.root}": it expired on ${root.notAfter.toISOString()}. ` +
-      "Remove the folder to found the trust domain anew: then every proxy has to join again",
-  );
-}
-
-async function readIntermediate(
-  places: Places,
-  root: X509Certificate,
-): Promise<SigningPair | null> {
-  const certificate = await readCertificate(places.intermediate);
-  const key = await readKey(places.intermediateKey);
-  if (certificate === null || key === null) return null;
-  const signed = await certificate.verify({ publicKey: root, signatureOnly: true });
-  if (!signed) {
-    throw new AuthorityError(
-      `Cannot use "${places.intermediate}": it was not signed by "${places.root}". ` +
-        "Restore both from the same backup, or remove the intermediate to have a new one made",
-    );
-  }
-  return { certificate, key };
-}
-
+/** A new intermediate below the root whose key is there. */
 async function renewIntermediate(
   places: Places,
-  root: X509Certificate,
+  roots: readonly X509Certificate[],
   trustDomain: string,
   nowMs: number,
-): Promise<SigningPair> {
+): Promise<Issuer> {
   const key = await readKey(places.rootKey);
   if (key === null) {
     throw new AuthorityError(
       `Cannot make a new intermediate: the root's key "${places.rootKey}" is missing. ` +
-        "Put it back for the time of this start",
+        `Put it back for the time of this start, or lay in a new "${places.chain}" with its key`,
+    );
+  }
+  const root = await ownerOf(key, roots);
+  if (root === null) {
+    throw new AuthorityError(
+      `Cannot make a new intermediate: "${places.rootKey}" is not the key of a root in ` +
+        `"${places.root}". Put the right one there`,
     );
   }
   const notAfterMs = Math.min(nowMs + INTERMEDIATE_LIFE_MS, root.notAfter.getTime());
@@ -255,12 +252,25 @@ async function renewIntermediate(
     notBeforeMs: nowMs - BACKDATE_MS,
     notAfterMs,
   });
-  await writePair(places.intermediate, places.intermediateKey, pair);
-  return pair;
+  await writePair(places.chain, places.key, pair);
+  return { pair, above: [] };
 }
 
-function isDue(certificate: X509Certificate, nowMs: number): boolean {
-  return certificate.notAfter.getTime() - nowMs <= INTERMEDIATE_RENEWAL_MS;
+/** The certificate of a key. */
+async function ownerOf(
+  key: CryptoKey,
+  roots: readonly X509Certificate[],
+): Promise<X509Certificate | null> {
+  const spki = (await publicHalf(key)).toHex();
+  return roots.find((root) => new Uint8Array(root.publicKey.rawData).toHex() === spki) ?? null;
+}
+
+function endOf({ pair, above }: Issuer): number {
+  return Math.min(...[pair.certificate, ...above].map((one) => one.notAfter.getTime()));
+}
+
+function isDue(issuer: Issuer, nowMs: number): boolean {
+  return endOf(issuer) - nowMs <= INTERMEDIATE_RENEWAL_MS;
 }
 
 async function hashOfKey(publicKey: CryptoKey): Promise<string> {

@@ -213,7 +213,7 @@ Deno.test("Authority says what to do when its files are damaged, open to others 
     await open(dir);
     const root = await Deno.readTextFile(`${dir}/root.pem`);
     await Deno.writeTextFile(`${dir}/root.pem`, "");
-    await rejects(/one PEM certificate is wanted/);
+    await rejects(/PEM certificates, and no other text, are wanted/);
     await Deno.remove(`${dir}/root.pem`);
     await rejects(/"[^"]+root.pem" is missing but an intermediate is there/);
     await Deno.writeTextFile(`${dir}/root.pem`, root);

@@ -21,6 +21,8 @@ export {
 export { describeAuthority } from "./description.ts";
 export { CsrError, type CsrErrorCode } from "./csr.ts";
 export { AuthorityError } from "./files.ts";
+export { importAuthority, type ImportRequest } from "./import.ts";
+export type { LeafRequest, Signer } from "./signer.ts";
 export type { IssuedSvid } from "./svid.ts";
 export {
   MAX_TOKEN_TTL_MS,

@@ -1,5 +1,7 @@
 /** `denim ca` against a control plane. */
 import assert from "node:assert/strict";
+import { encodePem } from "../../proxy/tls/mod.ts";
+import { TestDomain } from "../support/ca.ts";
 import { ControlProcess } from "../support/control.ts";
 
 Deno.test("denim ca show names root and intermediate, and no key", async () => {
@@ -22,4 +24,33 @@ Deno.test("denim ca lists its verbs, and says when there is no such verb", async
   const wrong = await control.denim("ca", "shwo");
   assert.equal(wrong.code, 2);
   assert.match(wrong.err, /denim ca has no verb "shwo"/);
+});
+
+Deno.test("denim ca import lays in an authority, and the control plane issues with it", async () => {
+  const company = new TestDomain("mesh.local");
+  const year = { notAfterMs: Date.now() + 365 * 86_400_000 };
+  const issuer = company.authority(company.root, year);
+  await using control = await ControlProcess.start();
+  await control.kill();
+  const file = (name: string): string => `${control.data}/${name}`;
+  await Deno.writeTextFile(file("root.pem"), company.rootPem);
+  await Deno.writeTextFile(file("chain.pem"), encodePem(issuer.der, "CERTIFICATE"));
+  const key = String(issuer.keys.privateKey.export({ format: "pem", type: "pkcs8" }));
+  await Deno.writeTextFile(file("issuer.key"), key, { mode: 0o600 });
+  const lay = ["ca", "import", "--data", control.data];
+  const files = ["--chain", file("chain.pem"), "--key", file("issuer.key")];
+
+  const late = await control.denim(...lay, ...files, "--root", file("root.pem"));
+  assert.equal(late.code, 1);
+  assert.match(late.err, /proxies that believe it would be locked out/);
+  const foreign = await control.denim(...lay, ...files);
+  assert.match(foreign.err, /chain.pem" .*was not signed by/);
+  await Deno.remove(file("ca"), { recursive: true });
+  const laid = await control.denim(...lay, ...files, "--root", file("root.pem"));
+  assert.equal(laid.code, 0, laid.err);
+
+  await control.revive();
+  assert.equal(await control.bundle(), company.rootPem);
+  const { material } = await control.identity("default/web");
+  assert.ok(material.chainPem.endsWith(encodePem(issuer.der, "CERTIFICATE")));
 });
