@@ -3,6 +3,7 @@
  * imported. `wasm` is not here: filters know nothing of Wasm, so proxy/main.ts adds its row.
  */
 import type { FilterFactory } from "../core/filter.ts";
+import { createAuthzFilter } from "./authz/filter.ts";
 import { createBreakerFilter } from "./breaker/filter.ts";
 import { createRequestHeadersFilter, createResponseHeadersFilter } from "./headers/filter.ts";
 import { createMtlsFilter } from "./mtls/filter.ts";
@@ -13,6 +14,7 @@ import { createTimeoutFilter } from "./timeout/filter.ts";
 
 /** The built-in policies by the kind a FilterSpec names. */
 export const BUILT_IN_FILTERS: ReadonlyMap<string, FilterFactory> = new Map<string, FilterFactory>([
+  ["authz", createAuthzFilter],
   ["breaker", createBreakerFilter],
   ["mtls", createMtlsFilter],
   ["redirect", createRedirectFilter],

@@ -6,6 +6,20 @@ import { BUILT_IN_FILTERS } from "./registry.ts";
 
 /** One config of each built-in kind, typed as the control plane writes it: both sides must agree. */
 const WIRE: Omit<FilterConfigs, "wasm"> = {
+  "authz": {
+    trustDomain: "mesh.local",
+    ports: [80],
+    policies: [{
+      name: "default/a",
+      action: "DENY",
+      dryRun: true,
+      rules: [{
+        from: [[{ key: "identity", not: true, values: ["*"] }]],
+        to: [],
+        when: [{ key: "claim", path: ["a"], values: ["b"] }],
+      }],
+    }],
+  },
   "timeout": { requestMs: 15_000, backendRequestMs: 0, untilHead: true },
   "retry": {
     attempts: 1,

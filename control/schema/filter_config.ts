@@ -5,7 +5,7 @@
  *
  * Chain order, outermost first (responses pass it backwards):
  *
- *   timeout → wasm AUTHN → wasm AUTHZ → redirect → request-headers → rewrite → response-headers
+ *   timeout → authz → wasm AUTHN → wasm AUTHZ → redirect → request-headers → rewrite → response-headers
  *     → wasm TRANSFORM → wasm STATS → [the backend's own: headers, rewrite → breaker → retry
  *     → timeout of one attempt]
  *
@@ -15,6 +15,7 @@
 /** Kind of a link, config by kind. A kind of another name is refused by the registry. */
 export interface FilterConfigs {
   readonly "timeout": TimeoutConfig;
+  readonly "authz": AuthzConfig;
   readonly "retry": RetryConfig;
   readonly "breaker": BreakerConfig;
   readonly "request-headers": HeadersConfig;
@@ -157,4 +158,60 @@ export interface WasmConfig {
   /** Capabilities granted by the binding; a host call outside them is refused. */
   readonly capabilities: readonly string[];
   readonly phases: readonly WasmPhase[];
+}
+
+/** AuthorizationPolicies of one place, which decide together. */
+export interface AuthzConfig {
+  /** The mesh's own: namespaces and service accounts of others are strangers. */
+  readonly trustDomain: string;
+  /** What the place counts as for rules with ports: Service ports and those of the workload, or a listener's. */
+  readonly ports: readonly number[];
+  /** It takes connections that are carried as they are: nothing but their two ends is known. */
+  readonly l4?: true;
+  readonly policies: readonly AuthzPolicy[];
+}
+
+/** CUSTOM is not among the actions: it is a filter of its own, `ext-authz`, before this one. */
+export interface AuthzPolicy {
+  /** `namespace/name` */
+  readonly name: string;
+  readonly action: "ALLOW" | "DENY" | "AUDIT";
+  readonly dryRun?: true;
+  readonly rules: readonly AuthzRule[];
+}
+
+/** Fits one of `from`, one of `to` and all of `when`; an empty list fits everything. */
+export interface AuthzRule {
+  /** Each: tests that must all hold. */
+  readonly from: readonly (readonly AuthzTest[])[];
+  readonly to: readonly (readonly AuthzTest[])[];
+  readonly when: readonly AuthzTest[];
+}
+
+/**
+ * One value must fit; with `not`, none may. `*` is anything but nothing, `a*` and `*a` begin and end so. Names
+ * of headers and hosts are lower case, identities complete or with a star, networks CIDR or an address.
+ */
+export interface AuthzTest {
+  readonly key:
+    | "identity"
+    | "namespace"
+    | "service-account"
+    | "ip"
+    | "remote-ip"
+    | "request-principal"
+    | "audience"
+    | "presenter"
+    | "claim"
+    | "host"
+    | "port"
+    | "method"
+    | "path"
+    | "header";
+  readonly not?: true;
+  /** Of a header. */
+  readonly name?: string;
+  /** Of a claim: names of members, outermost first. */
+  readonly path?: readonly string[];
+  readonly values: readonly string[];
 }

@@ -46,6 +46,13 @@ export const SCHEMA_LIMITS = {
   grantEntries: 16,
   retryAttempts: 10,
   retryCodes: 32,
+  /** AuthorizationPolicy: rules, and what each may hold. */
+  policyRules: 64,
+  policySources: 32,
+  policyOperations: 32,
+  policyConditions: 32,
+  policyValues: 256,
+  policyValueChars: 2048,
   capabilities: 32,
   /** FilterBinding.spec.config as JSON text. */
   filterConfigBytes: 64 * 1024,
