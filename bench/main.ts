@@ -10,6 +10,7 @@ import { memory } from "./memory.ts";
 import { mtlsPair } from "./mtls_pair.ts";
 import { profile } from "./profile/profile.ts";
 import { profileTable } from "./profile/table.ts";
+import { revoke } from "./revoke.ts";
 import { start } from "./start.ts";
 import { stream } from "./stream.ts";
 import { BENCHES, type Result, table } from "./table.ts";
@@ -23,6 +24,9 @@ const USAGE = `deno task bench NAME [options]
   fairness   [--rounds 5] [--seconds 4]      500 small requests/s beside a download of 1 GB, open loop
   idle       [--idle 10000] [--seconds 4]    memory and CPU of idle connections
   memory     [--requests 1e6] [--connections 1e5]  memory after that many
+  revoke     [--sidecars 10] [--connections 20] [--rounds 5]
+                                             from the command to the last open connection closed, and
+                                             the first new one refused everywhere
   start      [--starts 10]                   process start to ready line
   all        all of the above, then one table
   table      the table of what was kept last
@@ -42,6 +46,7 @@ const { values, positionals } = parseArgs({
     requests: { type: "string", default: "1e6" },
     connections: { type: "string", default: "1e5" },
     starts: { type: "string", default: "10" },
+    sidecars: { type: "string", default: "10" },
     load: { type: "string", default: "requests" },
     "no-record": { type: "boolean", default: false },
   },
@@ -89,6 +94,12 @@ if (known !== undefined) {
 } else if (name === "table") {
   const all = await Promise.all(BENCHES.map((one) => kept<Result>(one)));
   console.log(table(all.flatMap((lines) => lines.slice(-1))));
+} else if (name === "revoke") {
+  const connections = values.connections === "1e5" ? 20 : number("connections");
+  const sidecars = number("sidecars");
+  const result = await revoke({ sidecars, connections, rounds: number("rounds") });
+  if (!values["no-record"]) await record(name, result);
+  console.log(JSON.stringify(result, null, 2));
 } else if (name === "profile") {
   const load = values.load;
   if (load !== "requests" && load !== "stream") {

@@ -25,6 +25,10 @@ const VERBS: Readonly<Record<string, { about: string; load: () => Promise<{ run:
     about: "Go back to a revision, by a new one",
     load: () => import("./commands/rollback.ts"),
   },
+  revoke: {
+    about: "Stop an identity or a certificate at once",
+    load: () => import("./commands/revoke.ts"),
+  },
   token: {
     about: "Make, list and revoke tokens for proxies, people and programs",
     load: () => import("./commands/token.ts"),

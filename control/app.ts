@@ -11,6 +11,7 @@ import { healthRoutes } from "./api/health.ts";
 import { openApiRoutes } from "./api/openapi.ts";
 import { proxyRoutes } from "./api/proxies.ts";
 import { resourceRoutes } from "./api/resources.ts";
+import { revocationRoutes } from "./api/revocations.ts";
 import { revisionRoutes } from "./api/revisions.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { API_PREFIX } from "./api/rules.ts";
@@ -29,6 +30,7 @@ export const API_ROUTES: readonly ((deps: ApiDeps) => Hono<ApiEnv>)[] = [
   accessTokenRoutes,
   auditRoutes,
   authorityRoutes,
+  revocationRoutes,
   openApiRoutes,
 ];
 

@@ -5,7 +5,7 @@ import { AccessTokens } from "./access/tokens.ts";
 import { createApp } from "./app.ts";
 import { AuditLog } from "./audit/log.ts";
 import { adminToken, type AuthOptions } from "./auth.ts";
-import { Authority, DEFAULT_LEAF_TTL_MS, Tokens } from "./ca/mod.ts";
+import { Authority, DEFAULT_LEAF_TTL_MS, findIssuance, RevocationList, Tokens } from "./ca/mod.ts";
 import { Market, type MarketApi } from "./market/mod.ts";
 import { type MeshListener, startMeshListener } from "./push/listener.ts";
 import { Nodes } from "./push/nodes.ts";
@@ -68,22 +68,28 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   opened.defer(() => workloads.settled());
 
   const nodes = new Nodes(clock);
-  const trust = () => ({ domain: trustDomain, bundle: authority.bundle() });
+  const revocations = await RevocationList.open(store, { clock, log });
+  const trust = () => ({
+    domain: trustDomain,
+    bundle: authority.bundle(),
+    ...(revocations.spec === undefined ? {} : { revoked: revocations.spec }),
+  });
   const publisher = new Publisher({ ledger, workloads, nodes, market, trust, log });
   opened.defer(() => publisher.close());
+  revocations.onChange(() => publisher.schedule());
   const tokens = new Tokens(new KeptTokens(store), { clock });
-  const shared = { authority, tokens, nodes, publisher, market, vault, log };
+  const shared = { authority, revocations, tokens, nodes, publisher, market, vault, clock, log };
   const { meshListen } = options;
   const mesh = await startMeshListener(meshListen.host, meshListen.port, {
     ...shared,
     workloads,
-    clock,
   });
   opened.defer(() => mesh.close());
   const view = runningView({ trustDomain, clock, ledger, nodes, workloads, market });
   const accessTokens = new AccessTokens(store, clock);
   const audit = await AuditLog.open(`${data}/audit`, { clock, log });
-  const app = createApp({ ...shared, accessTokens, audit, ledger, view }, {
+  const issued = (serial: string) => findIssuance(`${data}/ca/issued.jsonl`, serial);
+  const app = createApp({ ...shared, accessTokens, audit, ledger, view, issued }, {
     adminToken: token,
     tokens: accessTokens,
     hosts: [options.listen.host, ...options.hosts ?? []],
@@ -96,6 +102,7 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   const sweeper = setInterval(() => {
     nodes.sweep();
     workloads.sweep();
+    revocations.sweep();
   }, SWEEP_MS);
   opened.defer(() => clearInterval(sweeper));
 

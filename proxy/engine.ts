@@ -166,10 +166,13 @@ export class Engine {
   /** The identity to serve and dial with; call once, it is swapped inside afterwards. */
   setIdentity(identity: MeshIdentity): void {
     this.#identity = identity;
-    // Connections made under an older identity or bundle end after their current exchange.
+    let { material } = identity;
     identity.onChange(() => {
-      for (const pool of this.#compiler.pools()) pool.renew();
       this.#outletTrust.sweep(identity);
+      if (identity.material === material) return; // a revocation, which is about somebody else
+      material = identity.material;
+      // Connections made under an older identity or bundle end after their current exchange.
+      for (const pool of this.#compiler.pools()) pool.renew();
     });
   }
 

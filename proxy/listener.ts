@@ -173,7 +173,9 @@ export class Listener implements ConnectionOwner {
 
   #look(connection: Connection, inlet: Inlet, now: number): void {
     const { codec } = connection;
-    if (!this.#mayStay(inlet, now)) codec.drain();
+    const distrust = this.#distrust(inlet, now);
+    if (distrust === "revoked") return connection.fail(FAULTS["downstream.distrusted"]);
+    if (distrust !== null) codec.drain();
     // A request without end must not keep a peer in that would be refused at the door.
     if (now - inlet.distrustedMs > this.#limits.distrustGraceMs) {
       return connection.fail(FAULTS["downstream.distrusted"]);
@@ -249,18 +251,22 @@ export class Listener implements ConnectionOwner {
     if (connection.codec.expire?.(fault) !== true) connection.fail(fault);
   }
 
-  /** Certificates expire and bundles change while connections are open. */
-  #mayStay(inlet: Inlet, monotonicMs: number): boolean {
+  /**
+   * Certificates expire and bundles change while connections are open: then peers may end what they
+   * began. Who is revoked may not. Null: nothing new.
+   */
+  #distrust(inlet: Inlet, monotonicMs: number): string | null {
     const { security, clock, log } = this.deps;
-    if (security.kind !== "mesh" || inlet.distrustedMs < Infinity) return true;
+    if (security.kind !== "mesh") return null;
     const verdict = inlet.admitted === null
       ? this.#entrance.mode === "mesh" ? PLAINTEXT_ENDED : OK
       : stillTrusted(inlet.admitted, security.identity, clock.nowMs());
-    if (verdict.ok) return true;
-    inlet.distrustedMs = monotonicMs;
+    if (verdict.ok) return null;
     const { reason, detail } = verdict;
+    if (inlet.distrustedMs < Infinity) return reason === "revoked" ? reason : null;
+    inlet.distrustedMs = monotonicMs;
     log.warn("inbound.closed", { listener: this.name, peer: inlet.peer, reason, detail });
-    return false;
+    return reason;
   }
 
   #accept(socket: Socket, entry: Entry): void {

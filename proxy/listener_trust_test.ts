@@ -33,7 +33,19 @@ class BusyCodec implements Codec {
   close(): void {}
 }
 
-Deno.test("Listener drains a revoked peer's connection and cuts it when the grace is over", async () => {
+/** Runs `then` with a listener that has one connection, which is busy. */
+async function withBusyPeer(
+  then: (parts: {
+    domain: TestDomain;
+    listener: Listener;
+    identity: MeshIdentity;
+    web: MeshIdentity;
+    codec: BusyCodec;
+    clock: { ms: number };
+    reason: () => string;
+    closed: Promise<void>;
+  }) => Promise<void>,
+): Promise<void> {
   const domain = new TestDomain();
   const identity = new MeshIdentity(domain.material("catalog"));
   const web = new MeshIdentity(domain.material("web"));
@@ -66,15 +78,43 @@ Deno.test("Listener drains a revoked peer's connection and cuts it when the grac
 
   listener.sweep();
   assert.equal(codecs[0]!.drains, 0);
-  identity.revoke({ serials: new Set(), identities: new Set([web.id]) }); // sweeps by itself
-  assert.equal(codecs[0]!.drains, 1);
-  assert.equal(JSON.parse(lines.at(-1)!).reason, "revoked");
-  clock.ms = 5000;
-  listener.sweep();
-  assert.equal(listener.connections, 1);
-  clock.ms = 5001;
-  listener.sweep();
-  await closed;
+  const reason = (): string => JSON.parse(lines.at(-1)!).reason;
+  await then({ domain, listener, identity, web, codec: codecs[0]!, clock, reason, closed });
   await listener.drain(0);
   assert.equal(listener.connections, 0);
+}
+
+Deno.test("Listener drains a connection whose authority went and cuts it when the grace is over", async () => {
+  await withBusyPeer(async ({ domain, listener, identity, codec, clock, reason, closed }) => {
+    const other = new TestDomain(domain.domain);
+    identity.replaceTrust(domain.domain, [other.rootPem]); // sweeps by itself
+    assert.equal(codec.drains, 1);
+    assert.equal(reason(), "bad_signature");
+    clock.ms = 5000;
+    listener.sweep();
+    assert.equal(listener.connections, 1);
+    clock.ms = 5001;
+    listener.sweep();
+    await closed;
+  });
+});
+
+Deno.test("Listener cuts a revoked peer's connection at once, though a request is under way", async () => {
+  await withBusyPeer(async ({ listener, identity, web, codec, reason, closed }) => {
+    identity.revoke({ identities: [web.id] }); // sweeps by itself
+    assert.equal(reason(), "revoked");
+    assert.equal(codec.drains, 0);
+    await closed;
+    assert.equal(listener.connections, 0);
+  });
+});
+
+Deno.test("Listener cuts who is revoked while he was given time to finish", async () => {
+  await withBusyPeer(async ({ domain, identity, web, codec, closed }) => {
+    identity.replaceTrust(domain.domain, [new TestDomain(domain.domain).rootPem]);
+    identity.replaceTrust(domain.domain, [domain.rootPem]);
+    identity.revoke({ serials: [web.serial] });
+    assert.equal(codec.drains, 1);
+    await closed;
+  });
 });

@@ -19,6 +19,7 @@ import { LastGood } from "./config/last_good.ts";
 import { Keys } from "./config/keys.ts";
 import { Modules } from "./config/modules.ts";
 import { subscribe } from "./config/subscribe.ts";
+import { putTrustInForce } from "./config/trust.ts";
 import { Engine } from "./engine.ts";
 import type {
   ControlOptions,
@@ -143,7 +144,13 @@ export async function startProxy(
   const prepared = (snapshot: Snapshot): Snapshot =>
     options.mode === "sidecar" ? withApp(snapshot, options) : snapshot;
   const kept = await lastGood.read(node);
-  if (kept !== null) await restore(kept, (snapshot) => engine.apply(prepared(snapshot)), log);
+  if (kept !== null) {
+    await restore(kept, async (snapshot) => {
+      // The bundle kept with the certificate is as old as that: a root may have come or gone since.
+      putTrustInForce(identity, snapshot.trust);
+      await engine.apply(prepared(snapshot));
+    }, log);
+  }
   const ports = options.mode === "sidecar" ? new SidecarPorts(engine, options) : null;
   const inbound = await ports?.address() ?? null;
   const view = adminView(parts, () => app === null || app.healthy);

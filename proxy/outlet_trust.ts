@@ -1,12 +1,17 @@
 /**
  * Open connections to other sidecars are held to the rule they were made by, as those that come in are
- * (proxy/listener.ts): when the peer's certificate expires, is revoked or loses its authority, no new
- * request goes there, and what still runs is cut after a grace period.
+ * (proxy/listener.ts): when the peer's certificate expires or loses its authority, no new request goes
+ * there, and what still runs is cut after a grace period. Who is revoked is cut at once.
  */
 import type { Clock } from "../core/clock.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import type { Log } from "../core/log.ts";
-import { type AdmittedPeer, type MeshIdentity, stillTrusted } from "./tls/mod.ts";
+import {
+  type AdmittedPeer,
+  type MeshIdentity,
+  type RefusalReason,
+  stillTrusted,
+} from "./tls/mod.ts";
 
 /** A connection whose peer has proved who it is. */
 export interface TrustedOutlet {
@@ -51,24 +56,32 @@ export class OutletTrust {
     const nowMs = this.#clock.nowMs();
     const monotonicMs = this.#clock.monotonicMs();
     for (const [outlet, watched] of this.#watched) {
-      if (watched.distrustedMs === Infinity) this.#judge(outlet, watched, identity, nowMs);
-      else if (monotonicMs - watched.distrustedMs > this.#graceMs) {
-        outlet.fail(FAULTS["upstream.distrusted"]);
-      }
+      const isNew = watched.distrustedMs === Infinity;
+      const reason = this.#judge(outlet, watched, identity, nowMs);
+      const isOver = monotonicMs - watched.distrustedMs > this.#graceMs;
+      if (reason === "revoked" || isOver) outlet.fail(FAULTS["upstream.distrusted"]);
+      else if (isNew && reason !== null) outlet.drain();
     }
   }
 
-  #judge(outlet: TrustedOutlet, watched: Watched, identity: MeshIdentity, nowMs: number): void {
+  /** Why it is not to be trusted; said once. */
+  #judge(
+    outlet: TrustedOutlet,
+    watched: Watched,
+    identity: MeshIdentity,
+    nowMs: number,
+  ): RefusalReason | null {
     const verdict = stillTrusted(watched.peer, identity, nowMs);
-    if (verdict.ok) return;
-    watched.distrustedMs = this.#clock.monotonicMs();
+    if (verdict.ok) return null;
     const { reason, detail } = verdict;
+    if (watched.distrustedMs < Infinity) return reason;
+    watched.distrustedMs = this.#clock.monotonicMs();
     this.#log.warn("outbound.closed", {
       endpoint: outlet.address,
       peer: watched.peer.identity,
       reason,
       detail,
     });
-    outlet.drain();
+    return reason;
   }
 }

@@ -156,7 +156,7 @@ async function commit(
   return { ...made, unaccepted };
 }
 
-function authorOf({ by, author }: Why): string {
+export function authorOf({ by, author }: Pick<Why, "by" | "author">): string {
   return by === undefined || by.proof === "admin-token" ? author ?? "admin" : by.name;
 }
 

@@ -1,8 +1,9 @@
 /** What the groups of the API work on. */
+import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { AccessTokens } from "../access/tokens.ts";
 import type { AuditLog } from "../audit/log.ts";
-import type { Authority, Tokens } from "../ca/mod.ts";
+import type { Authority, Issuance, RevocationList, Tokens } from "../ca/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { Nodes } from "../push/nodes.ts";
 import type { Publisher } from "../push/publisher.ts";
@@ -20,6 +21,10 @@ export interface ApiDeps {
   readonly accessTokens: AccessTokens;
   readonly audit: AuditLog;
   readonly authority: Authority;
+  readonly revocations: RevocationList;
+  /** What the authority's log says of a serial. */
+  readonly issued: (serial: string) => Promise<Issuance | null>;
   readonly view: ControlView;
+  readonly clock: Clock;
   readonly log: Log;
 }

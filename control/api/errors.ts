@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Log } from "../../core/log.ts";
 import { redact } from "../../core/redact.ts";
+import { RevocationsFullError } from "../ca/mod.ts";
 import { MarketError } from "../market/mod.ts";
 import { VaultFullError } from "../store/vault.ts";
 import { LedgerFullError } from "../store/ledger.ts";
@@ -58,7 +59,10 @@ function knownError(error: Error): ApiError | null {
     const { status, code, message, details } = error;
     return new ApiError(status as ContentfulStatusCode, code, message, details);
   }
-  if (error instanceof LedgerFullError || error instanceof VaultFullError) {
+  if (
+    error instanceof LedgerFullError || error instanceof VaultFullError ||
+    error instanceof RevocationsFullError
+  ) {
     return new ApiError(422, "too_large", error.message);
   }
   if (error instanceof StoreError) return new ApiError(503, "store_unavailable", error.message);

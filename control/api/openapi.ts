@@ -8,6 +8,7 @@ import { accessTokenBody } from "./access_tokens.ts";
 import { applyBody, rollbackBody } from "./apply.ts";
 import type { ApiDeps } from "./deps.ts";
 import { publisherBody } from "./filters.ts";
+import { revokeBody, unrevokeBody } from "./revocations.ts";
 import { tokenBody } from "./tokens.ts";
 
 type Method = "get" | "post" | "delete";
@@ -233,6 +234,29 @@ export const OPERATIONS: readonly Operation[] = [
     summary: "Changes and refused attempts, newest first",
     query: ["limit", "result"],
     answer: "Entries",
+  },
+  {
+    method: "get",
+    path: "/revocations",
+    role: "viewer",
+    summary: "Identities and certificates that are no longer let in",
+    answer: "Revocations",
+  },
+  {
+    method: "post",
+    path: "/revocations",
+    role: "operator",
+    summary: "Revoke an identity, or one certificate by its serial",
+    body: revokeBody,
+    answer: "The revocation, and whether it is new",
+  },
+  {
+    method: "post",
+    path: "/revocations/undo",
+    role: "operator",
+    summary: "Let somebody in again",
+    body: unrevokeBody,
+    answer: "What is no longer revoked",
   },
   {
     method: "get",

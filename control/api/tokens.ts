@@ -2,11 +2,12 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import type { ApiEnv } from "../auth.ts";
-import { formatWorkloadId } from "../../proxy/tls/mod.ts";
+import { parseWorkloadId } from "../../proxy/tls/mod.ts";
 import { MAX_TOKEN_TTL_MS } from "../ca/mod.ts";
 import { BODY_LIMITS, readJson } from "./body.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError } from "./errors.ts";
+import { workloadId } from "./identities.ts";
 
 export const tokenBody = z.strictObject({
   /** `namespace/name` of the Service or Gateway the proxy runs for. */
@@ -16,10 +17,8 @@ export const tokenBody = z.strictObject({
 
 /** Names no proxy may have: the control plane is one of them. */
 const RESERVED_NAMESPACE = "denim-system";
-const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
-export function tokenRoutes({ tokens, authority, log }: ApiDeps): Hono<ApiEnv> {
+export function tokenRoutes({ tokens, authority, revocations, log }: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.post("/tokens", async (c) => {
     const { identity, ttlMs = MAX_TOKEN_TTL_MS } = await readJson(
@@ -28,6 +27,13 @@ export function tokenRoutes({ tokens, authority, log }: ApiDeps): Hono<ApiEnv> {
       BODY_LIMITS.jsonBytes,
     );
     const id = spiffeId(identity, authority.trustDomain);
+    if (revocations.has(id)) {
+      throw new ApiError(
+        409,
+        "revoked",
+        `No token is made for "${id}": it is revoked. Undo that first: denim revoke --undo ${identity}`,
+      );
+    }
     const token = await tokens.create(id, ttlMs);
     c.set("target", id);
     log.info("join.token_created", { identity: id });
@@ -42,19 +48,11 @@ export function tokenRoutes({ tokens, authority, log }: ApiDeps): Hono<ApiEnv> {
 
 /** Takes `namespace/name` and the whole SPIFFE id. */
 function spiffeId(text: string, trustDomain: string): string {
-  const whole = new RegExp(
-    `^spiffe://${trustDomain.replaceAll(".", "\\.")}/ns/([^/]+)/sa/([^/]+)$`,
+  const id = workloadId("identity", text, trustDomain);
+  if (parseWorkloadId(id)?.namespace !== RESERVED_NAMESPACE) return id;
+  throw new ApiError(
+    403,
+    "reserved",
+    `Namespace "${RESERVED_NAMESPACE}" is the control plane's own`,
   );
-  const parts = whole.exec(text) ?? /^([^/]+)\/([^/]+)$/.exec(text);
-  const namespace = parts?.[1] ?? "", service = parts?.[2] ?? "";
-  if (!LABEL.test(namespace) || !NAME.test(service)) {
-    const problem = `is "${text}"; wanted namespace/name such as "default/web"`;
-    throw new ApiError(400, "bad_request", `identity ${problem}`, [
-      { path: "identity", message: problem },
-    ]);
-  }
-  if (namespace === RESERVED_NAMESPACE) {
-    throw new ApiError(403, "reserved", `Namespace "${namespace}" is the control plane's own`);
-  }
-  return formatWorkloadId({ trustDomain, namespace, service });
 }

@@ -17,12 +17,16 @@ export {
   controlPlaneId,
   DEFAULT_LEAF_TTL_MS,
   type KeyedSvid,
+  MAX_LEAF_TTL_MS,
 } from "./authority.ts";
 export { describeAuthority } from "./description.ts";
 export { CsrError, type CsrErrorCode } from "./csr.ts";
 export { AuthorityError } from "./files.ts";
 export { importAuthority, type ImportRequest } from "./import.ts";
 export type { LeafRequest, Signer } from "./signer.ts";
+export type { Issuance } from "./issuance_log.ts";
+export { findIssuance } from "./issued.ts";
+export { type Revocation, RevocationList, RevocationsFullError } from "./revocations.ts";
 export type { IssuedSvid } from "./svid.ts";
 export {
   MAX_TOKEN_TTL_MS,

@@ -1,7 +1,14 @@
 /** Where proxies connect: node:tls with our own verification of every connection, one session each. */
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import type { AddressInfo } from "node:net";
-import { type Admission, admitPeer, MeshIdentity, refuseHandshake } from "../../proxy/tls/mod.ts";
+import {
+  type Admission,
+  admitPeer,
+  type AdmittedPeer,
+  MeshIdentity,
+  refuseHandshake,
+  stillTrusted,
+} from "../../proxy/tls/mod.ts";
 import type { Authority } from "../ca/mod.ts";
 import { FrameSocket } from "../schema/frame_socket.ts";
 import { ALIVE_MS, CONTROL_ALPN } from "../schema/protocol.ts";
@@ -69,12 +76,20 @@ class Door {
   readonly #deps: SessionDeps;
   readonly #limits: ListenerLimits;
   readonly #sessions = new Map<Session, FrameSocket>();
+  /** The certificates of those that showed one. */
+  readonly #peers = new Map<Session, AdmittedPeer>();
   #strangers = 0;
 
   constructor(identity: MeshIdentity, deps: SessionDeps, limits: ListenerLimits) {
     this.#limits = limits;
     this.#identity = identity;
     this.#deps = deps;
+    const revoke = (): void => {
+      identity.revoke(deps.revocations.spec);
+      this.#cutRevoked();
+    };
+    deps.revocations.onChange(revoke);
+    revoke();
   }
 
   admit(socket: TLSSocket): void {
@@ -87,7 +102,7 @@ class Door {
     if (this.#sessions.size >= connections || (isStranger && this.#strangers >= strangers)) {
       return this.#refuse(socket, "full", "The control plane has as many connections as it takes");
     }
-    this.#open(socket, callerOf(peer, remote));
+    this.#open(socket, peer.ok ? peer : null, callerOf(peer, remote));
   }
 
   sweep(): void {
@@ -102,7 +117,20 @@ class Door {
     for (const link of this.#sessions.values()) link.destroy("The control plane stops");
   }
 
-  #open(socket: TLSSocket, caller: Caller): void {
+  /** Only those: whose authority goes has asked for a new certificate on this connection. */
+  #cutRevoked(): void {
+    const nowMs = this.#deps.clock.nowMs();
+    for (const [session, peer] of this.#peers) {
+      const verdict = stillTrusted(peer, this.#identity, nowMs);
+      const isRevoked = !verdict.ok && verdict.reason === "revoked";
+      if (isRevoked) session.revoked(verdict.detail);
+      else if (this.#deps.revocations.has(session.serial)) {
+        session.revoked(`The certificate that this connection got is revoked: ${session.serial}`);
+      }
+    }
+  }
+
+  #open(socket: TLSSocket, peer: AdmittedPeer | null, caller: Caller): void {
     const isStranger = caller.identity === null;
     if (isStranger) this.#strangers++;
     socket.setNoDelay(true);
@@ -115,6 +143,7 @@ class Door {
         closed: (reason) => {
           if (isStranger) this.#strangers--;
           this.#sessions.delete(session);
+          this.#peers.delete(session);
           session.closed(reason);
         },
       },
@@ -122,6 +151,7 @@ class Door {
     );
     const session: Session = new Session(caller, link, this.#deps);
     this.#sessions.set(session, link);
+    if (peer !== null) this.#peers.set(session, peer);
   }
 
   /** Says why before it closes: the handshake proved the peer's key, so it may know. */

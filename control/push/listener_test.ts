@@ -4,7 +4,7 @@ import { connect, type TLSSocket } from "node:tls";
 import { systemClock } from "../../core/clock.ts";
 import { silentLog } from "../../core/log.ts";
 import { joinOptions, MeshIdentity, readTrustBundle } from "../../proxy/tls/mod.ts";
-import { Authority, controlPlaneId, MemoryTokenStore, Tokens } from "../ca/mod.ts";
+import { Authority, controlPlaneId, MemoryTokenStore, RevocationList, Tokens } from "../ca/mod.ts";
 import { createKeyAndCsr } from "../../proxy/tls/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import { CONTROL_ALPN } from "../schema/protocol.ts";
@@ -32,6 +32,7 @@ Deno.test("startMeshListener bounds its connections, and strangers more than mem
   const store = new MemoryStore();
   const listener = await startMeshListener("127.0.0.1", 0, {
     authority,
+    revocations: await RevocationList.open(store, { clock, log: silentLog }),
     tokens: new Tokens(new MemoryTokenStore()),
     nodes: new Nodes(clock),
     workloads: await Workloads.open(store, { clock, log: silentLog }),

@@ -38,7 +38,13 @@ export class Publisher {
 
   /** Something changed. The first change starts the wait, so that a steady trickle cannot hold it off. */
   schedule(): void {
-    this.#timer ??= setTimeout(() => this.#publish(), DEBOUNCE_MS);
+    this.#timer ??= setTimeout(() => this.publish(), DEBOUNCE_MS);
+  }
+
+  /** Now, with all that has changed so far. */
+  publish(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#publish();
   }
 
   /** One proxy has come: it does not wait. */

@@ -10,7 +10,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { parseWorkloadId } from "../../proxy/tls/mod.ts";
-import { type Authority, CsrError, type Tokens } from "../ca/mod.ts";
+import { type Authority, CsrError, type RevocationList, type Tokens } from "../ca/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { FrameEvents } from "../schema/frame_socket.ts";
 import { type FromProxy, REPLACED, type ToProxy } from "../schema/protocol.ts";
@@ -23,6 +23,7 @@ import type { Workloads } from "./workloads.ts";
 
 export interface SessionDeps {
   readonly authority: Authority;
+  readonly revocations: Pick<RevocationList, "has" | "spec" | "onChange">;
   readonly tokens: Tokens;
   readonly nodes: Nodes;
   readonly workloads: Workloads;
@@ -65,6 +66,7 @@ export class Session implements FrameEvents {
   #saidBye = false;
   #over = false;
   #trustedUntilMs: number;
+  #serial = "";
   /** Requests that need the authority, a module's bytes or a key are answered one after the other. */
   #work: Promise<void> = Promise.resolve();
   #asked = 0;
@@ -122,6 +124,22 @@ export class Session implements FrameEvents {
     } else if (nowMs - this.#node.heardMs > SILENCE_MS) {
       this.#link.destroy(`Nothing was heard for ${SILENCE_MS} ms`);
     }
+  }
+
+  /** Of the newest certificate that was issued on this connection, "" for none. */
+  get serial(): string {
+    return this.#serial;
+  }
+
+  /** Its peer is no longer to be believed: it hears why, and its endpoint is given to nobody any more. */
+  revoked(detail: string): void {
+    if (this.#over) return;
+    const node = this.#node;
+    this.#refuse("peer.revoked", detail);
+    if (node === null || !this.#deps.nodes.isPresent(node)) return;
+    this.#saidBye = true; // it does not come back: neither kept nor shown as one that is missed
+    this.#deps.nodes.gone(node, true);
+    this.#deps.workloads.leave(node.id);
   }
 
   #received(message: FromProxy): void {
@@ -189,14 +207,19 @@ export class Session implements FrameEvents {
       );
     }
     await this.#renew(identity, csr);
+    if (this.#over) return;
     log.info("join.accepted", { identity, remote });
     this.#link.end();
   }
 
   async #renew(identity: string, csr: string): Promise<void> {
-    const { authority, log } = this.#deps;
+    const { authority, revocations, log } = this.#deps;
+    if (revocations.has(identity)) {
+      return this.#refuse("peer.revoked", `"${identity}" is revoked and gets no certificate`);
+    }
     try {
       const svid = await authority.issue(identity, csr);
+      this.#serial = svid.serial;
       this.#trustedUntilMs = Math.max(this.#trustedUntilMs, svid.notAfterMs);
       const bundle = authority.bundle().join("");
       this.#link.send({ type: "svid", chain: svid.chainPem, bundle });

@@ -74,6 +74,7 @@ async function setUp(
     {
       // Not asked for anything in these tests.
       authority: {} as Authority,
+      revocations: { has: () => false, spec: undefined, onChange() {} },
       tokens: new Tokens(new MemoryTokenStore(), { clock }),
       nodes,
       workloads,

@@ -207,4 +207,16 @@ export interface TrustSpec {
   readonly domain: string;
   /** PEM certificates that may sign peers, roots and intermediates in use. */
   readonly bundle: readonly string[];
+  /** What is no longer believed before it expires; absent: nothing. */
+  readonly revoked?: RevokedSpec;
+}
+
+/** At most 4096 entries together. */
+export interface RevokedSpec {
+  /** Upper-case hexadecimal. */
+  readonly serials: readonly string[];
+  /** SPIFFE ids. */
+  readonly identities: readonly string[];
+  /** `sha256:<hex>` of the public keys of authorities. */
+  readonly keys: readonly string[];
 }

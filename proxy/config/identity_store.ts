@@ -2,7 +2,7 @@
 import type { Log } from "../../core/log.ts";
 import type { IdentityMaterial } from "../tls/mod.ts";
 import { MeshIdentity } from "../tls/mod.ts";
-import { ensureFolder, readIfThere, writeWhole } from "./files.ts";
+import { ensureFolder, readIfThere, removeIfThere, writeWhole } from "./files.ts";
 
 const FILE = "identity.json";
 const OTHERS = 0o077;
@@ -40,6 +40,11 @@ export async function writeIdentity(dir: string, material: IdentityMaterial): Pr
   await ensureFolder(dir);
   const text = JSON.stringify(material, null, 2);
   await writeWhole(`${dir}/${FILE}`, new TextEncoder().encode(`${text}\n`));
+}
+
+/** The next start joins anew. */
+export async function forgetIdentity(dir: string): Promise<void> {
+  await removeIfThere(`${dir}/${FILE}`);
 }
 
 const JOIN = "the proxy joins anew, for which it needs a fresh join token";

@@ -19,10 +19,12 @@ import type { Snapshot } from "../../control/schema/snapshot.ts";
 import type { MeshIdentity } from "../tls/mod.ts";
 import { Backoff } from "./backoff.ts";
 import { connectLink, type Place } from "./control_link.ts";
+import { forgetIdentity, writeIdentity } from "./identity_store.ts";
 import type { LastGood } from "./last_good.ts";
 import type { Keys } from "./keys.ts";
 import type { Modules } from "./modules.ts";
 import { Renewal } from "./renewal.ts";
+import { putTrustInForce } from "./trust.ts";
 
 export type Greeting = Omit<Extract<FromProxy, { type: "hello" }>, "type" | "version">;
 
@@ -79,6 +81,9 @@ class Subscriber implements Subscription {
   #waiting: ReturnType<typeof setTimeout> | undefined;
   #closing: PromiseWithResolvers<void> | null = null;
   #replaced = false;
+  /** The certificate on disk was removed because it is revoked. */
+  #forgotten = false;
+  #keeping: Promise<void> = Promise.resolve();
   /** Snapshots are put in force one after the other. */
   #applying: Promise<void> = Promise.resolve();
 
@@ -115,6 +120,7 @@ class Subscriber implements Subscription {
       clearTimeout(late);
     }
     await this.#applying;
+    await this.#keeping;
   }
 
   #connect(): void {
@@ -136,6 +142,11 @@ class Subscriber implements Subscription {
     this.#connectedMs = this.#heardMs = clock.monotonicMs();
     link.send({ type: "hello", version: this.#version, ...greeting });
     this.#greeted.resolve();
+    if (this.#forgotten) {
+      this.#forgotten = false; // it was undone
+      const { state, identity } = this.#options;
+      this.#keepIdentity(() => writeIdentity(state, identity.material));
+    }
     modules.connected((digest) => link.send({ type: "module", digest }));
     keys.connected((name) => link.send({ type: "key", name }));
     this.#renewal.connected();
@@ -148,12 +159,12 @@ class Subscriber implements Subscription {
     this.#heardMs = clock.monotonicMs();
     switch (message.type) {
       case "snapshot":
-        this.#applying = this.#applying.then(() => this.#apply(link, message));
-        return;
+        return this.#snapshot(link, message);
       case "svid":
         return this.#renewal.received(message);
       case "error":
         if (message.code === REPLACED) this.#replaced = true;
+        if (message.code === "peer.revoked") this.#revoked();
         log.warn("control.refused", { code: message.code, reason: message.message });
         if (message.code.startsWith("module.")) modules.refused(message.message);
         if (message.code.startsWith("key.")) keys.refused(message.message);
@@ -165,15 +176,45 @@ class Subscriber implements Subscription {
     }
   }
 
+  /** Whom to believe holds at once: it must not wait for the snapshot before to be in force. */
+  #snapshot(link: FrameSocket, message: Extract<ToProxy, { type: "snapshot" }>): void {
+    let untrusted: unknown = null;
+    try {
+      putTrustInForce(this.#options.identity, message.snapshot.trust);
+    } catch (error) {
+      untrusted = error;
+    }
+    this.#applying = this.#applying.then(() => this.#apply(link, message, untrusted));
+  }
+
+  /** This certificate opens nothing any more; with a new token the next start gets another. */
+  #revoked(): void {
+    const { state, log } = this.#options;
+    log.error("identity.revoked", {
+      hint: "if this was not meant: denim revoke --undo, or start it again with a new join token",
+    });
+    this.#forgotten = true;
+    this.#keepIdentity(() => forgetIdentity(state));
+  }
+
+  /** Changes of the file run one after the other. */
+  #keepIdentity(work: () => Promise<void>): void {
+    this.#keeping = this.#keeping.then(work).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.log.error("state.not_written", { file: "identity.json", reason });
+    });
+  }
+
   async #apply(
     link: FrameSocket,
     { nonce, snapshot, revision }: Extract<ToProxy, { type: "snapshot" }>,
+    untrusted: unknown,
   ): Promise<void> {
     if (this.#link !== link) return; // nobody waits for the answer; the next connection sends it anew
-    const { apply, identity, lastGood, log } = this.#options;
+    const { apply, lastGood, log } = this.#options;
     const { version } = snapshot;
     try {
-      identity.replaceTrust(snapshot.trust.domain, snapshot.trust.bundle);
+      if (untrusted !== null) throw untrusted;
       await apply(snapshot);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

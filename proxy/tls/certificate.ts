@@ -1,4 +1,5 @@
 /** Reads an X.509 certificate (RFC 5280) from its DER, strictly, without trusting any of it. */
+import { createHash } from "node:crypto";
 import { DerReader, explicit, implicit, latin1, TAG } from "./der.ts";
 
 /** A certificate larger than this is refused unread. */
@@ -283,4 +284,9 @@ function readNames(value: DerReader): { uris: string[]; dnsNames: string[] } {
   }
   if (count === 0) names.fail("no alternative name");
   return { uris, dnsNames };
+}
+
+/** `sha256:<hex>`: the name of the key that belongs to this SubjectPublicKeyInfo. */
+export function nameOfKey(spki: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(spki).digest("hex")}`;
 }

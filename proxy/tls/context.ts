@@ -13,12 +13,12 @@ import { parseCertificate, sameBytes } from "./certificate.ts";
 import { clientOptions, MESH_ALPN } from "./client_options.ts";
 import { decodePem } from "./pem.ts";
 import {
-  type PeerRole,
-  type PeerVerdict,
+  isSameRevocations,
+  readRevocations,
+  type RevocationLists,
   type Revocations,
-  type VerifiedPeer,
-  verifyPeer,
-} from "./verify.ts";
+} from "./revocations.ts";
+import { type PeerRole, type PeerVerdict, type VerifiedPeer, verifyPeer } from "./verify.ts";
 
 /** A handshake that takes longer is cut: the peer holds a socket and has proved nothing. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -65,7 +65,7 @@ export class MeshIdentity {
   readonly #listeners = new Set<() => void>();
   #state: State;
   #generation = 1;
-  #revoked: Revocations = { serials: new Set(), identities: new Set() };
+  #revoked: Revocations = readRevocations({});
   #clientContext: SecureContext | null = null;
 
   /** Throws IdentityError or TypeError when the material is of no use now. */
@@ -132,8 +132,10 @@ export class MeshIdentity {
     return this.verify(chain, "server").ok;
   }
 
-  /** Puts a new list of revocations in force. */
-  revoke(revoked: Revocations): void {
+  /** Puts a new list of revocations in force; no-op when it is the same. Throws TypeError when it is too long. */
+  revoke(lists: RevocationLists | undefined): void {
+    const revoked = readRevocations(lists);
+    if (isSameRevocations(revoked, this.#revoked)) return;
     this.#revoked = revoked;
     this.#changed();
   }

@@ -4,9 +4,9 @@
  * ticket from here is worth nothing there: mesh listeners refuse every resumed session (peer.ts).
  */
 import { Buffer } from "node:buffer";
-import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { createSecureContext, type SecureContext, type TlsOptions } from "node:tls";
-import { type Certificate, parseCertificate } from "./certificate.ts";
+import { type Certificate, nameOfKey, parseCertificate } from "./certificate.ts";
 import { HANDSHAKE_TIMEOUT_MS } from "./context.ts";
 import { decodePem } from "./pem.ts";
 
@@ -153,9 +153,4 @@ export function keyName(keyPem: string): string | null {
   } catch {
     return null;
   }
-}
-
-/** The name of the key that belongs to this SubjectPublicKeyInfo. */
-export function nameOfKey(spki: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(spki).digest("hex")}`;
 }

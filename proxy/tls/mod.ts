@@ -43,8 +43,8 @@ export {
   MeshIdentity,
   type MeshIdentityOptions,
 } from "./context.ts";
-export { type Certificate, parseCertificate } from "./certificate.ts";
-export { type EdgeCertificate, EdgeTls, keyName, nameOfKey, readLeaf, readPair } from "./edge.ts";
+export { type Certificate, nameOfKey, parseCertificate } from "./certificate.ts";
+export { type EdgeCertificate, EdgeTls, keyName, readLeaf, readPair } from "./edge.ts";
 export { createKeyAndCsr, type KeyAndCsr } from "./csr.ts";
 export {
   type Admission,
@@ -55,6 +55,7 @@ export {
 } from "./peer.ts";
 export { decodePem, encodePem } from "./pem.ts";
 export { type Refusal, REFUSAL_REASONS, type RefusalReason } from "./refusal.ts";
+export { MAX_REVOCATIONS, type RevocationLists, type Revocations } from "./revocations.ts";
 export {
   formatWorkloadId,
   isTrustDomain,
@@ -67,7 +68,6 @@ export {
   DEFAULT_SKEW_MS,
   type PeerRole,
   type PeerVerdict,
-  type Revocations,
   type VerifiedPeer,
   type VerifyOptions,
   verifyPeer,

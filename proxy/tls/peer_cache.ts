@@ -16,6 +16,8 @@ export interface Vouched {
   readonly purposes: readonly string[];
   /** Serials of the whole path, leaf first. */
   readonly serials: readonly string[];
+  /** `sha256:<hex>` of the path's public keys, leaf first. */
+  readonly keys: readonly string[];
 }
 
 export class PeerCache {

@@ -18,7 +18,8 @@ const TABLE = {
   not_yet_valid: "A certificate of the path is not valid yet: compare the clocks of both machines",
   wrong_trust_domain: "The peer belongs to another trust domain",
   wrong_identity: "The peer is not the one that was expected",
-  revoked: "The identity or a certificate of the path has been revoked",
+  revoked: "The identity or its certificate has been revoked",
+  revoked_authority: "An authority of the path has been revoked",
 } as const;
 
 export type RefusalReason = keyof typeof TABLE;

@@ -6,9 +6,17 @@
  */
 import { createHash, type KeyObject } from "node:crypto";
 import { isSignedBy, issuerFault, readKey, type TrustBundle } from "./bundle.ts";
-import { type Certificate, EKU, KEY_USAGE, parseCertificate, sameBytes } from "./certificate.ts";
+import {
+  type Certificate,
+  EKU,
+  KEY_USAGE,
+  nameOfKey,
+  parseCertificate,
+  sameBytes,
+} from "./certificate.ts";
 import type { Vouched } from "./peer_cache.ts";
 import { type Refusal, refuse } from "./refusal.ts";
+import type { Revocations } from "./revocations.ts";
 import { parseSpiffeId } from "./spiffe.ts";
 
 /** Certificates a peer may send. */
@@ -25,13 +33,6 @@ export const DEFAULT_SKEW_MS = 4 * 60_000;
 
 /** What the peer is to us: the one that connected, or the one we connected to. */
 export type PeerRole = "client" | "server";
-
-/** Certificates and identities that are no longer to be believed before they expire. */
-export interface Revocations {
-  /** Upper-case hexadecimal serials. */
-  readonly serials: ReadonlySet<string>;
-  readonly identities: ReadonlySet<string>;
-}
 
 export interface VerifyOptions {
   readonly nowMs: number;
@@ -71,9 +72,7 @@ export function verifyPeer(
   if (known !== undefined) {
     const verdict = judge(known, bundle, options);
     // Another path may be in date when the remembered one no longer is: search again before refusing.
-    if (verdict.ok || (verdict.reason !== "expired" && verdict.reason !== "revoked")) {
-      return verdict;
-    }
+    if (verdict.ok || !PATH_DEPENDENT.has(verdict.reason)) return verdict;
   }
   const vouched = vouch(chainDer, bundle, options);
   if ("reason" in vouched) return vouched;
@@ -82,6 +81,8 @@ export function verifyPeer(
   if (verdict.ok) bundle.cache.set(key, vouched);
   return verdict;
 }
+
+const PATH_DEPENDENT: ReadonlySet<string> = new Set(["expired", "revoked_authority"]);
 
 /** The checks that depend on the moment and the caller; made on every connection. */
 function judge(peer: Vouched, bundle: TrustBundle, options: VerifyOptions): PeerVerdict {
@@ -101,9 +102,8 @@ function judge(peer: Vouched, bundle: TrustBundle, options: VerifyOptions): Peer
     }
   }
   if (revoked !== undefined) {
-    if (revoked.identities.has(peer.identity)) return refuse("revoked", peer.identity);
-    const serial = peer.serials.find((one) => revoked.serials.has(one));
-    if (serial !== undefined) return refuse("revoked", `serial ${serial}`);
+    const refusal = revocationOf(peer, revoked);
+    if (refusal !== null) return refusal;
   }
   return {
     ok: true,
@@ -112,6 +112,17 @@ function judge(peer: Vouched, bundle: TrustBundle, options: VerifyOptions): Peer
     notAfterMs: peer.notAfterMs,
     chain: peer.chain,
   };
+}
+
+/** The peer's own name and certificate first: who is revoked himself gets no time to finish. */
+function revocationOf(peer: Vouched, revoked: Revocations): Refusal | null {
+  if (revoked.identities.has(peer.identity)) return refuse("revoked", peer.identity);
+  if (revoked.serials.has(peer.serial)) return refuse("revoked", `serial ${peer.serial}`);
+  if (revoked.keys.has(peer.keys[0]!)) return refuse("revoked", `key ${peer.keys[0]}`);
+  const serial = peer.serials.find((one) => revoked.serials.has(one));
+  if (serial !== undefined) return refuse("revoked_authority", `serial ${serial}`);
+  const key = peer.keys.find((one) => revoked.keys.has(one));
+  return key === undefined ? null : refuse("revoked_authority", `key ${key}`);
 }
 
 /** The checks that hold for as long as the bundle does: the leaf's form and its path to a root. */
@@ -144,6 +155,7 @@ function vouch(
       path.every((certificate) => certificate.extKeyUsage?.includes(purpose) ?? true)
     ),
     serials: path.map((certificate) => certificate.serial),
+    keys: path.map((certificate) => nameOfKey(certificate.spki)),
   };
 }
 

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { CERT_SIGN, extension, type LeafOptions, TestDomain } from "../../tests/support/ca.ts";
 import { MAX_BUNDLE_CERTIFICATES, readTrustBundle, type TrustBundle } from "./bundle.ts";
-import { EKU } from "./certificate.ts";
+import { EKU, nameOfKey, parseCertificate } from "./certificate.ts";
 import { sequence } from "./der_writer.ts";
 import { encodePem } from "./pem.ts";
 import { BoundedSet, PeerCache } from "./peer_cache.ts";
 import type { RefusalReason } from "./refusal.ts";
+import { MAX_REVOCATIONS, readRevocations, type RevocationLists } from "./revocations.ts";
 import {
   DEFAULT_SKEW_MS,
   MAX_PEER_CERTIFICATES,
@@ -195,12 +196,32 @@ Deno.test("verifyPeer refuses what was revoked by serial, by authority or by ide
   const bundle = trust(domain.rootPem);
   const first = judge(chainDer, {}, bundle);
   assert.ok(first.ok);
-  const none = { serials: new Set<string>(), identities: new Set<string>() };
-  const by = (revoked: Partial<typeof none>): PeerVerdict =>
-    judge(chainDer, { revoked: { ...none, ...revoked } }, bundle);
-  assert.ok(by({ serials: new Set(["00"]) }).ok);
-  assertRefused(by({ serials: new Set([first.serial]) }), "revoked");
-  assertRefused(by({ identities: new Set([WEB]) }), "revoked");
+  const by = (lists: RevocationLists): PeerVerdict =>
+    judge(chainDer, { revoked: readRevocations(lists) }, bundle);
+  const [leaf, intermediate] = chainDer.map((der) => parseCertificate(der));
+  if (typeof leaf !== "object" || typeof intermediate !== "object") assert.fail("unreadable");
+  assert.ok(by({ serials: ["00"], keys: [`sha256:${"0".repeat(64)}`] }).ok);
+  assertRefused(by({ serials: [first.serial] }), "revoked");
+  assertRefused(by({ identities: [WEB] }), "revoked");
+  assertRefused(by({ keys: [nameOfKey(leaf.spki)] }), "revoked");
+  assertRefused(by({ serials: [intermediate.serial] }), "revoked_authority");
+  assertRefused(by({ keys: [nameOfKey(intermediate.spki)] }), "revoked_authority");
+});
+
+Deno.test("verifyPeer knows an authority's revoked key under every certificate it has", () => {
+  const signer = domain.authority();
+  const again = domain.renew(signer);
+  const { der } = domain.issue("web", {}, signer);
+  const [known] = [parseCertificate(signer.der)];
+  if (typeof known === "string" || known === undefined) assert.fail("unreadable");
+  const revoked = readRevocations({ keys: [nameOfKey(known.spki)] });
+  assertRefused(judge([der, again.der], { revoked }), "revoked_authority");
+});
+
+Deno.test("readRevocations refuses a list that is longer than its limit", () => {
+  const serials = Array.from({ length: MAX_REVOCATIONS + 1 }, (_, at) => at.toString(16));
+  assert.equal(readRevocations({ serials: serials.slice(1) }).serials.size, MAX_REVOCATIONS);
+  assert.throws(() => readRevocations({ serials }), /at most 4096 are allowed/);
 });
 
 Deno.test("verifyPeer refuses no certificate, too many and garbage", () => {
@@ -250,6 +271,7 @@ Deno.test("PeerCache drops the stalest peer when it is full", () => {
     notAfterMs: 0,
     purposes: [],
     serials: [],
+    keys: [],
   });
   cache.set("a", peer("a"));
   cache.set("b", peer("b"));
