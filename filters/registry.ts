@@ -6,6 +6,7 @@ import type { FilterFactory } from "../core/filter.ts";
 import { createAuthzFilter } from "./authz/filter.ts";
 import { createBreakerFilter } from "./breaker/filter.ts";
 import { createRequestHeadersFilter, createResponseHeadersFilter } from "./headers/filter.ts";
+import { createJwtFilter } from "./jwt/filter.ts";
 import { createMtlsFilter } from "./mtls/filter.ts";
 import { createRedirectFilter } from "./redirect/filter.ts";
 import { createRetryFilter } from "./retry/filter.ts";
@@ -16,6 +17,7 @@ import { createTimeoutFilter } from "./timeout/filter.ts";
 export const BUILT_IN_FILTERS: ReadonlyMap<string, FilterFactory> = new Map<string, FilterFactory>([
   ["authz", createAuthzFilter],
   ["breaker", createBreakerFilter],
+  ["jwt", createJwtFilter],
   ["mtls", createMtlsFilter],
   ["redirect", createRedirectFilter],
   ["request-headers", createRequestHeadersFilter],

@@ -40,6 +40,7 @@ export function localReply(ctx: FilterContext, fault: Fault): Verdict {
     fault.code,
   ]);
   if (fault === FAULTS["proxy.overloaded"]) fields.append("retry-after", RETRY_AFTER_S);
+  if (fault.status === 401) fields.append("www-authenticate", challenge(fault));
   if (isGrpc(ctx.request.fields)) fields.append("grpc-status", String(grpcOfFault(fault)));
   return ctx.respond(fault.status, fields, encoder.encode(`${sentence(fault)}\n`));
 }
@@ -88,6 +89,13 @@ export function lateReply(x: ExchangeState, fault: Fault): boolean {
   ]);
   x.downstream.trailers(x.ending);
   return true;
+}
+
+/** RFC 6750 3: who sent no token is told that one is wanted, who sent a bad one what is wrong with it. */
+function challenge(fault: Fault): string {
+  return fault === FAULTS["jwt.missing"]
+    ? 'Bearer realm="mesh"'
+    : `Bearer error="invalid_token", error_description="${fault.detail}"`;
 }
 
 function grpcOfFault(fault: Fault): number {

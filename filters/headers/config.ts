@@ -39,7 +39,7 @@ export function parseHeadersConfig(kind: string, config: unknown): HeadersConfig
     add: reader.list("add", readHeader),
     remove: reader.list(
       "remove",
-      (item, path) => free(textItem(item, path, NAME, NAME_WANTED), path),
+      (item, path) => freeFieldName(textItem(item, path, NAME, NAME_WANTED), path),
     ),
   };
   reader.end();
@@ -48,13 +48,14 @@ export function parseHeadersConfig(kind: string, config: unknown): HeadersConfig
 
 function readHeader(item: unknown, path: string): HeaderConfig {
   const reader = new ConfigReader(path, item);
-  const name = free(reader.text("name", NAME, NAME_WANTED), `${path}.name`);
+  const name = freeFieldName(reader.text("name", NAME, NAME_WANTED), `${path}.name`);
   const value = reader.text("value", VALUE, VALUE_WANTED);
   reader.end();
   return { name, value };
 }
 
-function free(name: string, path: string): string {
+/** `name`, unless it is one of those; throws otherwise. */
+export function freeFieldName(name: string, path: string): string {
   if (!FRAMING.has(name)) return name;
   throw new Error(
     `Cannot read ${path}: it is "${name}", want a field that does not frame the message or the connection`,
