@@ -53,6 +53,9 @@ export const OUTLIER_DEFAULTS: OutlierSpec = {
   maxEjectionPercent: 50,
 };
 
+/** What clocks of a mesh and of issuers are commonly apart at most. */
+export const JWT_DEFAULTS = { clockSkewMs: 60_000 } as const;
+
 /** A breaker stands in a chain only where a policy asks for one. */
 export const BREAKER_DEFAULTS = { maxRequests: 0, consecutiveFailures: 0, openMs: 30_000 } as const;
 

@@ -5,7 +5,8 @@
  *
  * Chain order, outermost first (responses pass it backwards):
  *
- *   timeout → authz → wasm AUTHN → wasm AUTHZ → redirect → request-headers → rewrite → response-headers
+ *   timeout → jwt → authz → wasm AUTHN → wasm AUTHZ → redirect → request-headers → rewrite
+ *     → response-headers
  *     → wasm TRANSFORM → wasm STATS → [the backend's own: headers, rewrite → breaker → retry
  *     → timeout of one attempt]
  *
@@ -22,6 +23,7 @@ export interface FilterConfigs {
   readonly "response-headers": HeadersConfig;
   readonly "redirect": RedirectConfig;
   readonly "rewrite": RewriteConfig;
+  readonly "jwt": JwtConfig;
   readonly "mtls": MtlsConfig;
   readonly "wasm": WasmConfig;
 }
@@ -120,6 +122,52 @@ export type PathConfig =
   | { readonly type: "ReplaceFullPath"; readonly value: string }
   /** `prefix` is the PathPrefix of the rule's only match, without a trailing slash ("" for `/`). */
   | { readonly type: "ReplacePrefixMatch"; readonly value: string; readonly prefix: string };
+
+/** RequestAuthentications of one place, which judge together. */
+export interface JwtConfig {
+  readonly policies: readonly JwtPolicyConfig[];
+}
+
+export interface JwtPolicyConfig {
+  /** `namespace/name`. */
+  readonly name: string;
+  /** Requests without a token that one of its rules takes get 401. */
+  readonly required: boolean;
+  readonly rules: readonly JwtRuleConfig[];
+}
+
+export interface JwtRuleConfig {
+  readonly issuer: string;
+  readonly audiences: readonly string[];
+  /** Names of RFC 7518 3.1; never `none` or an HMAC. */
+  readonly algorithms: readonly string[];
+  /** The jwksUri its keys come from; "": they stand in the resource. */
+  readonly source: string;
+  /** Public keys (RFC 7517). Absent: they could not be fetched yet, and its tokens get 503. */
+  readonly keys?: readonly JwkConfig[];
+  readonly clockSkewMs: number;
+  /** All three empty: the Authorization header with scheme Bearer. Names of fields are lower case. */
+  readonly fromHeaders: readonly { readonly name: string; readonly prefix: string }[];
+  readonly fromParams: readonly string[];
+  readonly fromCookies: readonly string[];
+  /** The claim as member names, outermost first. */
+  readonly claimHeaders: readonly { readonly header: string; readonly claim: readonly string[] }[];
+  /** "" for none. */
+  readonly payloadHeader: string;
+  /** The upstream gets the token too. */
+  readonly forward: boolean;
+}
+
+export interface JwkConfig {
+  readonly kty: "RSA" | "EC" | "OKP";
+  readonly kid?: string;
+  readonly alg?: string;
+  readonly crv?: string;
+  readonly n?: string;
+  readonly e?: string;
+  readonly x?: string;
+  readonly y?: string;
+}
 
 /** Refuses requests of peers that have proved nothing; there is nothing to say about it. */
 export type MtlsConfig = Readonly<Record<string, never>>;

@@ -8,6 +8,7 @@ import { type HttpRoute, httpRoute } from "./http_route.ts";
 import { type MeshConfig, meshConfig } from "./mesh_config.ts";
 import { type PeerAuthentication, peerAuthentication } from "./peer_authentication.ts";
 import { type ReferenceGrant, referenceGrant } from "./reference_grant.ts";
+import { type RequestAuthentication, requestAuthentication } from "./request_authentication.ts";
 import { type TcpRoute, tcpRoute, type TlsRoute, tlsRoute } from "./tunnel_routes.ts";
 import { type Secret, secret } from "./secret.ts";
 import { type Service, service } from "./service.ts";
@@ -25,6 +26,7 @@ export type Resource =
   | TrafficPolicy
   | FilterBinding
   | PeerAuthentication
+  | RequestAuthentication
   | MeshConfig;
 export type Kind = Resource["kind"];
 export type ResourceOf<K extends Kind> = Extract<Resource, { kind: K }>;
@@ -153,6 +155,16 @@ export const KINDS: readonly KindRow[] = [
     scope: "namespace",
     schema: peerAuthentication,
     description: "Whether callers of workloads have to come with mTLS, by port where it matters",
+  },
+  {
+    apiVersion: DENIM_API,
+    formerVersions: [],
+    kind: "RequestAuthentication",
+    plural: "requestauthentications",
+    aliases: ["requestauthentication", "ra", "jwt"],
+    scope: "namespace",
+    schema: requestAuthentication,
+    description: "Whose tokens (JWT) of end users are taken, and what upstreams are told of them",
   },
   {
     apiVersion: DENIM_API,

@@ -53,6 +53,12 @@ export const SCHEMA_LIMITS = {
   policyConditions: 32,
   policyValues: 256,
   policyValueChars: 2048,
+  /** RequestAuthentication: rules, entries of each list of a rule, and the length of one. */
+  jwtRules: 16,
+  jwtEntries: 32,
+  jwtChars: 2048,
+  /** Hosts or networks of MeshConfig's jwks. */
+  jwksPlaces: 64,
   capabilities: 32,
   /** FilterBinding.spec.config as JSON text. */
   filterConfigBytes: 64 * 1024,

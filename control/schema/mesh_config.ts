@@ -1,6 +1,7 @@
 /** MeshConfig: what holds where no policy says otherwise. */
 import { z } from "zod";
 import { DENIM_API, singletonMetadata } from "./common.ts";
+import { jwksConfig } from "./jwks_config.ts";
 import { trafficSettings } from "./traffic_policy.ts";
 
 export const meshConfig = z.strictObject({
@@ -16,6 +17,7 @@ export const meshConfig = z.strictObject({
        */
       escapedSlashes: z.enum(["reject", "keep"]).optional(),
     }).optional(),
+    jwks: jwksConfig.optional(),
     via: z.strictObject({
       /** What proxies call themselves in the Via field: a token, `denim` when left out. */
       name: z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, {

@@ -4,6 +4,7 @@ import { ofKind } from "../schema/kinds.ts";
 import type { ListenerSpec, NodeRef, Snapshot, TrustSpec } from "../schema/snapshot.ts";
 import { contentHash } from "./hash.ts";
 import { gatewayListeners, sidecarListeners } from "./listeners.ts";
+import type { FetchedKeys } from "./jwt.ts";
 import type { AdmittedModule } from "./modules.ts";
 import { Shared, Work, type Workload } from "./work.ts";
 
@@ -13,6 +14,8 @@ export interface BuildInput {
   readonly workloads: readonly Workload[];
   readonly modules: readonly AdmittedModule[];
   readonly trust: TrustSpec;
+  /** Key sets of issuers, by jwksUri, as far as they have been fetched. */
+  readonly fetchedKeys?: FetchedKeys;
   readonly node: NodeRef;
   /** Labels of the node's workload: Services that select on them bind filters to it. */
   readonly nodeLabels?: Readonly<Record<string, string>>;

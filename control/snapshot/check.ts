@@ -1,9 +1,11 @@
 /** Whether everything a resource names is there: refused at apply, before anything is stored. */
+import { JwksPlaces } from "../jwks/places.ts";
 import { fullName, show } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { Gateway } from "../schema/gateway.ts";
 import { ofKind, type Resource, resourceId } from "../schema/kinds.ts";
 import type { PeerAuthentication } from "../schema/peer_authentication.ts";
+import type { RequestAuthentication } from "../schema/request_authentication.ts";
 import type { TrafficPolicy } from "../schema/traffic_policy.ts";
 import { checkRoute } from "./check_routes.ts";
 import { missing, type Reason, type Report, suggestion } from "./check_words.ts";
@@ -59,7 +61,9 @@ export function checkReferences(
     ...ofKind(all, "TrafficPolicy"),
     ...ofKind(all, "FilterBinding"),
     ...ofKind(all, "PeerAuthentication"),
+    ...ofKind(all, "RequestAuthentication"),
   ];
+  const places = new JwksPlaces(ofKind(all, "MeshConfig")[0]?.spec.jwks);
   for (const one of policies) {
     const report = reporter(one);
     one.spec.targetRefs?.forEach((ref, at) => {
@@ -70,6 +74,7 @@ export function checkReferences(
     });
     if (one.kind === "TrafficPolicy") checkListeners(mesh, one, report);
     if (one.kind === "PeerAuthentication") checkPorts(mesh, one, report);
+    if (one.kind === "RequestAuthentication") checkKeys(places, one, options, report);
     if (one.kind === "FilterBinding") checkModule(one.spec, modules, options, report);
   }
   if (options.standalone === true) {
@@ -152,6 +157,22 @@ function checkListeners(mesh: Mesh, policy: TrafficPolicy, report: Report): void
         `is "${listener}", which Gateway "${name}" does not have; it has ${known.join(", ")}`,
       );
     }
+  });
+}
+
+/** Whether somebody will fetch a rule's keys from where it says. */
+function checkKeys(
+  places: JwksPlaces,
+  { spec }: RequestAuthentication,
+  options: { readonly standalone?: boolean },
+  report: Report,
+): void {
+  spec.jwtRules.forEach(({ jwksUri }, at) => {
+    if (jwksUri === undefined) return;
+    const problem = options.standalone === true
+      ? "is fetched by a control plane, which a standalone proxy has not; put the keys into jwks"
+      : places.urlProblem(new URL(jwksUri));
+    if (problem !== null) report(`spec.jwtRules[${at}].jwksUri`, problem);
   });
 }
 

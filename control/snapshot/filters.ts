@@ -2,6 +2,7 @@
  * The filter chain of a rule, outermost first:
  *
  *   timeout              covers everything after it, also a filter that waits for an answer of its own
+ *   jwt                  who the end user is: filters after it may ask
  *   wasm AUTHN, AUTHZ    before anything is changed: they judge what the client sent
  *   redirect             answers here; nothing further runs
  *   request-headers, rewrite, response-headers    what the route says
@@ -45,6 +46,8 @@ export interface ChainInput {
   readonly namespace: string;
   readonly filters: readonly RouteFilter[];
   readonly bindings: readonly FilterBinding[];
+  /** Policies that judge requests before all else in this list, outermost first. */
+  readonly guards?: readonly TypedFilterSpec[];
   readonly prefix: string;
 }
 
@@ -58,6 +61,7 @@ export function chainOf(work: Work, input: ChainInput): Chain {
   const of = (kind: TypedFilterSpec["kind"]) => routed.filter((one) => one.kind === kind);
   return {
     filters: [
+      ...input.guards ?? [],
       ...bound.specs.AUTHN,
       ...bound.specs.AUTHZ,
       ...of("redirect"),

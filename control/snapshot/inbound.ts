@@ -34,7 +34,15 @@ export function inboundListener(work: Work): ListenerSpec {
   const services = servicesBehind(work.mesh.services, workload);
   const bindings = services.flatMap((service) => work.mesh.bindingsOf("Service", service));
   const route = `${namespace}/${name}`;
-  const chain = chainOf(work, { name: route, namespace, filters: [], bindings, prefix: "" });
+  const guards = work.shared.authentications.ofWorkload(namespace, services);
+  const chain = chainOf(work, {
+    name: route,
+    namespace,
+    filters: [],
+    bindings,
+    guards,
+    prefix: "",
+  });
   addApp(work, APP_BACKEND);
   const { peerModes } = work.shared;
   const main = peerModes.main(workload);

@@ -85,6 +85,7 @@ function serviceRoutes(work: Work, service: Service, port: number): RouteSpec[] 
   if (chosen.length === 0) return [implicitRoute(work, service, port)];
   const parent = {
     bindings: [],
+    guards: [],
     levels: serviceLevels(work.mesh, service),
     needsGrant: consumers.length === 0,
   };
@@ -171,6 +172,7 @@ function listenerHosts(
 ): HostSpec[] {
   const parent = {
     bindings: work.mesh.bindingsOf("Gateway", fullName(gateway)),
+    guards: work.shared.authentications.ofGateway(fullName(gateway)),
     levels,
     needsGrant: true,
   };

@@ -16,6 +16,7 @@ export {
 export { checkReferences, type KnownModule, type ReferenceProblem } from "./check.ts";
 export { canonicalJson, contentHash } from "./hash.ts";
 export { APP_BACKEND } from "./inbound.ts";
+export type { FetchedKeys } from "./jwt.ts";
 export { type AdmittedModule, compareVersions, findModule } from "./modules.ts";
 export { Mesh } from "./mesh.ts";
 export { isRoute, type RouteStatus, routeStatus } from "./status.ts";

@@ -27,6 +27,8 @@ import type { Work } from "./work.ts";
 export interface RouteParent {
   /** Bindings of the Gateway; a Service's bindings run at its own sidecars. */
   readonly bindings: readonly FilterBinding[];
+  /** What judges requests before the route's own filters. */
+  readonly guards: readonly TypedFilterSpec[];
   readonly levels: readonly Level[];
   /** False for a consumer's own override; other routes lead others' requests to a namespace that has to agree. */
   readonly needsGrant: boolean;
@@ -88,7 +90,8 @@ function actionOf(
   const prefix = prefixOf(rule);
   const filters = rule.filters ?? [];
   const bindings = [...parent.bindings, ...bound];
-  const chain = chainOf(work, { name, namespace, filters, bindings, prefix });
+  const { guards } = parent;
+  const chain = chainOf(work, { name, namespace, filters, bindings, guards, prefix });
   if (chain.missing !== null) {
     return { filters: [], backends: [nowhere(`missing-filter:${chain.missing}`)] };
   }

@@ -12,6 +12,7 @@ import type { Resource } from "../schema/kinds.ts";
 import { canonicalJson, type KnownTexts } from "./hash.ts";
 import { backendName, compare, Mesh, portOf } from "./mesh.ts";
 import { type AdmittedModule, findModule, type ModuleQuery } from "./modules.ts";
+import { type FetchedKeys, RequestAuthentications } from "./jwt.ts";
 import { PeerModes, selects } from "./peer_modes.ts";
 import { backendSettings, meshLevel, serviceLevels } from "./settings.ts";
 
@@ -32,6 +33,7 @@ export interface Workload {
 export class Shared {
   readonly mesh: Mesh;
   readonly peerModes: PeerModes;
+  readonly authentications: RequestAuthentications;
   readonly trust: TrustSpec;
   readonly admitted: readonly AdmittedModule[];
   /** Canonical JSON of {@link Outbound} parts. */
@@ -44,9 +46,14 @@ export class Shared {
     readonly workloads: readonly Workload[];
     readonly modules: readonly AdmittedModule[];
     readonly trust: TrustSpec;
+    readonly fetchedKeys?: FetchedKeys;
   }) {
     this.mesh = new Mesh(input.resources);
     this.peerModes = new PeerModes(input.resources, this.mesh.services);
+    this.authentications = new RequestAuthentications(
+      input.resources,
+      input.fetchedKeys ?? new Map(),
+    );
     this.trust = input.trust;
     this.admitted = input.modules;
     for (const workload of input.workloads) {

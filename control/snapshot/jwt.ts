@@ -1,0 +1,95 @@
+/** Which RequestAuthentications hold in one place, as the one link of its chain they come to. */
+import { type PublicJwk, readKeySet } from "../../filters/jwt/keys.ts";
+import { ALGORITHM_NAMES } from "../../filters/jwt/algorithms.ts";
+import { parseObject } from "../../filters/jwt/json.ts";
+import { durationMs, fullName } from "../schema/common.ts";
+import { JWT_DEFAULTS } from "../schema/defaults.ts";
+import type { JwtRuleConfig, TypedFilterSpec } from "../schema/filter_config.ts";
+import { ofKind, type Resource } from "../schema/kinds.ts";
+import { MESH_NAMESPACE } from "../schema/peer_authentication.ts";
+import type { JwtRule, RequestAuthentication } from "../schema/request_authentication.ts";
+import { older } from "./mesh.ts";
+
+/** Key sets the control plane has fetched, by jwksUri. */
+export type FetchedKeys = ReadonlyMap<string, readonly PublicJwk[]>;
+
+export class RequestAuthentications {
+  /** Oldest first. */
+  readonly #all: readonly RequestAuthentication[];
+  readonly #fetched: FetchedKeys;
+
+  constructor(resources: readonly Resource[], fetched: FetchedKeys) {
+    this.#all = ofKind(resources, "RequestAuthentication").sort(older);
+    this.#fetched = fetched;
+  }
+
+  /** Inbound of a workload: those of the mesh, of its namespace, and of every Service it stands behind. */
+  ofWorkload(namespace: string, services: readonly string[]): TypedFilterSpec[] {
+    return this.#link(this.#all.filter((one) => {
+      const home = one.metadata.namespace;
+      const { targetRefs } = one.spec;
+      if (targetRefs === undefined) return home === MESH_NAMESPACE || home === namespace;
+      return targetRefs.some((ref) =>
+        ref.kind === "Service" && services.includes(`${home}/${ref.name}`)
+      );
+    }));
+  }
+
+  /** Those that name the Gateway: what comes there is on its way to sidecars, which judge by their own. */
+  ofGateway(gateway: string): TypedFilterSpec[] {
+    return this.#link(
+      this.#all.filter((one) =>
+        one.spec.targetRefs?.some((ref) =>
+          ref.kind === "Gateway" && `${one.metadata.namespace}/${ref.name}` === gateway
+        ) ?? false
+      ),
+    );
+  }
+
+  #link(policies: readonly RequestAuthentication[]): TypedFilterSpec[] {
+    if (policies.length === 0) return [];
+    return [{
+      kind: "jwt",
+      name: policies.map(fullName).join(","),
+      config: {
+        policies: policies.map((one) => ({
+          name: fullName(one),
+          required: one.spec.required ?? false,
+          rules: one.spec.jwtRules.map((rule) => this.#rule(rule)),
+        })),
+      },
+    }];
+  }
+
+  #rule(rule: JwtRule): JwtRuleConfig {
+    const keys = rule.jwksUri === undefined ? inlineKeys(rule) : this.#fetched.get(rule.jwksUri);
+    return {
+      issuer: rule.issuer,
+      audiences: rule.audiences,
+      algorithms: rule.algorithms ?? ALGORITHM_NAMES,
+      source: rule.jwksUri ?? "",
+      ...(keys === undefined ? {} : { keys }),
+      clockSkewMs: rule.clockSkew === undefined
+        ? JWT_DEFAULTS.clockSkewMs
+        : durationMs(rule.clockSkew),
+      fromHeaders: (rule.fromHeaders ?? []).map(({ name, prefix = "" }) => ({
+        name: name.toLowerCase(),
+        prefix,
+      })),
+      fromParams: rule.fromParams ?? [],
+      fromCookies: rule.fromCookies ?? [],
+      claimHeaders: (rule.outputClaimToHeaders ?? []).map(({ header, claim }) => ({
+        header: header.toLowerCase(),
+        claim: claim.split("."),
+      })),
+      payloadHeader: rule.outputPayloadToHeader?.toLowerCase() ?? "",
+      forward: rule.forwardOriginalToken ?? false,
+    };
+  }
+}
+
+/** Validation made sure that this is a key set. */
+function inlineKeys({ jwks }: JwtRule): readonly PublicJwk[] {
+  const value = typeof jwks === "string" ? parseObject(new TextEncoder().encode(jwks)) : jwks;
+  return readKeySet(value)?.keys ?? [];
+}
