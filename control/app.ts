@@ -16,7 +16,7 @@ import { revisionRoutes } from "./api/revisions.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { API_PREFIX } from "./api/rules.ts";
 import { accountable, audited } from "./audit/middleware.ts";
-import { type ApiEnv, auth, type AuthOptions } from "./auth.ts";
+import { type ApiEnv, auth, type AuthOptions, wantsPage } from "./auth.ts";
 import { pages } from "./dashboard/mod.ts";
 
 /** Every group of calls; which role may do what stands in `api/openapi.ts`. */
@@ -36,7 +36,12 @@ export const API_ROUTES: readonly ((deps: ApiDeps) => Hono<ApiEnv>)[] = [
 
 export function createApp(deps: ApiDeps, options: AuthOptions): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
-  app.onError((error, c) => toResponse(c, error, deps.log));
+  const browser = options.oidc?.browser ?? null;
+  const shown = pages(deps.view, { audit: deps.audit, canSignIn: browser !== null });
+  app.onError((error, c) => {
+    const isPage = !c.req.path.startsWith(`${API_PREFIX}/`) && wantsPage(c);
+    return isPage ? shown.problem(c, error, deps.log) : toResponse(c, error, deps.log);
+  });
   app.use(audited(deps.audit), auth(options), accountable(deps.audit));
   app.route("/", healthRoutes());
   for (const routes of API_ROUTES) app.route(API_PREFIX, routes(deps));
@@ -47,6 +52,7 @@ export function createApp(deps: ApiDeps, options: AuthOptions): Hono<ApiEnv> {
       `There is no ${c.req.method} ${c.req.path}; ${API_PREFIX}/openapi.json lists what there is`,
     );
   });
-  app.route("/", pages(deps.view));
+  if (browser !== null) app.route("/", browser.routes());
+  app.route("/", shown.routes);
   return app;
 }

@@ -5,6 +5,7 @@ import { covers, type Principal, type Role, rolesFor } from "./access/roles.ts";
 import type { AccessTokens } from "./access/tokens.ts";
 import { ApiError } from "./api/errors.ts";
 import { ruleOf } from "./api/rules.ts";
+import type { Oidc, Session } from "./oidc/mod.ts";
 
 const TOKEN_BYTES = 32;
 const TOKEN = /^denim-admin-[A-Za-z0-9_-]{43}$/;
@@ -20,6 +21,8 @@ export interface AuthOptions {
   /** Host names, beside those of this machine, that requests may be addressed to. */
   readonly hosts: readonly string[];
   readonly tokens: Pick<AccessTokens, "check">;
+  /** Null: tokens of no other issuer are believed, and no browser is signed in. */
+  readonly oidc?: Oidc | null;
   /**
    * Who may read without a token: everybody who can connect (then the network around must be the wall),
    * programs of this machine, or nobody.
@@ -33,6 +36,8 @@ export interface ApiEnv {
   Bindings: { readonly remoteAddress: string };
   Variables: {
     principal: Principal;
+    /** Of a browser that is signed in. */
+    session: Session | undefined;
     /** What a change was about, for the audit log; handlers say it. */
     target: string | undefined;
   };
@@ -66,7 +71,11 @@ export async function adminToken(file: string): Promise<string> {
 
 /** Refuses requests that a page elsewhere made a browser send, and whoever has not the role for them. */
 export function auth(options: AuthOptions): MiddlewareHandler<ApiEnv> {
-  const hosts = new Set([...LOOPBACK_NAMES, ...options.hosts.map((one) => one.toLowerCase())]);
+  const more = [
+    ...options.hosts,
+    ...options.oidc?.browser == null ? [] : [options.oidc.browser.host],
+  ];
+  const hosts = new Set([...LOOPBACK_NAMES, ...more.map((one) => one.toLowerCase())]);
   const expected = new TextEncoder().encode(options.adminToken);
   return async (c, next) => {
     const rule = ruleOf(c);
@@ -83,6 +92,10 @@ export function auth(options: AuthOptions): MiddlewareHandler<ApiEnv> {
     }
     const principal = await principalOf(c, options, expected);
     c.set("principal", principal);
+    const canLogin = options.oidc?.browser != null && principal.proof === "none" && wantsPage(c);
+    if (canLogin && rule.role !== "anyone" && !covers(principal.roles, rule.role)) {
+      return c.redirect(`/login?to=${encodeURIComponent(c.req.path)}`, 302);
+    }
     if (rule.role !== "anyone") mustBe(principal, rule.role, rule.name);
     await next();
   };
@@ -113,19 +126,45 @@ async function principalOf(
   adminToken: Uint8Array,
 ): Promise<Principal> {
   const given = /^Bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  if (given === undefined) {
-    return { name: "anonymous", proof: "none", roles: openRoles(c, options) };
-  }
+  if (given === undefined) return await withoutToken(c, options);
   // Compared in time that depends on lengths only.
   if (timingSafeEqual(new TextEncoder().encode(given), adminToken)) return FIRST_ADMIN;
   const principal = await options.tokens.check(given);
   if (principal !== null) return principal;
+  if (options.oidc != null && given.startsWith("eyJ")) {
+    const recognised = await options.oidc.provider.recognise(given);
+    if (recognised.ok) return recognised.principal;
+    const { code, reason } = recognised;
+    const status = code === "unavailable" ? 503 : 401;
+    throw new ApiError(status, `token_${code}`, `The token is not accepted: ${reason}`);
+  }
   throw new ApiError(
     401,
     "unauthorized",
     "The token is none of this control plane, has been revoked, or is over. " +
       "The first one is the content of DATA/admin.token",
   );
+}
+
+async function withoutToken(c: Context<ApiEnv>, options: AuthOptions): Promise<Principal> {
+  const browser = options.oidc?.browser ?? null;
+  const session = await browser?.sessionOf(c) ?? null;
+  if (browser === null || session === null) {
+    return { name: "anonymous", proof: "none", roles: openRoles(c, options) };
+  }
+  c.set("session", session);
+  // Signing out checks its form itself.
+  if (!isRead(c) && c.req.path !== "/logout") browser.checkCsrf(c, session);
+  return session.principal;
+}
+
+function isRead(c: Context<ApiEnv>): boolean {
+  return c.req.method === "GET" || c.req.method === "HEAD";
+}
+
+/** What a browser asks for when somebody follows a link. */
+export function wantsPage(c: Context<ApiEnv>): boolean {
+  return c.req.method === "GET" && (c.req.header("accept") ?? "").includes("text/html");
 }
 
 function openRoles(c: Context<ApiEnv>, { reads }: AuthOptions): readonly Role[] {

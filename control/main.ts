@@ -7,6 +7,7 @@ import { AuditLog } from "./audit/log.ts";
 import { adminToken, type AuthOptions } from "./auth.ts";
 import { Authority, DEFAULT_LEAF_TTL_MS, findIssuance, RevocationList, Tokens } from "./ca/mod.ts";
 import { Market, type MarketApi } from "./market/mod.ts";
+import { type OidcConfig, openOidc } from "./oidc/mod.ts";
 import { type MeshListener, startMeshListener } from "./push/listener.ts";
 import { Nodes } from "./push/nodes.ts";
 import { Publisher } from "./push/publisher.ts";
@@ -27,6 +28,8 @@ export interface ControlOptions {
   readonly leafTtlMs?: number;
   /** Names beside those of this machine that requests may be addressed to. */
   readonly hosts?: readonly string[];
+  /** An issuer whose tokens are believed, and which signs browsers in. */
+  readonly oidc?: OidcConfig | null;
   /** Who may read without saying who they are; default: this machine. */
   readonly reads?: AuthOptions["reads"];
   readonly grace?: Pick<WorkloadsOptions, "lostGraceMs" | "restartGraceMs">;
@@ -87,13 +90,16 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   opened.defer(() => mesh.close());
   const view = runningView({ trustDomain, clock, ledger, nodes, workloads, market });
   const accessTokens = new AccessTokens(store, clock);
+  const oidc = options.oidc == null ? null : await openOidc(options.oidc, { clock, log });
   const audit = await AuditLog.open(`${data}/audit`, { clock, log });
   const issued = (serial: string) => findIssuance(`${data}/ca/issued.jsonl`, serial);
   const app = createApp({ ...shared, accessTokens, audit, ledger, view, issued }, {
     adminToken: token,
     tokens: accessTokens,
     hosts: [options.listen.host, ...options.hosts ?? []],
-    reads: options.reads ?? "local",
+    oidc,
+    // Where people sign in there is mostly a reverse proxy, and behind it everything looks local.
+    reads: options.reads ?? (oidc === null ? "local" : "closed"),
   });
   const server = serve(options.listen, (request, remoteAddress) => {
     return app.fetch(request, { remoteAddress });

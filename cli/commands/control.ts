@@ -3,6 +3,7 @@ import { type Args, parseDuration, UsageError } from "../args.ts";
 import { EXIT, untilStopped, verb } from "../verb.ts";
 import { stderrLog } from "../../core/log.ts";
 import { startControl } from "../../control/main.ts";
+import { readOidcConfig } from "../../control/oidc/mod.ts";
 
 /**
  * Permissions it needs: net (its two ports), read of its own sources and of DATA, write of DATA, env
@@ -22,6 +23,7 @@ export const run = verb({
     "leaf-ttl": { value: "TIME", default: "24h", help: "How long proxies' certificates live" },
     "allow-host": { value: "NAME", many: true, help: "Answer requests to this host name as well" },
     "open-reads": { help: "Let everybody who can connect read, not only this machine" },
+    oidc: { value: "FILE", help: "Issuer whose tokens are believed and which signs browsers in" },
     "closed-reads": { help: "Let nobody read without a token, this machine neither" },
     "lost-grace": {
       value: "TIME",
@@ -43,6 +45,7 @@ export const run = verb({
   ],
 }, async (args) => {
   const stopped = untilStopped();
+  const oidcFile = args.find("oidc");
   const control = await startControl({
     data: args.text("data"),
     listen: args.place("listen"),
@@ -50,7 +53,8 @@ export const run = verb({
     trustDomain: args.text("trust-domain"),
     leafTtlMs: parseDuration("--leaf-ttl", args.text("leaf-ttl")),
     hosts: args.all("allow-host"),
-    reads: readsOf(args),
+    ...readsOf(args),
+    oidc: oidcFile === null ? null : await readOidcConfig(oidcFile),
     grace: {
       lostGraceMs: parseDuration("--lost-grace", args.text("lost-grace")),
       restartGraceMs: parseDuration("--restart-grace", args.text("restart-grace")),
@@ -64,8 +68,8 @@ export const run = verb({
   return EXIT.ok;
 });
 
-function readsOf(args: Args): "open" | "local" | "closed" {
+function readsOf(args: Args): { reads?: "open" | "closed" } {
   const open = args.on("open-reads"), closed = args.on("closed-reads");
   if (open && closed) throw new UsageError("--open-reads and --closed-reads exclude each other");
-  return open ? "open" : closed ? "closed" : "local";
+  return open ? { reads: "open" } : closed ? { reads: "closed" } : {};
 }

@@ -44,13 +44,17 @@ export function notFound(what: string): ApiError {
 
 /** The one place where a failed request becomes an answer. */
 export function toResponse(c: Context, error: Error, log: Log): Response {
+  const told = toApiError(c, error, log);
+  if (told.status === 401) c.header("www-authenticate", 'Bearer realm="denim"');
+  return body(c, told);
+}
+
+/** What may be told of an error; the rest goes to the log. */
+export function toApiError(c: Context, error: Error, log: Log): ApiError {
   const known = knownError(error);
-  if (known === null) {
-    log.error("api.failed", { path: c.req.path, reason: error.stack ?? error.message });
-    return body(c, new ApiError(500, "internal", "The control plane failed; its log says why"));
-  }
-  if (known.status === 401) c.header("www-authenticate", 'Bearer realm="denim"');
-  return body(c, known);
+  if (known !== null) return known;
+  log.error("api.failed", { path: c.req.path, reason: error.stack ?? error.message });
+  return new ApiError(500, "internal", "The control plane failed; its log says why");
 }
 
 function knownError(error: Error): ApiError | null {

@@ -18,7 +18,12 @@ const OTHERS: Readonly<Record<string, Rule["role"]>> = {
   // Asked by supervisors, which have no token.
   "GET /healthz": "anyone",
   "GET /readyz": "anyone",
+  "GET /login": "anyone",
+  "GET /login/callback": "anyone",
+  "GET /login/out": "anyone",
+  "POST /logout": "anyone",
   "GET /": "viewer",
+  "GET /audit": "admin",
   "GET /filters": "viewer",
   "GET /filters/{publisher}/{name}": "viewer",
   "GET /assets/{file}": "anyone",

@@ -3,8 +3,16 @@ import { createHash } from "node:crypto";
 import { Hono } from "hono";
 import type { Context } from "hono";
 import type { Child } from "hono/jsx";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { Log } from "../../core/log.ts";
+import { redact } from "../../core/redact.ts";
+import { covers } from "../access/roles.ts";
+import { toApiError } from "../api/errors.ts";
+import type { AuditEntry } from "../audit/log.ts";
+import type { ApiEnv } from "../auth.ts";
 import type { Listing } from "../market/types.ts";
-import { ICON, Layout } from "./layout.tsx";
+import { AuditPage } from "./audit.tsx";
+import { ICON, Layout, type LayoutProps } from "./layout.tsx";
 import { FilterPage, MarketplacePage } from "./marketplace.tsx";
 import type { Overview } from "./model.ts";
 import { OverviewPage } from "./overview.tsx";
@@ -18,15 +26,32 @@ export interface PageSource {
   listings(): readonly Listing[];
   /** All versions of `publisher/name`, newest first; empty when there is none. */
   versions(name: string): readonly Listing[];
+  /** The newest entries of the audit log. */
+  audit?(): Promise<readonly AuditEntry[]>;
+  /** Whether browsers can sign in. */
+  readonly canSignIn?: boolean;
   readonly trustDomain: string;
   nowMs(): number;
 }
 
-/** Nothing from elsewhere, no inline script or style, no frame, no form: escaped text is the first wall, this the second. */
+export interface Pages {
+  readonly routes: Hono<ApiEnv>;
+  /** What a browser is shown when something failed or was refused. */
+  problem(c: Context<ApiEnv>, error: Error, log: Log): Response | Promise<Response>;
+}
+
+interface About {
+  readonly title: string;
+  readonly here: LayoutProps["here"];
+  readonly live?: boolean;
+  readonly status?: ContentfulStatusCode;
+}
+
+/** Nothing from elsewhere, no inline script or style, no frame, no form to elsewhere: escaped text is the first wall, this the second. */
 const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "content-security-policy":
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cross-origin-opener-policy": "same-origin",
@@ -37,13 +62,9 @@ const ASSETS = {
   script: `/assets/denim.${fingerprint(SCRIPT)}.js`,
 } as const;
 
-export function createPages(source: PageSource): Hono {
-  const app = new Hono();
-  const page = (
-    c: Context,
-    about: { title: string; here: "mesh" | "filters"; live?: boolean; status?: 404 },
-    body: Child,
-  ): Response | Promise<Response> => {
+export function createPages(source: PageSource): Pages {
+  const app = new Hono<ApiEnv>();
+  const page = (c: Context<ApiEnv>, about: About, body: Child): Response | Promise<Response> => {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) c.header(name, value);
     c.header("cache-control", "no-store");
     c.status(about.status ?? 200);
@@ -53,6 +74,7 @@ export function createPages(source: PageSource): Hono {
         here={about.here}
         live={about.live ?? false}
         trustDomain={source.trustDomain}
+        account={accountOf(c, source.canSignIn ?? false)}
         assets={ASSETS}
       >
         {body}
@@ -94,8 +116,51 @@ export function createPages(source: PageSource): Hono {
       <FilterPage listing={listing} versions={versions} nowMs={source.nowMs()} />,
     );
   });
+  app.get("/audit", async (c) => {
+    const entries = await source.audit?.() ?? [];
+    return page(
+      c,
+      { title: "Audit log", here: "audit", live: true },
+      <AuditPage entries={entries} nowMs={source.nowMs()} />,
+    );
+  });
+  app.get("/login/out", (c) => {
+    return page(
+      c,
+      { title: "Signed out", here: "none" },
+      <Notice title="Signed out" text="You are signed out of Denim." />,
+    );
+  });
   assets(app);
-  return app;
+  const problem: Pages["problem"] = (c, error, log) => {
+    const { status, message } = toApiError(c, error, log);
+    const title = status === 401 || status === 403 ? "Not for you" : "That did not work";
+    return page(
+      c,
+      { title, here: "none", status },
+      <Notice title={title} text={redact(message)} />,
+    );
+  };
+  return { routes: app, problem };
+}
+
+/** Who looks at the page, as far as it must know. */
+function accountOf(c: Context<ApiEnv>, canSignIn: boolean): LayoutProps["account"] {
+  // The pages are shown without anybody asking who looks in tests of theirs.
+  const principal = c.var.principal as ApiEnv["Variables"]["principal"] | undefined;
+  if (principal === undefined || principal.proof === "none") return { signedIn: false, canSignIn };
+  const csrf = c.var.session?.csrf ?? null;
+  const isAdmin = covers(principal.roles, "admin");
+  return { signedIn: true, name: principal.name, roles: principal.roles, isAdmin, csrf };
+}
+
+function Notice({ title, text }: { title: string; text: string }): Child {
+  return (
+    <>
+      <h1>{title}</h1>
+      <p class="lead">{text}</p>
+    </>
+  );
 }
 
 function Missing({ text }: { text: string }): Child {
@@ -109,7 +174,7 @@ function Missing({ text }: { text: string }): Child {
   );
 }
 
-function assets(app: Hono): void {
+function assets(app: Hono<ApiEnv>): void {
   const asset = (path: string, type: string, text: string, cache: string): void => {
     app.get(path, (c) => {
       c.header("content-type", type);

@@ -1,9 +1,22 @@
 /** The frame every page has: head with navigation, main part, footer. */
 import type { Child } from "hono/jsx";
 
+/** Who looks. */
+export type Account =
+  | { readonly signedIn: false; readonly canSignIn: boolean }
+  | {
+    readonly signedIn: true;
+    readonly name: string;
+    readonly roles: readonly string[];
+    readonly isAdmin: boolean;
+    /** Of the session; null when a token was shown instead. */
+    readonly csrf: string | null;
+  };
+
 export interface LayoutProps {
   readonly title: string;
-  readonly here: "mesh" | "filters";
+  readonly here: "mesh" | "filters" | "audit" | "none";
+  readonly account: Account;
   readonly trustDomain: string;
   /** Whether the page refreshes itself. */
   readonly live: boolean;
@@ -12,13 +25,16 @@ export interface LayoutProps {
 }
 
 export function Layout(props: LayoutProps): Child {
-  const { title, here, live, assets } = props;
+  const { title, here, live, assets, account } = props;
   return (
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>{title} · Denim</title>
+        {account.signedIn && account.csrf !== null
+          ? <meta name="denim-csrf" content={account.csrf} />
+          : ""}
         <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
         <link rel="stylesheet" href={assets.style} />
         <script src={assets.script} defer></script>
@@ -34,8 +50,12 @@ export function Layout(props: LayoutProps): Child {
             <nav aria-label="Pages">
               <a href="/" aria-current={here === "mesh" ? "page" : undefined}>Mesh</a>
               <a href="/filters" aria-current={here === "filters" ? "page" : undefined}>Filters</a>
+              {account.signedIn && account.isAdmin
+                ? <a href="/audit" aria-current={here === "audit" ? "page" : undefined}>Audit</a>
+                : ""}
             </nav>
             <span class="domain">{props.trustDomain}</span>
+            <Who account={account} />
             {live
               ? <button class="live" type="button" aria-pressed="true" hidden>Live</button>
               : ""}
@@ -54,6 +74,26 @@ export function Layout(props: LayoutProps): Child {
         </footer>
       </body>
     </html>
+  );
+}
+
+function Who({ account }: { account: Account }): Child {
+  if (!account.signedIn) {
+    return account.canSignIn ? <a class="who" href="/login">Sign in</a> : "";
+  }
+  const { name, roles, csrf } = account;
+  return (
+    <form class="who" method="post" action="/logout">
+      <span>
+        {name} <small>{roles.join(", ")}</small>
+      </span>
+      {csrf === null ? "" : (
+        <>
+          <input type="hidden" name="csrf" value={csrf} />
+          <button type="submit">Sign out</button>
+        </>
+      )}
+    </form>
   );
 }
 

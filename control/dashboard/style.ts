@@ -43,7 +43,9 @@ h1, h2, h3, p { margin: 0 }
 .top nav a { padding: .35rem .8rem; border-radius: 6px; color: #cdd6f3 }
 .top nav a:hover { color: #fff; background: #2b3c73 }
 .top nav a[aria-current] { color: #fff; background: #2f427f }
-.domain { color: #b9c4ea; font-size: .88rem }
+.domain, .who { color: #b9c4ea; font-size: .88rem }
+.who { display: flex; gap: .7rem; align-items: center }
+.who button { font: inherit; color: #fff; background: #2b3c73; border: 1px solid #4a5c9a; border-radius: 6px; padding: .2rem .7rem; cursor: pointer }
 .live {
   font: inherit; font-size: .85rem; color: #fff; background: none; border: 1px solid #5468a8; border-radius: 99px;
   padding: .22rem .8rem; cursor: pointer; display: inline-flex; align-items: center; gap: .45rem

@@ -21,7 +21,7 @@ interface Stage {
 }
 
 async function onStage(source: PageSource, act: (stage: Stage) => Promise<void>): Promise<void> {
-  const server = Deno.serve({ port: 0, onListen() {} }, createPages(source).fetch);
+  const server = Deno.serve({ port: 0, onListen() {} }, createPages(source).routes.fetch);
   try {
     await using browser = await Chromium.start(chromium!);
     await act({ browser, url: `http://127.0.0.1:${server.addr.port}` });
@@ -63,7 +63,7 @@ browserTest("pages show hostile texts as text", async () => {
 });
 
 browserTest("the policy of the pages stops a script that got in all the same", async () => {
-  const server = Deno.serve({ port: 0, onListen() {} }, createPages(SAMPLE).fetch);
+  const server = Deno.serve({ port: 0, onListen() {} }, createPages(SAMPLE).routes.fetch);
   try {
     await using browser = await Chromium.start(chromium!);
     await browser.open(`http://127.0.0.1:${server.addr.port}/`, DESKTOP);

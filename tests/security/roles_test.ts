@@ -10,6 +10,8 @@ const NARROWER: Readonly<Record<string, readonly string[]>> = {
   "post /rollback": ["operator", "admin"],
   "delete /resources/{kind}/{namespace}/{name}": ["operator", "admin"],
   "post /tokens": ["operator", "admin"],
+  "post /revocations": ["operator", "admin"],
+  "post /revocations/undo": ["operator", "admin"],
   "post /filters": ["publisher", "admin"],
   "post /publishers": ["publisher", "admin"],
   "get /access-tokens": ["admin"],
