@@ -14,6 +14,11 @@ const VERBS: Readonly<Record<string, Row>> = {
     about: "changes and refused attempts: who, what, from where",
     load: () => import("./audit_log.ts"),
   },
+  certs: {
+    usage: "certs [--identity ID] [--serial HEX] [--since TIME]",
+    about: "certificates that were issued, and whether their log is whole",
+    load: () => import("./audit_certs.ts"),
+  },
 };
 
 /** The exit code. */

@@ -1,11 +1,29 @@
 /** The trust domain's authority, for `denim ca`. */
 import { Hono } from "hono";
 import type { ApiEnv } from "../auth.ts";
-import { describeAuthority } from "../ca/mod.ts";
+import { describeAuthority, MAX_FOUND } from "../ca/mod.ts";
 import type { ApiDeps } from "./deps.ts";
+import { ApiError } from "./errors.ts";
 
 export function authorityRoutes({ authority }: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.get("/ca", async (c) => c.json(await describeAuthority(authority)));
+  app.get("/audit/certs", async (c) => {
+    const { identity, serial, since, limit = "100" } = c.req.query();
+    if (!/^\d{1,4}$/.test(limit) || Number(limit) > MAX_FOUND) {
+      throw bad("limit", `is "${limit}"; wanted a whole number up to ${MAX_FOUND}`);
+    }
+    if (serial !== undefined && !/^[0-9A-Fa-f:]{1,64}$/.test(serial)) {
+      throw bad("serial", `is "${serial}"; wanted hexadecimal digits`);
+    }
+    const sinceMs = since === undefined ? undefined : Date.parse(since);
+    if (Number.isNaN(sinceMs)) throw bad("since", `is "${since}"; wanted a time (ISO 8601)`);
+    const query = { identity, serial, sinceMs, limit: Number(limit) };
+    return c.json(await authority.log.search(query));
+  });
   return app;
+}
+
+function bad(path: string, message: string): ApiError {
+  return new ApiError(400, "bad_request", `${path} ${message}`, [{ path, message }]);
 }

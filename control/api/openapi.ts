@@ -229,6 +229,14 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     method: "get",
+    path: "/audit/certs",
+    role: "operator",
+    summary: "What the authority issued, newest first, and whether its log is whole",
+    query: ["identity", "serial", "since", "limit"],
+    answer: "Certificates, and breaks in the chain of the log",
+  },
+  {
+    method: "get",
     path: "/audit",
     role: "admin",
     summary: "Changes and refused attempts, newest first",

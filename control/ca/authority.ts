@@ -112,7 +112,7 @@ export class Authority {
     }
     const trust = bundleOf(roots, issuer, trustDomain);
     await tryOut(issuer, trust, nowMs);
-    const log = new IssuanceLog(`${dir}/issued.jsonl`);
+    const log = await IssuanceLog.open(`${dir}/issued.jsonl`);
     const signer = new LocalSigner(issuer.pair, issuer.above);
     return new Authority(options, { places, roots, trust, signer, log });
   }
@@ -125,6 +125,11 @@ export class Authority {
   /** PEM certificates that issue now, the one that signs leafs first, without the root. */
   issuers(): string[] {
     return this.#signer.chainPem === "" ? [] : [this.#signer.chainPem];
+  }
+
+  /** What was issued, from the log. */
+  get log(): Pick<IssuanceLog, "search"> {
+    return this.#log;
   }
 
   /** What signs leafs, in a word. */
@@ -163,6 +168,7 @@ export class Authority {
       identity,
       notBefore: new Date(svid.notBeforeMs).toISOString(),
       notAfter: new Date(svid.notAfterMs).toISOString(),
+      issuer: svid.issuerSerial,
       key: await hashOfKey(publicKey),
     });
     return svid;

@@ -1,8 +1,18 @@
-/** The audit trail of the authority: one JSON line per certificate, written before it is handed out. */
+/**
+ * The audit trail of the authority: one JSON line per certificate, written before it is handed out. Each
+ * line holds the hash of the one before it, so that one that was taken out, put in or changed shows.
+ */
+import { createHash } from "node:crypto";
+import { LineFile, type LineFileLimits } from "../store/line_file.ts";
 
 /** A log file is put aside at this size, and so many put-aside files are kept. */
 export const MAX_LOG_BYTES = 16 * 1024 * 1024;
 export const KEPT_LOGS = 8;
+/** Certificates one search gives at most, and breaks of the chain it tells. */
+export const MAX_FOUND = 1000, MAX_BREAKS = 20;
+/** Lines judged before others get their turn. */
+const LINES_AT_ONCE = 2000;
+const NO_LINE = "0".repeat(64);
 
 /** One issued certificate. */
 export interface Issuance {
@@ -11,46 +21,148 @@ export interface Issuance {
   readonly identity: string;
   readonly notBefore: string;
   readonly notAfter: string;
+  /** Serial of the certificate that signed it. */
+  readonly issuer: string;
   /** SHA-256 of the public key, hexadecimal: which key it went to. */
   readonly key: string;
 }
 
-export interface IssuanceLogOptions {
-  readonly maxBytes?: number;
-  readonly kept?: number;
+/** As it stands in the log. */
+export interface LoggedIssuance extends Issuance {
+  /** Counts from 1. */
+  readonly n: number;
+  /** SHA-256 of the line before, hexadecimal. */
+  readonly previous: string;
+}
+
+export interface IssuanceQuery {
+  readonly identity?: string | undefined;
+  /** Hexadecimal in either case, with or without colons and leading zeros. */
+  readonly serial?: string | undefined;
+  readonly sinceMs?: number | undefined;
+  readonly limit: number;
+}
+
+export interface IssuanceFindings {
+  /** Newest first. */
+  readonly found: readonly LoggedIssuance[];
+  /** Lines there are, and the number of the first: above 1, older files have been dropped. */
+  readonly lines: number;
+  readonly first: number;
+  /** Number and hash of the newest line: noted elsewhere, they show whether the end was cut off. */
+  readonly head: { readonly n: number; readonly sha256: string };
+  /** Where the chain is broken, in sentences; empty: every line is where it was written. */
+  readonly breaks: readonly string[];
 }
 
 /** Appends to one file; lines are whole and on disk when {@link append} returns. */
 export class IssuanceLog {
-  readonly #file: string;
-  readonly #maxBytes: number;
-  readonly #kept: number;
+  readonly #file: LineFile;
+  #n: number;
+  #previous: string;
 
-  constructor(file: string, options: IssuanceLogOptions = {}) {
+  private constructor(file: LineFile, n: number, previous: string) {
     this.#file = file;
-    this.#maxBytes = options.maxBytes ?? MAX_LOG_BYTES;
-    this.#kept = options.kept ?? KEPT_LOGS;
+    this.#n = n;
+    this.#previous = previous;
+  }
+
+  /** Goes on where the log of `file` ends. */
+  static async open(file: string, limits: Partial<LineFileLimits> = {}): Promise<IssuanceLog> {
+    const { maxBytes = MAX_LOG_BYTES, kept = KEPT_LOGS } = limits;
+    const lines = new LineFile(file, { maxBytes, kept });
+    lines.mend();
+    let n = 0, previous = NO_LINE, after = 0;
+    for await (const line of lines.newestFirst()) {
+      if (after++ === 0) previous = hashOf(line);
+      const entry = parse(line);
+      // What a power cut left half written is a line too, only nobody's.
+      if (entry === null) continue;
+      n = (entry.n ?? 0) + after - 1;
+      break;
+    }
+    return new IssuanceLog(lines, n, previous);
   }
 
   /** Throws when the line cannot be written: a certificate nobody can account for is not handed out. */
   append(issuance: Issuance): void {
-    const line = new TextEncoder().encode(JSON.stringify(issuance) + "\n");
-    using file = Deno.openSync(this.#file, { append: true, create: true, mode: 0o600 });
-    let at = 0;
-    while (at < line.length) at += file.writeSync(line.subarray(at));
-    file.syncDataSync();
-    if (file.statSync().size >= this.#maxBytes) this.#putAside();
+    const line = JSON.stringify({ n: this.#n + 1, previous: this.#previous, ...issuance });
+    this.#file.append(line, { sync: true });
+    this.#n++;
+    this.#previous = hashOf(line);
   }
 
-  /** `issued.jsonl` becomes `issued.jsonl.1`, that one `.2`, and so on; the oldest goes. */
-  #putAside(): void {
-    for (let n = this.#kept; n >= 1; n--) {
-      const from = n === 1 ? this.#file : `${this.#file}.${n - 1}`;
-      try {
-        Deno.renameSync(from, `${this.#file}.${n}`);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      }
+  /** Reads the log up to its present end, judges its chain and gives what fits. */
+  async search(query: IssuanceQuery): Promise<IssuanceFindings> {
+    for (;;) {
+      const before = this.#file.putAsides;
+      const findings = await this.#read(query, { n: this.#n, sha256: this.#previous });
+      // Files that were renamed meanwhile were read twice or not at all.
+      if (this.#file.putAsides === before) return findings;
     }
+  }
+
+  async #read(query: IssuanceQuery, head: IssuanceFindings["head"]): Promise<IssuanceFindings> {
+    const wanted = { ...query, serial: query.serial && plainSerial(query.serial) };
+    const found: LoggedIssuance[] = [];
+    const breaks: string[] = [];
+    let lines = 0, first = 0, n = 0, previous: string | null = null;
+    for await (const line of this.#file.oldestFirst()) {
+      if (n >= head.n && previous === head.sha256) break; // what came since is not judged
+      const entry = parse(line);
+      const fault = previous === null && !this.#file.mayHaveDropped()
+        ? faultOf(entry, 0, NO_LINE)
+        : faultOf(entry, n, previous);
+      if (fault !== null && breaks.length < MAX_BREAKS) breaks.push(fault);
+      if (lines++ === 0) first = entry?.n ?? 1;
+      n = entry === null ? n + 1 : entry.n ?? n;
+      previous = hashOf(line);
+      if (entry !== null && fits(entry, wanted)) {
+        found.push(entry);
+        if (found.length > query.limit) found.shift();
+      }
+      if (lines % LINES_AT_ONCE === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    if ((previous ?? NO_LINE) !== head.sha256 && breaks.length < MAX_BREAKS) {
+      breaks.push(`the log ends with line ${n}, but line ${head.n} was the last one written`);
+    }
+    return { found: found.reverse(), lines, first, head, breaks };
+  }
+}
+
+/** What is wrong between a line and the one before it (null: it is the first there is). */
+function faultOf(entry: LoggedIssuance | null, n: number, previous: string | null): string | null {
+  if (entry === null) return `the line after line ${n} is damaged`;
+  if (entry.n === undefined) return null; // written before there was a chain
+  if (previous === null) return null; // those before it are in files that were dropped
+  if (entry.previous !== previous) {
+    return entry.n > n + 1
+      ? `lines ${n + 1} to ${entry.n - 1} are missing`
+      : `line ${n} is not the one that line ${entry.n} was written after`;
+  }
+  return entry.n === n + 1 ? null : `line ${entry.n} follows line ${n}`;
+}
+
+function fits(entry: LoggedIssuance, { identity, serial, sinceMs }: IssuanceQuery): boolean {
+  if (identity !== undefined && entry.identity !== identity) return false;
+  if (serial !== undefined && entry.serial !== serial) return false;
+  return sinceMs === undefined || Date.parse(entry.time) >= sinceMs;
+}
+
+/** A serial as certificates are read here: upper case, no colons, no leading zero octets. */
+function plainSerial(text: string): string {
+  return text.replaceAll(":", "").toUpperCase().replace(/^(00)+(?=..)/, "");
+}
+
+function hashOf(line: string): string {
+  return createHash("sha256").update(line).digest("hex");
+}
+
+function parse(line: string): LoggedIssuance | null {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === "object" && value !== null ? value as LoggedIssuance : null;
+  } catch {
+    return null;
   }
 }

@@ -23,6 +23,7 @@ export { describeAuthority } from "./description.ts";
 export { CsrError, type CsrErrorCode } from "./csr.ts";
 export { AuthorityError } from "./files.ts";
 export { importAuthority, type ImportRequest } from "./import.ts";
+export { type IssuanceFindings, type LoggedIssuance, MAX_FOUND } from "./issuance_log.ts";
 export type { LeafRequest, Signer } from "./signer.ts";
 export type { Issuance } from "./issuance_log.ts";
 export { findIssuance } from "./issued.ts";

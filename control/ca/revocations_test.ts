@@ -77,8 +77,14 @@ Deno.test("findIssuance finds a serial in the log and in what was put aside, and
   const dir = await Deno.makeTempDir();
   const file = `${dir}/issued.jsonl`;
   assert.equal(await findIssuance(file, "0A"), null);
-  const log = new IssuanceLog(file, { maxBytes: 400 });
-  const times = { time: "", notBefore: "", notAfter: "2026-01-01T00:00:00.000Z", key: "" };
+  const log = await IssuanceLog.open(file, { maxBytes: 1000 });
+  const times = {
+    time: "",
+    notBefore: "",
+    notAfter: "2026-01-01T00:00:00.000Z",
+    key: "",
+    issuer: "",
+  };
   for (let n = 10; n < 20; n++) {
     log.append({ ...times, serial: n.toString(16).toUpperCase(), identity: WEB });
   }

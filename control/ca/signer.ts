@@ -80,9 +80,15 @@ export async function issueSvid(
   return {
     chainPem: chain.map((der) => encodePem(der, "CERTIFICATE")).join(""),
     serial: leaf.serial,
+    issuerSerial: serialOf(chain[1]),
     notBeforeMs: leaf.notBeforeMs,
     notAfterMs: leaf.notAfterMs,
   };
+}
+
+function serialOf(der: Uint8Array | undefined): string {
+  const certificate = der === undefined ? "" : parseCertificate(der);
+  return typeof certificate === "string" ? "" : certificate.serial;
 }
 
 /** An external signer may give less time than was asked for, and backdate more, within reason. */

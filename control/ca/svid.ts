@@ -11,6 +11,8 @@ export interface IssuedSvid {
   readonly chainPem: string;
   /** Upper-case hexadecimal, without leading zeros. */
   readonly serial: string;
+  /** The same of the certificate that signed it. */
+  readonly issuerSerial: string;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
 }

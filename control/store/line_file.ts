@@ -10,10 +10,25 @@ export interface LineFileLimits {
 export class LineFile {
   readonly #file: string;
   readonly #limits: LineFileLimits;
+  #putAsides = 0;
 
   constructor(file: string, limits: LineFileLimits) {
     this.#file = file;
     this.#limits = limits;
+  }
+
+  /** How often the file was put aside since it was opened. */
+  get putAsides(): number {
+    return this.#putAsides;
+  }
+
+  /** Whether there are as many files as are kept, so that older ones may be gone. */
+  mayHaveDropped(): boolean {
+    try {
+      return Deno.statSync(`${this.#file}.${this.#limits.kept}`).isFile;
+    } catch {
+      return false;
+    }
   }
 
   /** Throws when the line cannot be written. With `sync` it is on disk when this returns. */
@@ -48,8 +63,31 @@ export class LineFile {
     }
   }
 
+  /** Lines from the oldest to the newest; one file at a time is held. */
+  async *oldestFirst(): AsyncGenerator<string> {
+    for (let n = this.#limits.kept; n >= 0; n--) {
+      const text = await readIfThere(n === 0 ? this.#file : `${this.#file}.${n}`);
+      for (const line of (text ?? "").split("\n")) if (line !== "") yield line;
+    }
+  }
+
+  /** Ends a line that a power cut left half written, so that the next one stands by itself. */
+  mend(): void {
+    try {
+      using file = Deno.openSync(this.#file, { read: true, append: true });
+      if (file.statSync().size === 0) return;
+      file.seekSync(-1, Deno.SeekMode.End);
+      const last = new Uint8Array(1);
+      file.readSync(last);
+      if (last[0] !== 0x0a) file.writeSync(Uint8Array.of(0x0a));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
   /** `x.jsonl` becomes `x.jsonl.1`, that one `.2`, and so on; the oldest goes. */
   #putAside(): void {
+    this.#putAsides++;
     for (let n = this.#limits.kept; n >= 1; n--) {
       const from = n === 1 ? this.#file : `${this.#file}.${n - 1}`;
       try {

@@ -26,6 +26,26 @@ Deno.test("denim ca lists its verbs, and says when there is no such verb", async
   assert.match(wrong.err, /denim ca has no verb "shwo"/);
 });
 
+Deno.test("denim audit certs shows who got which certificate, and that a line is missing", async () => {
+  await using control = await ControlProcess.start();
+  const web = await control.identity("default/web");
+  await control.identity("default/api");
+  const shown = await control.denim("audit", "certs", "--identity", web.id, "--since", "1h");
+  assert.equal(shown.code, 0, shown.err);
+  assert.match(shown.out, new RegExp(`spiffe://mesh.local/ns/default/sa/web +${web.serial} `));
+  assert.ok(!shown.out.includes("sa/api"));
+  assert.match(shown.out, /3 lines from line 1 on; the last is line 3, sha256 [0-9a-f]{64}/);
+  const one = await control.denim("audit", "certs", "--serial", web.serial, "-o", "json");
+  assert.equal(JSON.parse(one.out).found.length, 1);
+
+  const log = `${control.data}/ca/issued.jsonl`;
+  const lines = (await Deno.readTextFile(log)).split("\n");
+  await Deno.writeTextFile(log, lines.toSpliced(1, 1).join("\n"));
+  const tampered = await control.denim("audit", "certs");
+  assert.equal(tampered.code, 1);
+  assert.match(tampered.err, /The log is not whole: lines 2 to 2 are missing/);
+});
+
 Deno.test("denim ca import lays in an authority, and the control plane issues with it", async () => {
   const company = new TestDomain("mesh.local");
   const year = { notAfterMs: Date.now() + 365 * 86_400_000 };

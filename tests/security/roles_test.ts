@@ -16,6 +16,7 @@ const NARROWER: Readonly<Record<string, readonly string[]>> = {
   "post /publishers": ["publisher", "admin"],
   "get /access-tokens": ["admin"],
   "get /audit": ["admin"],
+  "get /audit/certs": ["operator", "admin"],
   "post /access-tokens": ["admin"],
   "delete /access-tokens/{id}": ["admin"],
 };
