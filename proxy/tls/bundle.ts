@@ -103,17 +103,20 @@ export function isSignedBy(certificate: Certificate, key: KeyObject): boolean {
   }
 }
 
-/** The public key of a certificate, null when it is of no use. */
+/** The public key of a certificate, null when it is of no use: P-256, P-384 and RSA are believed. */
 export function readKey(spki: Uint8Array): KeyObject | null {
   try {
     const key = createPublicKey({ key: spki as Buffer, format: "der", type: "spki" });
-    if (key.asymmetricKeyType === "ec") return key;
-    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+    const { namedCurve = "", modulusLength: bits = 0 } = key.asymmetricKeyDetails ?? {};
+    if (key.asymmetricKeyType === "ec") return CURVES.has(namedCurve) ? key : null;
     return key.asymmetricKeyType === "rsa" && bits >= MIN_RSA_BITS ? key : null;
   } catch {
     return null; // not a key
   }
 }
+
+/** P-256 and P-384 as the runtime calls them. It would take P-224 too, which is too weak for an authority. */
+const CURVES: ReadonlySet<string> = new Set(["prime256v1", "secp384r1"]);
 
 const DIGESTS: Readonly<Record<string, { readonly key: string; readonly name: string }>> = {
   "1.2.840.10045.4.3.2": { key: "ec", name: "sha256" },
@@ -132,7 +135,7 @@ function readAnchor(der: Uint8Array, index: number): Anchor {
   if (fault !== null) throw new TypeError(`Cannot use ${what}: ${fault}`);
   const key = readKey(certificate.spki);
   if (key === null) {
-    throw new TypeError(`Cannot use ${what}: an elliptic curve or RSA key (2048 bits) is wanted`);
+    throw new TypeError(`Cannot use ${what}: a P-256, P-384 or RSA key (2048 bits) is wanted`);
   }
   const selfIssued = sameBytes(certificate.issuer, certificate.subject);
   return { certificate, key, isRoot: selfIssued && isSignedBy(certificate, key) };

@@ -56,7 +56,7 @@ export function refuseHandshake(error: Error & { code?: string }, socket: TLSSoc
   socket.destroy();
   // Every certificate passes our handshake, so what this code reports is that the key is not theirs.
   const about = error.code === "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
-    ? "the client does not hold the key of its certificate"
+    ? "the client does not hold the key of its certificate, which may be one that cannot be read"
     : error.message;
   return refuse("handshake", about);
 }

@@ -28,6 +28,7 @@ export const MAX_SIGNATURE_CHECKS = 8;
 /**
  * How far a peer's clock may be ahead of ours. Only the beginning of validity gets this grace (an
  * authority backdates by another minute); the end gets none, or revocation by short life would leak.
+ * Servers do not get it: the runtime's own check of their dates comes before ours.
  */
 export const DEFAULT_SKEW_MS = 4 * 60_000;
 

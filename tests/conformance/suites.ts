@@ -98,6 +98,16 @@ export const SUITES: readonly Suite[] = [
     fast: true,
   },
   {
+    name: "signatures",
+    proves:
+      "Project Wycheproof on the signatures of certificates: ECDSA and RSA, every trick with them",
+    paths: [`${HERE}/signatures`],
+    needs: [GO],
+    prepare: `${HERE}/signatures/download.ts`,
+    seconds: 5,
+    fast: true,
+  },
+  {
     name: "gateway-api",
     proves: "Gateway API validation and matching: our tables from the text of the API",
     paths: [`${HERE}/gateway_api`],

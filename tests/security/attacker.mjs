@@ -7,6 +7,12 @@
 import { createInterface } from "node:readline";
 import tls from "node:tls";
 
+/** Our own library is to refuse nothing of what we try to show. */
+const WEAK = "DEFAULT@SECLEVEL=0";
+
+/** Bytes that came in at each of our servers, by port. */
+const heard = new Map();
+
 /** Sessions kept by name, for a later step to resume. */
 const sessions = new Map();
 
@@ -20,6 +26,7 @@ function connect(step) {
       socket = tls.connect({
         host: "127.0.0.1",
         rejectUnauthorized: false,
+        ciphers: WEAK,
         ...options,
         ...(resume === undefined ? {} : { session: sessions.get(resume) }),
       });
@@ -40,6 +47,7 @@ function connect(step) {
     socket.on("secureConnect", () => {
       result.connected = true;
       result.reused = socket.isSessionReused();
+      result.alpn = socket.alpnProtocol || "";
       if (send !== "") socket.write(send);
     });
     socket.on("data", (chunk) => bytes.push(chunk));
@@ -52,18 +60,26 @@ function connect(step) {
 /** A server that shows what it is given and answers the first bytes it gets. */
 function listen({ listen: _, say = "hello from the attacker", keep = false, ...options }) {
   return new Promise((done) => {
-    const server = tls.createServer(options, (socket) => {
+    let port = 0;
+    const server = tls.createServer({ ciphers: WEAK, ...options }, (socket) => {
       socket.on("error", () => {});
+      socket.on("data", (bytes) => heard.set(port, heard.get(port) + bytes.length));
       socket.once("data", () => keep ? socket.write(say) : socket.end(say));
     });
     server.on("tlsClientError", () => {});
-    server.listen(0, "127.0.0.1", () => done({ port: server.address().port }));
+    server.listen(0, "127.0.0.1", () => {
+      port = server.address().port;
+      heard.set(port, 0);
+      done({ port });
+    });
   });
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
   const step = JSON.parse(line);
-  const answer = await (step.listen === true ? listen(step) : connect(step));
+  const answer = step.heard !== undefined
+    ? { bytes: heard.get(step.heard) }
+    : await (step.listen === true ? listen(step) : connect(step));
   process.stdout.write(JSON.stringify(answer) + "\n");
 }
 process.exit(0); // servers would keep it alive

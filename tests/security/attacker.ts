@@ -1,5 +1,7 @@
 /** Drives attacker.mjs under Node: one step, one answer. */
 
+export type Version = "TLSv1" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3";
+
 /** One connection attempt; certificate and key are PEM. */
 export interface Attack {
   readonly port: number;
@@ -9,7 +11,9 @@ export interface Attack {
   readonly save?: string;
   readonly resume?: string;
   readonly servername?: string;
-  readonly maxVersion?: "TLSv1.2" | "TLSv1.3";
+  readonly minVersion?: Version;
+  readonly maxVersion?: Version;
+  readonly ALPNProtocols?: readonly string[];
   readonly send?: string;
   readonly waitMs?: number;
 }
@@ -18,7 +22,9 @@ export interface Attack {
 export interface Trap {
   readonly cert: string;
   readonly key: string;
-  readonly maxVersion?: "TLSv1.2";
+  readonly minVersion?: Version;
+  readonly maxVersion?: Version;
+  readonly ALPNProtocols?: readonly string[];
   /** Its answer to the first bytes it gets. */
   readonly say?: string;
   /** It leaves the connection open then. */
@@ -30,6 +36,8 @@ export interface AttackResult {
   readonly connected: boolean;
   readonly reused: boolean;
   readonly saved: boolean;
+  /** Negotiated; "" for none, absent where there was no handshake. */
+  readonly alpn?: string;
   /** What the server sent in answer. */
   readonly data: string;
   readonly error: string | null;
@@ -68,6 +76,11 @@ export class Attacker implements AsyncDisposable {
   async listen(options: Trap): Promise<number> {
     const { port } = await this.#ask<{ port: number }>({ listen: true, ...options });
     return port;
+  }
+
+  /** Bytes that came in at a server of ours, handshakes not counted. */
+  async heard(port: number): Promise<number> {
+    return (await this.#ask<{ bytes: number }>({ heard: port })).bytes;
   }
 
   async #ask<Answer>(step: object): Promise<Answer> {

@@ -22,6 +22,11 @@ import { decodePem, encodePem, type IdentityMaterial } from "../../proxy/tls/mod
 
 const HOUR_MS = 60 * 60_000;
 const ECDSA_WITH_SHA256 = sequence(oid("1.2.840.10045.4.3.2"));
+const ECDSA_WITH_SHA1 = sequence(oid("1.2.840.10045.4.1"));
+const RSA_WITH_SHA256 = sequence(
+  oid("1.2.840.113549.1.1.11"),
+  element(TAG.null, new Uint8Array(0)),
+);
 
 /** What a test certificate says; everything has the value a good leaf has. */
 export interface LeafOptions {
@@ -39,6 +44,8 @@ export interface LeafOptions {
   /** Extensions to stand after the others, whole. */
   readonly extra?: readonly Uint8Array[];
   readonly serial?: Uint8Array;
+  /** What the signature is made over, where that is not SHA-256. */
+  readonly digest?: "sha1";
   /** Another key's certificate: proof of possession must fail. */
   readonly keys?: Keys;
 }
@@ -93,8 +100,18 @@ export class TestDomain {
   /** Another CA below `parent` (default: the root). */
   authority(parent: Signer = this.#root, options: LeafOptions = {}): Signer {
     const name = commonName(`Test intermediate ${++this.#authorities} of ${this.domain}`);
-    const keys = newKeys();
+    const { keys = newKeys() } = options;
     return { name, keys, der: this.#certificate(name, keys, parent, { ...CA, ...options }) };
+  }
+
+  /** Authorities that all bear one name and seem to have signed each other: a maze for who looks for a path. */
+  maze(count: number): Signer[] {
+    const name = commonName("Maze");
+    const keys = Array.from({ length: count }, () => newKeys());
+    return keys.map((own, at) => {
+      const signer = { name, keys: keys[(at + 1) % count]! };
+      return { name, keys: own, der: this.#certificate(name, own, signer, CA) };
+    });
   }
 
   /** The same authority, name and key, with a new certificate. */
@@ -169,10 +186,16 @@ export class TestDomain {
     options: LeafOptions,
   ): Uint8Array {
     const spki = new Uint8Array(keys.publicKey.export({ format: "der", type: "spki" }));
+    const { digest = "sha256" } = options;
+    const algorithm = signer.keys.privateKey.asymmetricKeyType === "rsa"
+      ? RSA_WITH_SHA256
+      : digest === "sha1"
+      ? ECDSA_WITH_SHA1
+      : ECDSA_WITH_SHA256;
     const tbs = sequence(
       element(explicit(0), unsigned(Uint8Array.of(2))),
       unsigned(options.serial ?? Uint8Array.of(0x7f, ...randomBytes(15))),
-      ECDSA_WITH_SHA256,
+      algorithm,
       signer.name,
       sequence(
         time(options.notBeforeMs ?? this.nowMs - HOUR_MS),
@@ -182,15 +205,19 @@ export class TestDomain {
       spki,
       element(explicit(3), sequence(...extensions(options))),
     );
-    const signature = new Uint8Array(sign("sha256", tbs, signer.keys.privateKey));
-    return sequence(tbs, ECDSA_WITH_SHA256, bitString(signature));
+    const signature = new Uint8Array(sign(digest, tbs, signer.keys.privateKey));
+    return sequence(tbs, algorithm, bitString(signature));
   }
 }
 
 const CA: LeafOptions = { isCa: true, keyUsage: CERT_SIGN, extKeyUsage: null, uris: [] };
 
-export function newKeys(): Keys {
-  return generateKeyPairSync("ec", { namedCurve: "P-256" });
+export type KeyKind = "P-224" | "P-256" | "P-384" | "P-521" | "RSA-1024" | "RSA-2048" | "Ed25519";
+
+export function newKeys(kind: KeyKind = "P-256"): Keys {
+  if (kind === "Ed25519") return generateKeyPairSync("ed25519");
+  if (!kind.startsWith("RSA-")) return generateKeyPairSync("ec", { namedCurve: kind });
+  return generateKeyPairSync("rsa", { modulusLength: Number(kind.slice(4)) });
 }
 
 /**
