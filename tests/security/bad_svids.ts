@@ -4,7 +4,6 @@
  * refused too: by the same reason, or before by the runtime's own check. (Reason "handshake" is that check too,
  * for clients: it wants the proof that they hold the key, and cannot read every certificate for that.)
  */
-import { EKU } from "../../proxy/tls/certificate.ts";
 import { bytesOf, element, sequence } from "../../proxy/tls/der_writer.ts";
 import { implicit } from "../../proxy/tls/der.ts";
 import type { RefusalReason } from "../../proxy/tls/mod.ts";
