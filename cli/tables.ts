@@ -2,14 +2,14 @@
 import type { Listing } from "../control/market/types.ts";
 import type { FilterBinding } from "../control/schema/filter_binding.ts";
 import type { Resource } from "../control/schema/kinds.ts";
-import type { RouteStatus } from "../control/snapshot/mod.ts";
+import type { PolicyStatus, RouteStatus } from "../control/snapshot/mod.ts";
 import type { FilterView, ProxyView, ServiceView } from "../control/view.ts";
 import { megabytes, short, span, table } from "./output.ts";
 
 export type Binding = FilterBinding;
 
 export function resourceTable(
-  resources: readonly (Resource & { readonly status?: RouteStatus })[],
+  resources: readonly (Resource & { readonly status?: RouteStatus | PolicyStatus })[],
   nowMs: number,
 ): string {
   return table(
@@ -26,9 +26,25 @@ export function resourceTable(
   );
 }
 
+/** What a policy did so far, and whether part of it cannot be enforced. */
+function policyText({ conditions, counts }: PolicyStatus): string {
+  const { refused, audited, wouldRefuse, wouldAllow } = counts;
+  const told = [
+    [refused, "refused"],
+    [audited, "audited"],
+    [wouldRefuse, "would be refused"],
+    [wouldAllow, "would be allowed"],
+  ] as const;
+  const parts = told.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  const partly = conditions.find((one) => one.status === "True" && one.type !== "Accepted");
+  if (partly !== undefined) parts.push(`${partly.reason} (see -o yaml)`);
+  return parts.join(", ") || "accepted";
+}
+
 /** Of a route: each parent with how it stands to it, or by which reason it is not accepted. */
-function statusText(status: RouteStatus | undefined): string {
+function statusText(status: RouteStatus | PolicyStatus | undefined): string {
   if (status === undefined) return "-";
+  if (!("parents" in status)) return policyText(status);
   return status.parents.map(({ parentRef, conditions }) => {
     const failed = conditions.find((one) =>
       one.status === "False" && (one.type === "Accepted" || one.type === "ResolvedRefs")

@@ -75,6 +75,8 @@ interface Family<M extends Metric = Metric> {
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
   readonly series: Map<string, M>;
+  /** The labels of each series, by the same text. */
+  readonly labels: Map<string, Labels>;
 }
 
 /** Series one family may hold; more share one series with every label "other". */
@@ -101,6 +103,14 @@ export class Metrics {
     return this.#series(name, "histogram", help, labels, () => new Histogram(bounds));
   }
 
+  /** The series of a counter or gauge; empty when nobody has asked for one yet. */
+  read(name: string): { readonly labels: Labels; readonly value: number }[] {
+    const family = this.#families.get(name);
+    return [...family?.series ?? []].flatMap(([key, metric]) =>
+      metric instanceof Histogram ? [] : [{ labels: family!.labels.get(key)!, value: metric.value }]
+    );
+  }
+
   /** Prometheus text exposition format 0.0.4. */
   render(): string {
     let out = "";
@@ -120,19 +130,21 @@ export class Metrics {
   ): M {
     let family = this.#families.get(name) as Family<M> | undefined;
     if (family === undefined) {
-      family = { type, help, series: new Map() };
+      family = { type, help, series: new Map(), labels: new Map() };
       this.#families.set(name, family);
     }
     let key = labelText(labels);
     const found = family.series.get(key);
     if (found !== undefined) return found;
     if (family.series.size >= SERIES_LIMIT) {
-      key = labelText(Object.fromEntries(Object.keys(labels).map((label) => [label, "other"])));
+      labels = Object.fromEntries(Object.keys(labels).map((label) => [label, "other"]));
+      key = labelText(labels);
       const other = family.series.get(key);
       if (other !== undefined) return other;
     }
     const metric = make();
     family.series.set(key, metric);
+    family.labels.set(key, labels);
     return metric;
   }
 }

@@ -4,6 +4,7 @@ import type { FilterFactory } from "../core/filter.ts";
 import { type Log, stderrLog } from "../core/log.ts";
 import { Metrics } from "../core/metrics.ts";
 import { BUILT_IN_FILTERS } from "../filters/registry.ts";
+import { policyReports } from "../filters/authz/tally.ts";
 import { makeComponentFactory } from "../wasm/component/mod.ts";
 import { makeWasmFactory, type ModuleSource } from "../wasm/filter.ts";
 import { WasmReports } from "../wasm/reports.ts";
@@ -330,6 +331,7 @@ function adminView(parts: Parts, appHealthy: () => boolean): AdminView {
       appHealthy: appHealthy(),
       routes: engine.routes(),
       filters: reports.list(),
+      policies: policyReports(metrics),
       inbound: engine.inbound() ?? undefined,
     }),
     snapshot: () => engine.snapshot,

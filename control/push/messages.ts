@@ -10,6 +10,7 @@ export const MESSAGE_LIMITS = {
   labels: 64,
   routes: 5000,
   filters: 1000,
+  policies: 5000,
   callers: 1000,
   textChars: 2000,
   tokenChars: 200,
@@ -46,6 +47,14 @@ const filterReport = z.object({
   lastTrap: z.string().transform((long) => long.slice(0, MESSAGE_LIMITS.textChars)),
 });
 
+const policyReport = z.object({
+  name: text,
+  refused: count,
+  audited: count,
+  wouldRefuse: count,
+  wouldAllow: count,
+});
+
 const ways = z.object({ connections: count, requests: count });
 
 const inboundReport = z.object({
@@ -70,6 +79,7 @@ const report = z.object({
   appHealthy: z.boolean(),
   routes: z.array(routeReport).max(MESSAGE_LIMITS.routes),
   filters: z.array(filterReport).max(MESSAGE_LIMITS.filters),
+  policies: z.array(policyReport).max(MESSAGE_LIMITS.policies).optional(),
   inbound: inboundReport.optional(),
 });
 

@@ -231,6 +231,6 @@ export const meshAuthorization = z.strictObject({
    * own policies: nobody who comes there has an identity. Absent: `allow`.
    */
   default: z.enum(["allow", "deny"]).optional(),
-  /** Only counts what the default would have refused, as policy `denim-system/default`. */
+  /** Only counts what the default would have refused, as policy `(default deny)`. */
   dryRun: z.boolean().optional(),
 });

@@ -59,6 +59,46 @@ const ACCEPTED: [kind: string, what: string, spec: Fields][] = [
     targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }],
     timeouts: { request: "0s" },
   }],
+  ["AuthorizationPolicy", "nothing at all, which refuses everything", {}],
+  ["AuthorizationPolicy", "everything for everybody", { action: "DENY", rules: [{}] }],
+  ["AuthorizationPolicy", "every field", {
+    targetRefs: [
+      { kind: "Service", name: "a" },
+      { kind: "Gateway", name: "g" },
+      { kind: "HTTPRoute", name: "h" },
+      { kind: "GRPCRoute", name: "r" },
+    ],
+    action: "DENY",
+    dryRun: true,
+    rules: [{
+      from: [{
+        source: {
+          principals: ["mesh.local/ns/a/sa/b", "spiffe://x/*", "*/sa/b", "*"],
+          notPrincipals: ["*"],
+          namespaces: ["a", "team-*"],
+          serviceAccounts: ["web", "a/web"],
+          notIpBlocks: ["10.0.0.0/8", "::1"],
+          remoteIpBlocks: ["192.0.2.1"],
+          requestPrincipals: ["https://id.example/*"],
+        },
+      }],
+      to: [{
+        operation: {
+          hosts: ["*.Example", "a:8443", "[::1]:80"],
+          ports: [80, "443"],
+          methods: ["GET", "*"],
+          paths: ["/", "/a*", "*.css", "/a/{*}/b/{**}", "/%C3%AE;v=1", "*"],
+        },
+      }],
+      when: [
+        { key: "request.headers[X-Team]", values: ["a"], notValues: ["b"] },
+        { key: "request.auth.claims[a.b][c]", values: ["d"] },
+        { key: "request.auth.claims.a.b", notValues: ["d"] },
+        { key: "source.ip", values: ["10.0.0.0/8"] },
+        { key: "destination.port", values: ["80"] },
+      ],
+    }],
+  }],
   ["FilterBinding", "no target", MODULE],
   ["FilterBinding", "a digest", { module: { digest: `sha256:${"a".repeat(64)}` } }],
   ["FilterBinding", "any JSON as configuration", {
@@ -168,6 +208,83 @@ const REFUSED: [kind: string, what: string, spec: Fields, problem: RegExp][] = [
     ...TARGET,
     loadBalancer: { algorithm: "round-robin" },
   }, /^spec\.loadBalancer\.algorithm .*did you mean "round_robin"/],
+  [
+    "AuthorizationPolicy",
+    "an action nobody knows",
+    { action: "REJECT" },
+    /^spec\.action is "REJECT"/,
+  ],
+  ["AuthorizationPolicy", "Istio's selector", { selector: {} }, /^spec\.selector is/],
+  ["AuthorizationPolicy", "a DENY that never happens", { action: "DENY" }, /^spec\.rules is empty/],
+  ["AuthorizationPolicy", "CUSTOM without a provider", {
+    action: "CUSTOM",
+    rules: [{}],
+  }, /^spec\.provider is missing; CUSTOM asks/],
+  ["AuthorizationPolicy", "a provider of an ALLOW", {
+    provider: { name: "a" },
+  }, /^spec\.provider is only for CUSTOM/],
+  ["AuthorizationPolicy", "a dry run of an AUDIT", {
+    action: "AUDIT",
+    rules: [{}],
+    dryRun: true,
+  }, /^spec\.dryRun is for ALLOW and DENY/],
+  ["AuthorizationPolicy", "a source that says nothing", {
+    rules: [{ from: [{ source: {} }] }],
+  }, /^spec\.rules\[0\]\.from\[0\]\.source says nothing/],
+  ["AuthorizationPolicy", "a condition without values", {
+    rules: [{ when: [{ key: "source.ip" }] }],
+  }, /^spec\.rules\[0\]\.when\[0\]\.values is missing/],
+  ...[
+    "source.ips",
+    "request.headers[a b]",
+    "request.headers[Host]",
+    "request.auth.claims",
+    "__proto__",
+  ]
+    .map((key): [string, string, Fields, RegExp] => [
+      "AuthorizationPolicy",
+      `the key ${key}`,
+      { rules: [{ when: [{ key, values: ["a"] }] }] },
+      /^spec\.rules\[0\]\.when\[0\]\.key is ".*", wanted one of source\.ip/,
+    ]),
+  ["AuthorizationPolicy", "a condition with an odd address", {
+    rules: [{ when: [{ key: "remote.ip", values: ["10.0.0.1", "10/8"] }] }],
+  }, /^spec\.rules\[0\]\.when\[0\]\.values\[1\] is "10\/8", wanted an IP address/],
+  ...[
+    ["admin", /begins with "\/", or with "\*"/],
+    ["/a?b", /without a query/],
+    ["/a//b", /normalised first/],
+    ["/a/../b", /normalised first/],
+    ["/a/.", /normalised first/],
+    ["/%61", /no escape that a normalised path has/],
+    ["/%c3", /no escape that a normalised path has/],
+    ["/%2", /no escape that a normalised path has/],
+    ["/a*b", /use \{\*\} for one whole segment/],
+    ["/{*}/a*", /mixes "\*" with templates/],
+    ["/a{*}", /neither \{\*\}, \{\*\*\} nor plain/],
+    ["/{id}", /neither \{\*\}, \{\*\*\} nor plain/],
+    ["/{**}/{**}", /more than once/],
+    ["/ä", /wanted ASCII/],
+  ].map(([path, message]): [string, string, Fields, RegExp] => [
+    "AuthorizationPolicy",
+    `the path ${path}`,
+    { rules: [{ to: [{ operation: { paths: [path] } }] }] },
+    message as RegExp,
+  ]),
+  ...[
+    { methods: ["get"] },
+    { methods: ["GET PUT"] },
+    { ports: [0] },
+    { ports: ["http"] },
+    { hosts: ["a/b"] },
+    { hosts: ["a*b"] },
+    { paths: [] },
+  ].map((operation): [string, string, Fields, RegExp] => [
+    "AuthorizationPolicy",
+    `the operation ${JSON.stringify(operation)}`,
+    { rules: [{ to: [{ operation }] }] },
+    /^spec\.rules\[0\]\.to\[0\]\.operation\.\w+(\[0\])? is /,
+  ]),
   ["FilterBinding", "no module", { module: {} }, /^spec\.module names no module/],
   [
     "FilterBinding",
@@ -336,4 +453,11 @@ Deno.test("The limits parentRefs and headersPerModifier hold", () => {
   same(route(parentRefs, headersPerModifier), []);
   same(route(parentRefs + 1, 1), ["spec.parentRefs"]);
   same(route(1, headersPerModifier + 1), ["spec.rules[0].filters[0].requestHeaderModifier.remove"]);
+});
+
+Deno.test("MeshConfig takes a default of authorization and no other word", () => {
+  const metadata = { name: "default" };
+  same(problems("MeshConfig", { authorization: { default: "deny", dryRun: true } }, metadata), []);
+  const [first] = problems("MeshConfig", { authorization: { default: "audit" } }, metadata);
+  match(first!, /^spec\.authorization\.default is "audit", wanted one of "allow", "deny"/);
 });

@@ -1,5 +1,6 @@
 /** The table of kinds: one row each, from which parsing, the API, the CLI and the docs are driven. */
 import { z } from "zod";
+import { type AuthorizationPolicy, authorizationPolicy } from "./authorization_policy.ts";
 import { DENIM_API, GATEWAY_API, GATEWAY_GROUP } from "./common.ts";
 import { type FilterBinding, filterBinding } from "./filter_binding.ts";
 import { type Gateway, gateway } from "./gateway.ts";
@@ -24,6 +25,7 @@ export type Resource =
   | Secret
   | Service
   | TrafficPolicy
+  | AuthorizationPolicy
   | FilterBinding
   | PeerAuthentication
   | RequestAuthentication
@@ -135,6 +137,16 @@ export const KINDS: readonly KindRow[] = [
     scope: "namespace",
     schema: trafficPolicy,
     description: "Timeouts, retries with a budget, breaker, outlier detection and load balancing",
+  },
+  {
+    apiVersion: DENIM_API,
+    formerVersions: [],
+    kind: "AuthorizationPolicy",
+    plural: "authorizationpolicies",
+    aliases: ["authorizationpolicy", "authz"],
+    scope: "namespace",
+    schema: authorizationPolicy,
+    description: "Who may do what: by identity, address, token, host, port, method and path",
   },
   {
     apiVersion: DENIM_API,

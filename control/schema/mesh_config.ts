@@ -1,5 +1,6 @@
 /** MeshConfig: what holds where no policy says otherwise. */
 import { z } from "zod";
+import { meshAuthorization } from "./authorization_policy.ts";
 import { DENIM_API, singletonMetadata } from "./common.ts";
 import { jwksConfig } from "./jwks_config.ts";
 import { trafficSettings } from "./traffic_policy.ts";
@@ -10,6 +11,7 @@ export const meshConfig = z.strictObject({
   metadata: singletonMetadata,
   spec: z.strictObject({
     defaults: z.strictObject(trafficSettings).optional(),
+    authorization: meshAuthorization.optional(),
     paths: z.strictObject({
       /**
        * What all proxies do with `%2F` and `%5C` in a path: `reject` (the default) or `keep`, for upstreams

@@ -77,6 +77,8 @@ export interface ProxyReport {
   readonly appHealthy: boolean;
   readonly routes: readonly RouteReport[];
   readonly filters: readonly FilterReport[];
+  /** Absent: no policy has had anything to do. */
+  readonly policies?: readonly PolicyReport[] | undefined;
   /** A sidecar's: who calls it with mTLS and who without. */
   readonly inbound?: InboundReport | undefined;
 }
@@ -110,6 +112,16 @@ export interface RouteReport {
   readonly errors: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+}
+
+/** What one AuthorizationPolicy did in one proxy. */
+export interface PolicyReport {
+  /** `namespace/name`, or `(no ALLOW matches)` and `(default deny)`. */
+  readonly name: string;
+  readonly refused: number;
+  readonly audited: number;
+  readonly wouldRefuse: number;
+  readonly wouldAllow: number;
 }
 
 /** Cost and health of one Wasm filter in one proxy. */

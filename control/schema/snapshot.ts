@@ -16,6 +16,8 @@ export interface Snapshot {
    */
   readonly backends: Readonly<Record<string, BackendSpec>>;
   readonly modules: readonly ModuleRef[];
+  /** Configurations that filters of many routes have in common, by the name in {@link FilterSpec.shared}. */
+  readonly shared?: Readonly<Record<string, unknown>>;
   readonly trust: TrustSpec;
 }
 
@@ -144,7 +146,9 @@ export interface FilterSpec {
   readonly kind: string;
   /** The policy or binding it comes from, `namespace/name`. */
   readonly name: string;
-  readonly config: unknown;
+  readonly config?: unknown;
+  /** In place of `config`: a member of {@link Snapshot.shared}. */
+  readonly shared?: string;
 }
 
 export interface BackendSpec {

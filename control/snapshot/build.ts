@@ -77,11 +77,14 @@ export function moduleFiles(resources: readonly Resource[]): string[] {
 }
 
 function snapshotOf(work: Work): Snapshot {
+  const listeners = listenersOf(work); // asks for what the others hold
+  const { sharedConfigs } = work;
   const content = {
     node: work.node,
-    listeners: listenersOf(work),
+    listeners,
     backends: work.backends,
     modules: work.modules,
+    ...(sharedConfigs === null ? {} : { shared: sharedConfigs }),
     trust: work.shared.trust,
   };
   return { version: contentHash(content, work.shared.texts), ...content };

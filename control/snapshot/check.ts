@@ -1,6 +1,7 @@
 /** Whether everything a resource names is there: refused at apply, before anything is stored. */
 import { JwksPlaces } from "../jwks/places.ts";
 import { fullName, show } from "../schema/common.ts";
+import type { AuthorizationPolicy } from "../schema/authorization_policy.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { Gateway } from "../schema/gateway.ts";
 import { ofKind, type Resource, resourceId } from "../schema/kinds.ts";
@@ -9,7 +10,7 @@ import type { RequestAuthentication } from "../schema/request_authentication.ts"
 import type { TrafficPolicy } from "../schema/traffic_policy.ts";
 import { checkRoute } from "./check_routes.ts";
 import { missing, type Reason, type Report, suggestion } from "./check_words.ts";
-import { Mesh } from "./mesh.ts";
+import { isServiceParent, Mesh } from "./mesh.ts";
 import { findModule } from "./modules.ts";
 
 export interface ReferenceProblem {
@@ -62,6 +63,7 @@ export function checkReferences(
     ...ofKind(all, "FilterBinding"),
     ...ofKind(all, "PeerAuthentication"),
     ...ofKind(all, "RequestAuthentication"),
+    ...ofKind(all, "AuthorizationPolicy"),
   ];
   const places = new JwksPlaces(ofKind(all, "MeshConfig")[0]?.spec.jwks);
   for (const one of policies) {
@@ -73,6 +75,7 @@ export function checkReferences(
       }
     });
     if (one.kind === "TrafficPolicy") checkListeners(mesh, one, report);
+    if (one.kind === "AuthorizationPolicy") checkAuthorization(mesh, one, report);
     if (one.kind === "PeerAuthentication") checkPorts(mesh, one, report);
     if (one.kind === "RequestAuthentication") checkKeys(places, one, options, report);
     if (one.kind === "FilterBinding") checkModule(one.spec, modules, options, report);
@@ -143,6 +146,32 @@ function checkPorts(mesh: Mesh, policy: PeerAuthentication, report: Report): voi
       );
     }
   });
+}
+
+/** Every target is a place where somebody enforces it. */
+function checkAuthorization(mesh: Mesh, policy: AuthorizationPolicy, report: Report): void {
+  const { targetRefs = [], provider } = policy.spec;
+  targetRefs.forEach((ref, at) => {
+    const name = `${policy.metadata.namespace}/${ref.name}`;
+    const path = `spec.targetRefs[${at}].name`;
+    if (ref.kind === "Service" && mesh.services.get(name)?.spec.endpoints !== undefined) {
+      report(path, `names Service "${name}", whose fixed addresses have no sidecar to enforce it`);
+    }
+    const route = mesh.routes.find((one) => one.kind === ref.kind && fullName(one) === name);
+    if (route !== undefined && route.spec.parentRefs.every(isServiceParent)) {
+      report(
+        path,
+        `names ${ref.kind} "${name}", which runs in the sidecars of callers, where nothing can be ` +
+          "enforced; target the Service and say its paths in the policy",
+      );
+    }
+  });
+  if (provider !== undefined) {
+    report(
+      "spec.provider.name",
+      `is ${show(provider.name)}, and there are no extensionProviders yet`,
+    );
+  }
 }
 
 /** Every listener a policy names is one of every Gateway it targets. */

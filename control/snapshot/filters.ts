@@ -3,6 +3,7 @@
  *
  *   timeout              covers everything after it, also a filter that waits for an answer of its own
  *   jwt                  who the end user is: filters after it may ask
+ *   authz                refuses before anybody's filter runs, and before anything is changed
  *   wasm AUTHN, AUTHZ    before anything is changed: they judge what the client sent
  *   redirect             answers here; nothing further runs
  *   request-headers, rewrite, response-headers    what the route says
@@ -32,9 +33,16 @@ import { breakerOf, type Level, retryOf, sourceOf, timeoutOf } from "./settings.
 import type { AdmittedModule } from "./modules.ts";
 import type { Work } from "./work.ts";
 
+/** A link of a chain; policies of many routes are in the snapshot once, and named here. */
+export type FilterLink = TypedFilterSpec | {
+  readonly kind: "authz";
+  readonly name: string;
+  readonly shared: string;
+};
+
 /** What one list of filters (a rule's or a backendRef's) comes to. */
 export interface Chain {
-  readonly filters: readonly TypedFilterSpec[];
+  readonly filters: readonly FilterLink[];
   /** A binding that fails closed and whose module is not there: the route must not answer without it. */
   readonly missing: string | null;
 }
@@ -47,7 +55,7 @@ export interface ChainInput {
   readonly filters: readonly RouteFilter[];
   readonly bindings: readonly FilterBinding[];
   /** Policies that judge requests before all else in this list, outermost first. */
-  readonly guards?: readonly TypedFilterSpec[];
+  readonly guards?: readonly FilterLink[];
   readonly prefix: string;
 }
 

@@ -17,6 +17,7 @@ import {
   POOL_DEFAULTS,
 } from "../schema/defaults.ts";
 import type { TypedFilterSpec } from "../schema/filter_config.ts";
+import { inboundAuthz, inboundPolicies } from "./authorization.ts";
 import { isTunnelled, type Service, type ServicePort, wireProtocol } from "../schema/service.ts";
 import type { BackendSpec, ListenerSpec, MatchSpec, RouteSpec } from "../schema/snapshot.ts";
 import { type Chain, chainOf } from "./filters.ts";
@@ -34,15 +35,12 @@ export function inboundListener(work: Work): ListenerSpec {
   const services = servicesBehind(work.mesh.services, workload);
   const bindings = services.flatMap((service) => work.mesh.bindingsOf("Service", service));
   const route = `${namespace}/${name}`;
-  const guards = work.shared.authentications.ofWorkload(namespace, services);
-  const chain = chainOf(work, {
-    name: route,
-    namespace,
-    filters: [],
-    bindings,
-    guards,
-    prefix: "",
-  });
+  const tokens = work.shared.authentications.ofWorkload(namespace, services);
+  const policies = inboundPolicies(work.mesh, namespace, services);
+  const chainAt = (ports: readonly number[], l4: boolean): Chain => {
+    const guards = [...tokens, ...inboundAuthz(work, policies, { ports, l4 })];
+    return chainOf(work, { name: route, namespace, filters: [], bindings, prefix: "", guards });
+  };
   addApp(work, APP_BACKEND);
   const { peerModes } = work.shared;
   const main = peerModes.main(workload);
@@ -52,14 +50,18 @@ export function inboundListener(work: Work): ListenerSpec {
       .map((port) => ({ service, port, mode: peerModes.at(workload, service, port) })) ?? [];
   });
   const tls = tlsOf([main, ...others.map(({ mode }) => mode)]);
-  const guarded = (mode: PeerAuthenticationMode): Chain => mtlsOnly(chain, route, tls, mode);
-  const ports = others.map(({ service, port, mode }) =>
-    portRoute(work, service, port, guarded(mode))
+  const ports = others.map(({ service, port, mode }) => {
+    const { port: number, targetPort = number } = port;
+    const chain = chainAt([number, targetPort], isTunnelled(port));
+    return portRoute(work, service, port, mtlsOnly(chain, route, tls, mode));
+  });
+  const mainPorts = services.flatMap((key) =>
+    work.mesh.services.get(key)?.spec.ports.filter(isMainPort).map(({ port }) => port) ?? []
   );
   const routes = [
     ...ports,
     ...(ports.length === 0 ? [] : [unknownPort(route)]),
-    routeTo(route, [], APP_BACKEND, guarded(main)),
+    routeTo(route, [], APP_BACKEND, mtlsOnly(chainAt(mainPorts, false), route, tls, main)),
   ];
   return { name: "inbound", role: "inbound", tls, hosts: [{ hostnames: ["*"], routes }] };
 }

@@ -175,6 +175,10 @@ function listenerHosts(
     guards: work.shared.authentications.ofGateway(fullName(gateway)),
     levels,
     needsGrant: true,
+    authz: {
+      port: listener.port,
+      policies: work.mesh.authorizations("Gateway", fullName(gateway)),
+    },
   };
   const byHost = new Map<string, RouteSpec[]>([[listener.hostname ?? "*", []]]);
   for (const { route, hostnames, rival } of attachedRoutes(work.mesh, gateway, listener)) {

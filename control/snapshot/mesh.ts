@@ -1,10 +1,12 @@
 /** All resources of a mesh, findable by what refers to them; built once per snapshot or check. */
+import type { AuthorizationPolicy } from "../schema/authorization_policy.ts";
 import { fullName } from "../schema/common.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { Gateway } from "../schema/gateway.ts";
 import type { GrpcRoute } from "../schema/grpc_route.ts";
 import type { HttpRoute } from "../schema/http_route.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
+import type { MeshConfig } from "../schema/mesh_config.ts";
 import type { ReferenceGrant } from "../schema/reference_grant.ts";
 import type { ParentRef } from "../schema/route_refs.ts";
 import type { Secret } from "../schema/secret.ts";
@@ -34,7 +36,9 @@ export class Mesh {
   readonly defaults: TrafficSettings;
   readonly via: ViaSpec | undefined;
   readonly keepsEscapedSlashes: boolean;
+  readonly authorization: MeshConfig["spec"]["authorization"];
   readonly #policies = new Map<string, TrafficPolicy[]>();
+  readonly #authorizations = new Map<string, AuthorizationPolicy[]>();
   readonly #bound = new Map<string, FilterBinding[]>();
   readonly #attached = new Map<string, RequestRoute[]>();
   readonly #tunnels = new Map<string, TunnelRoute[]>();
@@ -54,9 +58,16 @@ export class Mesh {
     const config = ofKind(resources, "MeshConfig")[0]?.spec;
     this.defaults = config?.defaults ?? {};
     this.via = config?.via;
+    this.authorization = config?.authorization;
     this.keepsEscapedSlashes = config?.paths?.escapedSlashes === "keep";
     for (const policy of ofKind(resources, "TrafficPolicy").sort(older)) {
       for (const ref of policy.spec.targetRefs) push(this.#policies, target(policy, ref), policy);
+    }
+    for (const policy of ofKind(resources, "AuthorizationPolicy")) {
+      const { targetRefs } = policy.spec;
+      const targets = targetRefs?.map((ref) => target(policy, ref)) ??
+        [`Namespace ${policy.metadata.namespace}`];
+      for (const one of new Set(targets)) push(this.#authorizations, one, policy);
     }
     for (const binding of bindings) {
       for (const ref of binding.spec.targetRefs ?? []) {
@@ -68,6 +79,11 @@ export class Mesh {
   /** Policies of one target. Where two set the same field, the older one holds. */
   policies(kind: TargetKind, name: string): readonly TrafficPolicy[] {
     return this.#policies.get(`${kind} ${name}`) ?? [];
+  }
+
+  /** Of one target, or of a namespace as a whole. All of them hold. */
+  authorizations(kind: TargetKind | "Namespace", name: string): readonly AuthorizationPolicy[] {
+    return this.#authorizations.get(`${kind} ${name}`) ?? [];
   }
 
   bindingsOf(kind: TargetKind, name: string): readonly FilterBinding[] {

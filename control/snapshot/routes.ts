@@ -1,13 +1,15 @@
 /** Rules of routes as a proxy runs them: matches, chain and weighted backends. */
 import { PORT_FIELD } from "../../core/message.ts";
 import { fullName } from "../schema/common.ts";
+import type { AuthorizationPolicy } from "../schema/authorization_policy.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { TypedFilterSpec } from "../schema/filter_config.ts";
 import type { GrpcRouteMatch } from "../schema/grpc_route.ts";
 import type { BackendRef, HttpRouteMatch, HttpRouteRule } from "../schema/http_route.ts";
 import { isTunnelled, type Service, wireProtocol } from "../schema/service.ts";
 import type { MatchSpec, RouteSpec, ValueMatchSpec, WeightedBackend } from "../schema/snapshot.ts";
-import { attemptSpecs, chainOf, timeoutSpec } from "./filters.ts";
+import { authzLinks } from "./authorization.ts";
+import { attemptSpecs, chainOf, type FilterLink, timeoutSpec } from "./filters.ts";
 import { canonicalJson } from "./hash.ts";
 import {
   type AnyRoute,
@@ -32,6 +34,8 @@ export interface RouteParent {
   readonly levels: readonly Level[];
   /** False for a consumer's own override; other routes lead others' requests to a namespace that has to agree. */
   readonly needsGrant: boolean;
+  /** Of a Gateway's listener, where policies are enforced; absent: in a caller's own sidecar they are not. */
+  readonly authz?: { readonly port: number; readonly policies: readonly AuthorizationPolicy[] };
 }
 
 /** One RouteSpec for each rule, in the order of the rules. */
@@ -90,8 +94,8 @@ function actionOf(
   const prefix = prefixOf(rule);
   const filters = rule.filters ?? [];
   const bindings = [...parent.bindings, ...bound];
-  const { guards } = parent;
-  const chain = chainOf(work, { name, namespace, filters, bindings, guards, prefix });
+  const guards = guardsOf(work, route, parent);
+  const chain = chainOf(work, { name, namespace, filters, bindings, prefix, guards });
   if (chain.missing !== null) {
     return { filters: [], backends: [nowhere(`missing-filter:${chain.missing}`)] };
   }
@@ -115,6 +119,15 @@ function actionOf(
     return { filters: chain.filters, backends: [nowhere("no-backend")] };
   }
   return withTimeouts(chain.filters, choices);
+}
+
+/** Whose token it is, and then the policies of the Gateway and of the route, which decide together. */
+function guardsOf(work: Work, route: AnyRoute, { guards, authz }: RouteParent): FilterLink[] {
+  if (authz === undefined) return [...guards];
+  const l4 = isTunnelRoute(route);
+  const own = l4 ? [] : work.mesh.authorizations(route.kind, fullName(route));
+  const policies = [...new Set([...authz.policies, ...own])];
+  return [...guards, ...authzLinks(work, policies, { ports: [authz.port], l4 })];
 }
 
 interface Choice extends WeightedBackend {
@@ -182,7 +195,7 @@ function portSpecs(service: Service, port: number): TypedFilterSpec[] {
 
 /** One timeout in front of everything where all backends agree; else each backend brings its own. */
 function withTimeouts(
-  filters: readonly TypedFilterSpec[],
+  filters: readonly FilterLink[],
   choices: readonly Choice[],
 ): Pick<RouteSpec, "filters" | "backends"> {
   const first = choices[0]!.timeout;

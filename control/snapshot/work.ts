@@ -9,7 +9,9 @@ import type {
   TrustSpec,
 } from "../schema/snapshot.ts";
 import type { Resource } from "../schema/kinds.ts";
-import { canonicalJson, type KnownTexts } from "./hash.ts";
+import type { AuthorizationPolicy } from "../schema/authorization_policy.ts";
+import type { AuthzConfig, AuthzPolicy } from "../schema/filter_config.ts";
+import { canonicalJson, contentHash, type KnownTexts } from "./hash.ts";
 import { backendName, compare, Mesh, portOf } from "./mesh.ts";
 import { type AdmittedModule, findModule, type ModuleQuery } from "./modules.ts";
 import { type FetchedKeys, RequestAuthentications } from "./jwt.ts";
@@ -40,6 +42,9 @@ export class Shared {
   readonly texts: KnownTexts = new Map();
   readonly #workloads = new Map<string, Workload[]>();
   readonly #outbound = new Map<string, Outbound>();
+  readonly #authz = new Map<AuthorizationPolicy, AuthzPolicy>();
+  /** By what is in them: places with the same policies share one configuration. */
+  readonly #configs = new Map<string, { readonly name: string; readonly config: AuthzConfig }>();
 
   constructor(input: {
     readonly resources: readonly Resource[];
@@ -66,6 +71,29 @@ export class Shared {
 
   workloads(service: string): readonly Workload[] {
     return this.#workloads.get(service) ?? [];
+  }
+
+  /** A policy on the wire, made once. */
+  authzPolicy(
+    policy: AuthorizationPolicy,
+    make: (policy: AuthorizationPolicy) => AuthzPolicy,
+  ): AuthzPolicy {
+    let spec = this.#authz.get(policy);
+    if (spec === undefined) this.#authz.set(policy, spec = make(policy));
+    return spec;
+  }
+
+  /** The one object for all configurations that say the same. */
+  config(config: AuthzConfig): { readonly name: string; readonly config: AuthzConfig } {
+    const { ports, l4 = false, policies } = config;
+    const key = JSON.stringify([ports, l4, policies.map(({ name }) => name)]);
+    let known = this.#configs.get(key);
+    if (known === undefined) {
+      this.texts.set(config, canonicalJson(config));
+      const name = contentHash(config, this.texts).slice(0, 32);
+      this.#configs.set(key, known = { name, config });
+    }
+    return known;
   }
 
   /** What a sidecar sends out depends on its namespace only, so that namespaces share it. */
@@ -97,6 +125,7 @@ export class Work {
   readonly shared: Shared;
   readonly #backends = new Map<string, BackendSpec>();
   readonly #modules = new Map<string, ModuleRef>();
+  readonly #shared = new Map<string, unknown>();
 
   constructor(shared: Shared, node: NodeRef, nodeLabels: Readonly<Record<string, string>> = {}) {
     this.mesh = shared.mesh;
@@ -144,6 +173,19 @@ export class Work {
   /** The newest admitted module that fits a reference; null for none. */
   module(ref: ModuleQuery): AdmittedModule | null {
     return findModule(this.shared.admitted, ref);
+  }
+
+  /** Puts a configuration into the snapshot, once; its name there. */
+  share(config: AuthzConfig): string {
+    const known = this.shared.config(config);
+    this.#shared.set(known.name, known.config);
+    return known.name;
+  }
+
+  /** Null: nothing is shared. */
+  get sharedConfigs(): Record<string, unknown> | null {
+    if (this.#shared.size === 0) return null;
+    return Object.fromEntries([...this.#shared].sort(([a], [b]) => compare(a, b)));
   }
 
   /** Has the proxies fetch it. */

@@ -1,6 +1,6 @@
 /** What policies did, in metrics and in the log. Series are made when there is something to count. */
 import type { FilterContext, FilterEnv } from "../../core/filter.ts";
-import type { Counter } from "../../core/metrics.ts";
+import type { Counter, Metrics } from "../../core/metrics.ts";
 import type { Facts } from "./facts.ts";
 
 /** Of a dry run one log line a second and policy says who it would have concerned; the counters say how many. */
@@ -69,4 +69,35 @@ function told(ctx: FilterContext, facts: Facts): Record<string, string> {
     path: facts.path,
     route: ctx.routeName,
   };
+}
+
+/** What the policies of this proxy did so far, by name; undefined for nothing. */
+export function policyReports(metrics: Metrics): PolicyReport[] | undefined {
+  const reports = new Map<string, PolicyReport>();
+  const add = (
+    metric: string,
+    memberOf: (decision: string) => keyof Omit<PolicyReport, "name">,
+  ) => {
+    for (const { labels, value } of metrics.read(metric)) {
+      const name = labels["policy"]!;
+      let report = reports.get(name);
+      if (report === undefined) {
+        report = { name, refused: 0, audited: 0, wouldRefuse: 0, wouldAllow: 0 };
+        reports.set(name, report);
+      }
+      report[memberOf(labels["decision"] ?? "")] += value;
+    }
+  };
+  add(REFUSED, () => "refused");
+  add(AUDITED, () => "audited");
+  add(REHEARSED, (decision) => decision === "deny" ? "wouldRefuse" : "wouldAllow");
+  return reports.size === 0 ? undefined : [...reports.values()];
+}
+
+interface PolicyReport {
+  readonly name: string;
+  refused: number;
+  audited: number;
+  wouldRefuse: number;
+  wouldAllow: number;
 }

@@ -95,6 +95,7 @@ class Compilation {
   readonly keptKeys = new Set<string>();
   readonly endpointKeys = new Set<string>();
   readonly filters: Filter[] = [];
+  #shared: Readonly<Record<string, unknown>> = {};
   readonly #backends = new Map<string, BalancedBackend>();
 
   constructor(
@@ -108,6 +109,7 @@ class Compilation {
   }
 
   async run(snapshot: Snapshot): Promise<RuntimeSnapshot> {
+    this.#shared = snapshot.shared ?? {};
     for (const spec of Object.values(snapshot.backends)) {
       this.#backends.set(spec.name, this.#backend(spec));
     }
@@ -205,12 +207,19 @@ class Compilation {
       keep: <T>(key: string, make: () => T): T => this.#keep(key, make),
     };
     try {
-      const filter = await factory(spec.config, env);
+      const filter = await factory(this.#configOf(spec), env);
       this.filters.push(filter);
       return filter;
     } catch (e) {
       throw new Error(`filter "${spec.name}": ${e instanceof Error ? e.message : String(e)}`);
     }
+  }
+
+  #configOf({ config, shared }: FilterSpec): unknown {
+    if (shared === undefined) return config;
+    const found = this.#shared[shared];
+    if (found === undefined) throw new Error(`its configuration "${shared}" is not there`);
+    return found;
   }
 
   #keep<T>(key: string, make: () => T): T {
