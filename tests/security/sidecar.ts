@@ -147,7 +147,7 @@ export class Sidecar implements AsyncDisposable {
   }
 
   /** What its workload gets when it calls `host` through the sidecar. */
-  async call(host: string): Promise<{ status: number; body: string }> {
+  async call(host: string, path = "/"): Promise<{ status: number; body: string }> {
     const outbound = this.#ready?.outbound;
     if (outbound === null || outbound === undefined) throw new Error("no outbound listener");
     using conn = await Deno.connect({
@@ -155,7 +155,9 @@ export class Sidecar implements AsyncDisposable {
       port: Number(outbound.split(":").at(-1)),
     });
     await conn.write(
-      new TextEncoder().encode(`GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`),
+      new TextEncoder().encode(
+        `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`,
+      ),
     );
     const chunks: string[] = [];
     const decoder = new TextDecoder();
