@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import { fairness } from "./fairness.ts";
 import { grpc } from "./grpc.ts";
+import { handshake } from "./handshake.ts";
 import { kept, record } from "./history.ts";
 import { hop } from "./hop.ts";
 import { idle } from "./idle.ts";
@@ -18,6 +19,7 @@ import { BENCHES, type Result, table } from "./table.ts";
 const USAGE = `deno task bench NAME [options]
   hop        [--rounds 5] [--seconds 4]      one HTTP/1.1 hop beside haproxy, nginx, Envoy
   mtls-pair  [--rounds 5] [--seconds 4]      two sidecars and mTLS beside pairs of haproxy and Envoy
+  handshake  [--rounds 5] [--seconds 4]      full mTLS handshakes at a sidecar beside haproxy
   latency    [--rounds 5] [--seconds 4]      what the pair adds at 1,000 and 5,000 requests/s, open loop
   grpc       [--rounds 5] [--calls 50000]    unary gRPC through the pair
   stream     [--rounds 5] [--bytes 1e9]      one long body through the pair, down and up
@@ -65,6 +67,7 @@ function number(name: Option): number {
 const RUN: Readonly<Record<Result["bench"], () => Promise<Result>>> = {
   hop: () => hop({ rounds: number("rounds"), seconds: number("seconds") }),
   "mtls-pair": () => mtlsPair({ rounds: number("rounds"), seconds: number("seconds") }),
+  handshake: () => handshake({ rounds: number("rounds"), seconds: number("seconds") }),
   latency: () => latency({ rounds: number("rounds"), seconds: number("seconds") }),
   grpc: () => grpc({ rounds: number("rounds"), calls: number("calls") }),
   stream: () => stream({ rounds: number("rounds"), bytes: number("bytes") }),

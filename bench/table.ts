@@ -8,6 +8,7 @@ import {
 } from "./figures.ts";
 import type { FairnessResult } from "./fairness.ts";
 import type { GrpcResult } from "./grpc.ts";
+import type { HandshakeResult } from "./handshake.ts";
 import type { HopResult } from "./hop.ts";
 import type { IdleResult } from "./idle.ts";
 import type { LatencyResult } from "./latency.ts";
@@ -19,6 +20,7 @@ import type { StreamResult } from "./stream.ts";
 export type Result =
   | FairnessResult
   | GrpcResult
+  | HandshakeResult
   | HopResult
   | IdleResult
   | LatencyResult
@@ -31,6 +33,7 @@ export type Result =
 export const BENCHES = [
   "hop",
   "mtls-pair",
+  "handshake",
   "latency",
   "grpc",
   "stream",
@@ -89,6 +92,11 @@ function rows(result: Result): Row[] {
           connections === "8" ? "≥ 1" : "≥ 1.5",
         ),
       ]);
+    case "handshake":
+      return [
+        row("Full mTLS handshake and a request, CPU µs", result, "cpuUsPerHandshake", ""),
+        row("Full mTLS handshakes/s, a request each", result, "handshakesPerSecond", ""),
+      ];
     case "latency":
       return at(result.at, (rate, one) => [
         row(`Two sidecars add at ${rate}/s, p50 µs`, one, "addedP50Us", ""),

@@ -1,0 +1,3 @@
+module denim.dev/bench/handshake_client
+
+go 1.24
