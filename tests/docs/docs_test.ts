@@ -34,7 +34,16 @@ function blocks(page: Page, language: string): string[] {
 
 Deno.test("The pages a newcomer looks for are there", () => {
   const names = pages.map((page) => page.path);
-  for (const name of ["README", "ARCHITECTURE", "CONTRIBUTING", "CHANGELOG", "SECURITY"]) {
+  for (
+    const name of [
+      "README",
+      "ARCHITECTURE",
+      "CONTRIBUTING",
+      "CHANGELOG",
+      "SECURITY",
+      "THREAT-MODEL",
+    ]
+  ) {
     assert.ok(names.includes(`${name}.md`), `${name}.md is missing`);
   }
 });
@@ -98,6 +107,25 @@ Deno.test("Every link and every path in the tables of the documentation leads so
     }
   }
   assert.deepEqual(lost, []);
+});
+
+Deno.test("Every test that the threat model names is one that there is", async () => {
+  const { text } = pages.find((page) => page.path === "THREAT-MODEL.md")!;
+  const lost: string[] = [];
+  let seen = 0;
+  for (const row of text.split("\n").filter((line) => line.startsWith("|"))) {
+    const cells = row.split("|").map((cell) => cell.trim());
+    const links = [...cells.at(-2)!.matchAll(/\[([^\]]+)\]\(([^)]+_test\.ts)\)/g)];
+    const isHead = /^(-+|shown by|what its loss means)$/.test(cells.at(-2)!);
+    // Every attack has a test; the table of assets has no attacks.
+    if (cells.length === 5 && !isHead && links.length === 0) lost.push(row);
+    for (const [, name, path] of links) {
+      seen++;
+      if (!(await Deno.readTextFile(join(ROOT, path!))).includes(name!)) lost.push(name!);
+    }
+  }
+  assert.deepEqual(lost, []);
+  assert.ok(seen > 40, `only ${seen} tests are named`);
 });
 
 function there(path: string): boolean {
