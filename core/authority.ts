@@ -1,4 +1,5 @@
 /** `host[:port]` as RFC 9110 4.2.1 and RFC 3986 3.2.2 write it, in the narrow form that all parsers read alike. */
+import { charCode } from "./chars.ts";
 
 const COLON = 0x3a, DOT = 0x2e;
 /** The lower-case form of a byte of a host name; 0 for any other. Escapes and sub-delimiters are refused: no host needs them. */
@@ -27,13 +28,13 @@ function parse(text: string): string | null {
   if (length === 0 || length > MAX_LENGTH) return null;
   let at = 0;
   let upper = false;
-  if (text.charCodeAt(0) === 0x5b) {
+  if (charCode(text, 0) === 0x5b) {
     at = ipv6End(text);
     if (at < 0) return null;
     upper = true;
   } else {
     for (; at < length; at++) {
-      const code = text.charCodeAt(at);
+      const code = charCode(text, at);
       if (code === COLON) break;
       const lower = code < 128 ? HOST[code]! : 0;
       if (lower === 0) return null;
@@ -50,7 +51,7 @@ function ipv6End(text: string): number {
   const close = text.indexOf("]");
   let colons = 0;
   for (let i = 1; i < close; i++) {
-    const code = text.charCodeAt(i);
+    const code = charCode(text, i);
     if (code === COLON) colons++;
     else if (code !== DOT && !isHex(code)) return -1;
   }
@@ -64,10 +65,10 @@ function isHex(code: number): boolean {
 
 function isPort(text: string, colon: number): boolean {
   const digits = text.length - colon - 1;
-  if (text.charCodeAt(colon) !== COLON || digits < 1 || digits > 5) return false;
+  if (charCode(text, colon) !== COLON || digits < 1 || digits > 5) return false;
   let port = 0;
   for (let i = colon + 1; i < text.length; i++) {
-    const digit = text.charCodeAt(i) - 0x30;
+    const digit = charCode(text, i) - 0x30;
     if (digit < 0 || digit > 9) return false;
     port = port * 10 + digit;
   }
@@ -83,7 +84,7 @@ export function hostEnd(authority: string): number {
 /** The host of a parsed authority; a trailing dot only says that the name is complete (RFC 1034 3.1). */
 export function hostOf(authority: string): string {
   const end = hostEnd(authority);
-  return authority.slice(0, authority.charCodeAt(end - 1) === DOT ? end - 1 : end);
+  return authority.slice(0, charCode(authority, end - 1) === DOT ? end - 1 : end);
 }
 
 /** Whether two parsed authorities name the same host and port under `scheme`. */

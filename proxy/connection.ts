@@ -1,4 +1,5 @@
 /** One socket and its codec: reads are pushed in, writes of one turn leave together, pressure goes both ways. */
+import { charCode } from "../core/chars.ts";
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import { BUFFERED } from "../core/buffered.ts";
@@ -178,7 +179,7 @@ export class Connection implements ResettableWire, ChannelOwner {
   }
   text(latin1: string): boolean {
     const from = reserve(latin1.length), { bytes } = slab;
-    for (let i = 0; i < latin1.length; i++) bytes[from + i] = latin1.charCodeAt(i);
+    for (let i = 0; i < latin1.length; i++) bytes[from + i] = charCode(latin1, i);
     slab.at = from + latin1.length;
     return this.wrote(from, slab.at);
   }

@@ -1,4 +1,5 @@
 /** Byte classes of RFC 9110 and RFC 9112 as tables of 256: one load decides about one byte. */
+import { charCode } from "../../core/chars.ts";
 
 export const HTAB = 0x09, LF = 0x0a, CR = 0x0d, SP = 0x20;
 export const QUOTE = 0x22, STAR = 0x2a, COMMA = 0x2c, DOT = 0x2e, SLASH = 0x2f, ZERO = 0x30;
@@ -48,7 +49,7 @@ for (let i = 0; i < 6; i++) HEX[0x41 + i] = HEX[0x61 + i] = 10 + i;
 /** Whether a string is a token. */
 export function isToken(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
+    const code = charCode(text, i);
     if (code > 255 || TOKEN[code] === 0) return false;
   }
   return text.length > 0;

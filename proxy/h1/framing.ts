@@ -1,4 +1,5 @@
 /** Where a body ends (RFC 9112 6 and 7): lengths, transfer codings, and the reader that cuts bodies out of the bytes. */
+import { charCode } from "../../core/chars.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import { mayTrail } from "../../core/trailers.ts";
@@ -32,11 +33,11 @@ export function parseLength(text: string): number {
   if (length === 0 || length > 16) return -1;
   let value = 0;
   for (let i = 0; i < length; i++) {
-    const digit = text.charCodeAt(i) - 0x30;
+    const digit = charCode(text, i) - 0x30;
     if (digit < 0 || digit > 9) return -1;
     value = value * 10 + digit;
   }
-  if (length > 1 && text.charCodeAt(0) === 0x30) return -1;
+  if (length > 1 && charCode(text, 0) === 0x30) return -1;
   return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }
 
@@ -58,8 +59,8 @@ export function codingFault(value: string): Fault | null {
 
 function trimOws(text: string): string {
   let from = 0, to = text.length;
-  while (from < to && isOws(text.charCodeAt(from))) from++;
-  while (to > from && isOws(text.charCodeAt(to - 1))) to--;
+  while (from < to && isOws(charCode(text, from))) from++;
+  while (to > from && isOws(charCode(text, to - 1))) to--;
   return text.slice(from, to);
 }
 

@@ -2,6 +2,7 @@
  * Field names and methods as shared strings, found from bytes without making a string first.
  * A known name also has a kind, so that reading a head never compares names.
  */
+import { charCode } from "../../core/chars.ts";
 import { LOWER } from "./chars.ts";
 
 /** What reading a head does with a field. */
@@ -73,7 +74,7 @@ for (let id = 0; id < NAMES.length; id++) {
 /** One step of the hash that the parser keeps while it reads a name's lower-case bytes. */
 function hashOf(name: string): number {
   let hash = 0;
-  for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 31) + name.charCodeAt(i)) | 0;
+  for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 31) + charCode(name, i)) | 0;
   return hash;
 }
 
@@ -117,7 +118,7 @@ export function otherName(bytes: Uint8Array, from: number, to: number): string {
 function matches(name: string, bytes: Uint8Array, from: number, to: number): boolean {
   if (name.length !== to - from) return false;
   for (let i = 0; i < name.length; i++) {
-    if (name.charCodeAt(i) !== LOWER[bytes[from + i]!]) return false;
+    if (charCode(name, i) !== LOWER[bytes[from + i]!]) return false;
   }
   return true;
 }
@@ -139,7 +140,7 @@ export function methodAt(bytes: Uint8Array, from: number, to: number): string {
   if (length < METHODS.length) {
     for (const method of METHODS[length]!) {
       let i = 0;
-      while (i < length && method.charCodeAt(i) === bytes[from + i]) i++;
+      while (i < length && charCode(method, i) === bytes[from + i]) i++;
       if (i === length) return method;
     }
   }

@@ -1,4 +1,5 @@
 /** Header lists into heads and back (RFC 9113 section 8): all the rules about names, in one place. */
+import { charCode } from "../../core/chars.ts";
 import { parseAuthority, sameAuthority } from "../../core/authority.ts";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
@@ -36,7 +37,7 @@ export function requestHead(lines: readonly string[]): RequestHead | null {
   const fields: string[] = [];
   for (let i = 0; i < lines.length; i += 2) {
     const name = lines[i]!, value = lines[i + 1]!;
-    if (name.charCodeAt(0) === 0x3a) {
+    if (charCode(name, 0) === 0x3a) {
       // 8.3: pseudo-header fields come first, and each at most once.
       if (fields.length > 0 || host !== null) return null;
       if (name === ":method" && method === "") method = value;
@@ -157,10 +158,10 @@ function isFieldName(name: string): boolean {
 function isFieldValue(value: string): boolean {
   const { length } = value;
   for (let i = 0; i < length; i++) {
-    const c = value.charCodeAt(i);
+    const c = charCode(value, i);
     if (c < 0x20 ? c !== 0x09 : c === 0x7f) return false;
   }
-  return length === 0 || (!isBlank(value.charCodeAt(0)) && !isBlank(value.charCodeAt(length - 1)));
+  return length === 0 || (!isBlank(charCode(value, 0)) && !isBlank(charCode(value, length - 1)));
 }
 
 function isBlank(c: number): boolean {
@@ -178,9 +179,9 @@ function isScheme(scheme: string): boolean {
 
 /** Origin form: begins with a slash, printable ASCII, no fragment. */
 function isPath(path: string): boolean {
-  if (path.charCodeAt(0) !== 0x2f) return false;
+  if (charCode(path, 0) !== 0x2f) return false;
   for (let i = 0; i < path.length; i++) {
-    const c = path.charCodeAt(i);
+    const c = charCode(path, i);
     if (c <= 0x20 || c >= 0x7f || c === 0x23) return false;
   }
   return true;
@@ -188,7 +189,7 @@ function isPath(path: string): boolean {
 
 function allIn(text: string, table: Uint8Array): boolean {
   for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
+    const c = charCode(text, i);
     if (c > 127 || table[c] === 0) return false;
   }
   return true;
@@ -196,6 +197,6 @@ function allIn(text: string, table: Uint8Array): boolean {
 
 function charTable(chars: string): Uint8Array {
   const table = new Uint8Array(128);
-  for (let i = 0; i < chars.length; i++) table[chars.charCodeAt(i)] = 1;
+  for (let i = 0; i < chars.length; i++) table[charCode(chars, i)] = 1;
   return table;
 }

@@ -2,6 +2,7 @@
  * One spelling for every path, so that the string that is routed and authorised is the string that is
  * forwarded: RFC 3986 6.2.2 normalisation and merged slashes; what two servers may read differently is refused.
  */
+import { charCode } from "../../core/chars.ts";
 
 const SLASH = 0x2f, DOT = 0x2e, PERCENT = 0x25, QUERY = 0x3f, HASH = 0x23, BACKSLASH = 0x5c;
 const SEMICOLON = 0x3b;
@@ -18,10 +19,10 @@ export function normalizePath(
   target: string,
   escapedSlashes: EscapedSlashes = "reject",
 ): string | null {
-  if (target.charCodeAt(0) !== SLASH) return target === "*" ? target : null;
+  if (charCode(target, 0) !== SLASH) return target === "*" ? target : null;
   let before = 0;
   for (let i = 0; i < target.length; i++) {
-    const code = target.charCodeAt(i);
+    const code = charCode(target, i);
     if (code === QUERY) return target.indexOf("#", i) < 0 ? target : null;
     if (code === PERCENT || code === BACKSLASH || code === HASH) {
       return rewritten(target, escapedSlashes);
@@ -105,14 +106,14 @@ function withoutDots(path: string): string | null {
 
 /** `/..;x/` is a segment for us and a step up for servers that cut parameters off first. */
 function dotsWithParameters(segment: string): boolean {
-  if (segment.charCodeAt(0) !== DOT) return false;
-  const at = segment.charCodeAt(1) === DOT ? 2 : 1;
-  return segment.charCodeAt(at) === SEMICOLON;
+  if (charCode(segment, 0) !== DOT) return false;
+  const at = charCode(segment, 1) === DOT ? 2 : 1;
+  return charCode(segment, at) === SEMICOLON;
 }
 
 /** The byte of the escape at `at`, -1 when it is broken. */
 function escapeCode(path: string, at: number): number {
-  const high = hex(path.charCodeAt(at + 1)), low = hex(path.charCodeAt(at + 2));
+  const high = hex(charCode(path, at + 1)), low = hex(charCode(path, at + 2));
   return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -2,6 +2,7 @@
  * HPACK encoding (RFC 7541 section 6), made for few connections that carry like requests: what repeats
  * costs one byte, and finding that byte costs one map look-up.
  */
+import { charCode } from "../../../core/chars.ts";
 import { DynamicTable } from "./dynamic_table.ts";
 import { huffmanBits, huffmanEncode } from "./huffman.ts";
 import { STATIC_FIELD, STATIC_NAME } from "./static_table.ts";
@@ -159,7 +160,7 @@ export class HpackEncoder {
     }
     this.#integer(0, 7, text.length);
     const out = this.#out;
-    for (let i = 0; i < text.length; i++) out[this.#at++] = text.charCodeAt(i);
+    for (let i = 0; i < text.length; i++) out[this.#at++] = charCode(text, i);
   }
 
   #room(bytes: number): void {

@@ -2,6 +2,7 @@
  * The Huffman code of HPACK (RFC 7541 appendix B). It is canonical, codes of one length are in symbol
  * order, so the 257 code lengths are the whole table; the decoder walks it a nibble at a time.
  */
+import { charCode } from "../../../core/chars.ts";
 import { latin1 } from "../../../core/bytes.ts";
 
 /** Code length of each symbol 0–255 and EOS, base 36. */
@@ -20,7 +21,7 @@ const codes: readonly number[] = canonicalCodes();
 /** Bits that `text` (latin-1) takes, Huffman-coded. */
 export function huffmanBits(text: string): number {
   let bits = 0;
-  for (let i = 0; i < text.length; i++) bits += lengths[text.charCodeAt(i)]!;
+  for (let i = 0; i < text.length; i++) bits += lengths[charCode(text, i)]!;
   return bits;
 }
 
@@ -28,7 +29,7 @@ export function huffmanBits(text: string): number {
 export function huffmanEncode(text: string, into: Uint8Array, at: number): number {
   let held = 0, bits = 0;
   for (let i = 0; i < text.length; i++) {
-    const symbol = text.charCodeAt(i);
+    const symbol = charCode(text, i);
     let left = lengths[symbol]!;
     // Codes have up to 30 bits and up to 7 are held: two steps keep it within 32.
     if (left > 16) {
