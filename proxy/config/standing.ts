@@ -1,4 +1,5 @@
 /** The filter every chain begins with: what a hop must say of itself and must not let through. */
+import { latin1 } from "../../core/bytes.ts";
 import { CONTINUE, type Filter, type FilterContext, type Verdict } from "../../core/filter.ts";
 import { FAULTS } from "../../core/fault.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
@@ -92,18 +93,24 @@ function addressOf(remote: string): string {
 
 /** Ids by which requests are found in logs: 64 random bits and a count, as hexadecimal digits; no secret. */
 class RequestIds {
-  readonly #prefix: string;
-  #count = 0x10000000; // so that there are always as many digits
+  /** The last one. Made of bytes, an id is a flat string: of two strings it would be joined at its first use. */
+  readonly #digits = new Uint8Array(24).fill(ZERO);
 
   constructor(random: Random) {
-    let prefix = "";
-    for (let i = 0; i < 4; i++) {
-      prefix += Math.floor(random() * 0x10000).toString(16).padStart(4, "0");
-    }
-    this.#prefix = prefix;
+    for (let i = 0; i < 16; i++) this.#digits[i] = HEX.charCodeAt(Math.floor(random() * 16));
   }
 
   next(): string {
-    return this.#prefix + (this.#count++).toString(16);
+    const digits = this.#digits;
+    for (let i = digits.length - 1; i >= 16; i--) {
+      const digit = digits[i]!;
+      digits[i] = digit === NINE ? A : digit + 1;
+      if (digit !== LAST) break;
+      digits[i] = ZERO;
+    }
+    return latin1(digits, 0, digits.length);
   }
 }
+
+const HEX = "0123456789abcdef";
+const ZERO = 0x30, NINE = 0x39, A = 0x61, LAST = 0x66;

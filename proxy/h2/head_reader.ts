@@ -48,7 +48,7 @@ export class HeadReader {
     }
     if (from > to) return host.error(f.PROTOCOL_ERROR, "padding");
     const ends = (flags & f.FLAG_END_STREAM) !== 0;
-    const fragment = payload.subarray(from, to);
+    const fragment = from === 0 && to === payload.length ? payload : payload.subarray(from, to);
     if (flags & f.FLAG_END_HEADERS) return this.#decode(id, ends, fragment, selfDependent);
     this.#begun++;
     this.#block.begin(id, ends);

@@ -25,8 +25,8 @@ export class HpackDecoder {
   readonly #allowed: number;
   readonly #limits: DecoderLimits;
   #bytes: Uint8Array = new Uint8Array(0);
-  /** The same block as text: plain strings are cut out of it. */
-  #text = "";
+  /** The same block as text, once a plain string is to be cut out of it. */
+  #text: string | null = null;
   #at = 0;
 
   constructor(tableBytes: number, limits: DecoderLimits) {
@@ -42,7 +42,7 @@ export class HpackDecoder {
   /** Appends `name, value, …` to `lines`. TOO_LARGE: the table is right, `lines` is cut short. */
   decode(block: Uint8Array, lines: string[]): Decoded {
     this.#bytes = block;
-    this.#text = latin1(block, 0, block.length);
+    this.#text = null;
     this.#at = 0;
     let size = 0, fields = 0, updates = 0;
     while (this.#at < block.length) {
@@ -109,6 +109,7 @@ export class HpackDecoder {
     this.#at += length;
     if (coded) return huffmanDecode(bytes, from, this.#at);
     if (kept && bytes.length > PINNABLE_BYTES) return latin1(bytes, from, this.#at);
+    this.#text ??= latin1(bytes, 0, bytes.length);
     return this.#text.substring(from, this.#at);
   }
 }
