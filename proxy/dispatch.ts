@@ -14,10 +14,12 @@ import type { Endpoint } from "./snapshot.ts";
 const DISCARD_LIMIT = 64 * 1024;
 /** Request bytes held while the first attempt has not begun and no replay is wanted. */
 const HOLD_LIMIT = 64 * 1024;
+const NONE: readonly string[] = [];
 
 export class Dispatch implements Sink<RequestHead>, Source {
   readonly x: Exchange;
-  readonly tried: string[] = [];
+  /** Addresses of the endpoints that were tried. */
+  #tried: readonly string[] = NONE;
   #attempt: Attempt | null = null;
   /** The request body so far, kept until an attempt has it and while a retry may need it again. */
   #kept: Uint8Array[] | null = [];
@@ -119,7 +121,7 @@ export class Dispatch implements Sink<RequestHead>, Source {
   #steps(from: number): void {
     const { x } = this;
     const steps = x.route.plan.attempt;
-    const nth = this.tried.length + 1;
+    const nth = this.#tried.length + 1;
     this.#waitingAt = -1;
     for (let i = from; i < steps.length; i++) {
       const verdict = steps[i]!(x, nth);
@@ -134,9 +136,10 @@ export class Dispatch implements Sink<RequestHead>, Source {
     const { x } = this;
     const { backend } = x.route;
     if (backend === null) return void x.fail(x.route.fault ?? FAULTS["route.no_backend"]);
-    const endpoint = backend.pick(this.tried, x.request);
+    const endpoint = backend.pick(this.#tried, x.request);
     if (endpoint === null) return void x.fail(FAULTS["backend.no_endpoint"]);
-    this.tried.push(endpoint.address);
+    // Made to measure: a list that grows takes room for seventeen.
+    this.#tried = nth === 1 ? [endpoint.address] : [...this.#tried, endpoint.address];
     const attempt = this.#attempt = new Attempt(this, endpoint, nth);
     const body = this.#kept!;
     // Kept from here on only for a retry; the array itself is still walked below.

@@ -25,26 +25,6 @@ const METHOD = charTable(
   "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
 );
 
-/**
- * Lines that were looked at lately and are to be passed on, by their place in the list: heads of one kind
- * repeat, and out of a connection's table come the same strings again.
- */
-const REQUESTS: string[] = [], RESPONSES: string[] = [];
-const KNOWN_LINES = 32;
-
-function isKnown(known: readonly string[], at: number, name: string, value: string): boolean {
-  return at + 1 < known.length && known[at] === name && known[at + 1] === value;
-}
-
-function know(known: string[], at: number, name: string, value: string): void {
-  if (at >= 2 * KNOWN_LINES || value.length > LONG) return;
-  while (known.length < at) known.push("");
-  known[at] = name;
-  known[at + 1] = value;
-}
-/** Longer values are not kept for it. */
-const LONG = 256;
-
 /** A request head from a decoded list, or null when it is malformed (RFC 9113 8.1.1: a stream error). */
 export function requestHead(lines: readonly string[]): RequestHead | null {
   let method = "",
@@ -69,16 +49,13 @@ export function requestHead(lines: readonly string[]): RequestHead | null {
       if (value === "" && name !== ":authority") return null;
       continue;
     }
-    if (!isKnown(REQUESTS, i, name, value)) {
-      if (!isFieldName(name) || !isFieldValue(value)) return null;
-      const special = SPECIAL.get(name);
-      if (special !== undefined) {
-        if (special) return null;
-        continue;
-      }
-      if (name === "te" && value !== "trailers") return null;
-      know(REQUESTS, i, name, value);
+    if (!isFieldName(name) || !isFieldValue(value)) return null;
+    const special = SPECIAL.get(name);
+    if (special !== undefined) {
+      if (special) return null;
+      continue;
     }
+    if (name === "te" && value !== "trailers") return null;
     if (name === "host") {
       if (host !== null) return null;
       host = value;
@@ -129,16 +106,10 @@ export function responseHead(lines: readonly string[]): ResponseHead | null {
   const fields: string[] = [];
   for (let i = 2; i < lines.length; i += 2) {
     const name = lines[i]!, value = lines[i + 1]!;
-    if (!isKnown(RESPONSES, i, name, value)) {
-      if (!isFieldName(name) || !isFieldValue(value)) return null;
-      const special = SPECIAL.get(name);
-      if (special !== undefined) {
-        if (special) return null;
-        continue;
-      }
-      know(RESPONSES, i, name, value);
-    }
-    fields.push(name, value);
+    if (!isFieldName(name) || !isFieldValue(value)) return null;
+    const special = SPECIAL.get(name);
+    if (special === undefined) fields.push(name, value);
+    else if (special) return null;
   }
   const status = Number(lines[1]);
   return status === 101 ? null : { status, fields: new Fields(fields), version: "2" };
