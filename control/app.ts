@@ -8,6 +8,7 @@ import type { ApiDeps } from "./api/deps.ts";
 import { ApiError, toResponse } from "./api/errors.ts";
 import { filterRoutes } from "./api/filters.ts";
 import { healthRoutes } from "./api/health.ts";
+import { keySetRoutes, metricsRoutes } from "./api/key_sets.ts";
 import { openApiRoutes } from "./api/openapi.ts";
 import { proxyRoutes } from "./api/proxies.ts";
 import { resourceRoutes } from "./api/resources.ts";
@@ -30,6 +31,7 @@ export const API_ROUTES: readonly ((deps: ApiDeps) => Hono<ApiEnv>)[] = [
   accessTokenRoutes,
   auditRoutes,
   authorityRoutes,
+  keySetRoutes,
   revocationRoutes,
   openApiRoutes,
 ];
@@ -44,6 +46,7 @@ export function createApp(deps: ApiDeps, options: AuthOptions): Hono<ApiEnv> {
   });
   app.use(audited(deps.audit), auth(options), accountable(deps.audit));
   app.route("/", healthRoutes());
+  app.route("/", metricsRoutes(deps));
   for (const routes of API_ROUTES) app.route(API_PREFIX, routes(deps));
   app.all(`${API_PREFIX}/*`, (c) => {
     throw new ApiError(

@@ -1,11 +1,13 @@
 /** Composition root of the control plane: opens its parts in the order they need each other, and closes them. */
-import { type Clock, systemClock } from "../core/clock.ts";
+import { type Clock, systemClock, systemRandom } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { AccessTokens } from "./access/tokens.ts";
 import { createApp } from "./app.ts";
 import { AuditLog } from "./audit/log.ts";
 import { adminToken, type AuthOptions } from "./auth.ts";
 import { Authority, DEFAULT_LEAF_TTL_MS, findIssuance, RevocationList, Tokens } from "./ca/mod.ts";
+import { Metrics } from "../core/metrics.ts";
+import { fetchJwks, KeySets } from "./jwks/mod.ts";
 import { Market, type MarketApi } from "./market/mod.ts";
 import { type OidcConfig, openOidc } from "./oidc/mod.ts";
 import { type MeshListener, startMeshListener } from "./push/listener.ts";
@@ -77,11 +79,33 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
     bundle: authority.bundle(),
     ...(revocations.spec === undefined ? {} : { revoked: revocations.spec }),
   });
-  const publisher = new Publisher({ ledger, workloads, nodes, market, trust, log });
+  const metrics = new Metrics();
+  const keySets = await KeySets.open({
+    store,
+    ledger,
+    fetch: (uri, places) => fetchJwks(uri, { places }),
+    clock,
+    random: systemRandom,
+    metrics,
+    log,
+  });
+  opened.defer(() => keySets.close());
+  const publisher = new Publisher({ ledger, workloads, nodes, market, keySets, trust, clock, log });
   opened.defer(() => publisher.close());
   revocations.onChange(() => publisher.schedule());
   const tokens = new Tokens(new KeptTokens(store), { clock });
-  const shared = { authority, revocations, tokens, nodes, publisher, market, vault, clock, log };
+  const shared = {
+    authority,
+    revocations,
+    tokens,
+    nodes,
+    publisher,
+    market,
+    vault,
+    keySets,
+    clock,
+    log,
+  };
   const { meshListen } = options;
   const mesh = await startMeshListener(meshListen.host, meshListen.port, {
     ...shared,
@@ -93,7 +117,7 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   const oidc = options.oidc == null ? null : await openOidc(options.oidc, { clock, log });
   const audit = await AuditLog.open(`${data}/audit`, { clock, log });
   const issued = (serial: string) => findIssuance(`${data}/ca/issued.jsonl`, serial);
-  const app = createApp({ ...shared, accessTokens, audit, ledger, view, issued }, {
+  const app = createApp({ ...shared, accessTokens, audit, ledger, view, issued, metrics }, {
     adminToken: token,
     tokens: accessTokens,
     hosts: [options.listen.host, ...options.hosts ?? []],
@@ -109,6 +133,7 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
     nodes.sweep();
     workloads.sweep();
     revocations.sweep();
+    keySets.sweep();
   }, SWEEP_MS);
   opened.defer(() => clearInterval(sweeper));
 

@@ -3,6 +3,8 @@ import { systemClock, systemRandom } from "../core/clock.ts";
 import type { FilterFactory } from "../core/filter.ts";
 import { type Log, stderrLog } from "../core/log.ts";
 import { Metrics } from "../core/metrics.ts";
+import { makeJwtFactory } from "../filters/jwt/filter.ts";
+import { UnknownKeys } from "../filters/jwt/unknown_keys.ts";
 import { BUILT_IN_FILTERS } from "../filters/registry.ts";
 import { policyReports } from "../filters/authz/tally.ts";
 import { makeComponentFactory } from "../wasm/component/mod.ts";
@@ -68,6 +70,7 @@ interface Parts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly reports: WasmReports;
+  readonly unknownKeys: UnknownKeys;
   readonly engine: Engine;
   readonly startedMs: number;
 }
@@ -182,7 +185,7 @@ export async function startProxy(
     },
     version: engine.snapshot === null ? null : kept!.version,
     apply,
-    report: view.report,
+    report: () => ({ ...view.report(), unknownKeys: parts.unknownKeys.take() }),
     lastGood,
     modules,
     keys,
@@ -281,8 +284,10 @@ function assemble(
   const log = proxyLog(options);
   const metrics = new Metrics();
   const reports = new WasmReports();
+  const unknownKeys = new UnknownKeys();
   const factories = new Map<string, FilterFactory>([
     ...BUILT_IN_FILTERS,
+    ["jwt", makeJwtFactory(unknownKeys)],
     ["wasm", makeWasmFactory({ modules, reports, component: makeComponentFactory() })],
   ]);
   const encoder = new TextEncoder();
@@ -306,7 +311,7 @@ function assemble(
     reusePort: options.reusePort ?? false,
     inherited: options.supervised?.sockets ?? new Map(),
   });
-  return { options, log, metrics, reports, engine, startedMs: Date.now() };
+  return { options, log, metrics, reports, unknownKeys, engine, startedMs: Date.now() };
 }
 
 function adminView(parts: Parts, appHealthy: () => boolean): AdminView {

@@ -1,9 +1,11 @@
 /** What the groups of the API work on. */
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
+import type { Metrics } from "../../core/metrics.ts";
 import type { AccessTokens } from "../access/tokens.ts";
 import type { AuditLog } from "../audit/log.ts";
 import type { Authority, Issuance, RevocationList, Tokens } from "../ca/mod.ts";
+import type { KeySets } from "../jwks/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { Nodes } from "../push/nodes.ts";
 import type { Publisher } from "../push/publisher.ts";
@@ -26,5 +28,7 @@ export interface ApiDeps {
   readonly issued: (serial: string) => Promise<Issuance | null>;
   readonly view: ControlView;
   readonly clock: Clock;
+  readonly keySets: Pick<KeySets, "list">;
+  readonly metrics: Metrics;
   readonly log: Log;
 }

@@ -50,6 +50,13 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     method: "get",
+    path: "/key-sets",
+    role: "viewer",
+    summary: "Key sets of token issuers: what was fetched when, and what went wrong",
+    answer: "Key sets",
+  },
+  {
+    method: "get",
     path: "/resources",
     role: "viewer",
     summary: "All resources",

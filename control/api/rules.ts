@@ -22,6 +22,7 @@ const OTHERS: Readonly<Record<string, Rule["role"]>> = {
   "GET /login/callback": "anyone",
   "GET /login/out": "anyone",
   "POST /logout": "anyone",
+  "GET /metrics": "viewer",
   "GET /": "viewer",
   "GET /audit": "admin",
   "GET /filters": "viewer",

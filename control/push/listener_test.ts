@@ -39,6 +39,7 @@ Deno.test("startMeshListener bounds its connections, and strangers more than mem
     publisher: {} as Publisher,
     market: {} as MarketApi,
     vault: { get: () => Promise.resolve(null) },
+    keySets: { unknownKey() {} },
     clock,
     log: silentLog,
   }, { connections: 3, strangers: 1 });

@@ -15,6 +15,8 @@ export const MESSAGE_LIMITS = {
   textChars: 2000,
   tokenChars: 200,
   csrChars: 8192,
+  uriChars: 2048,
+  unknownKeys: 64,
 } as const;
 
 const text = z.string().max(MESSAGE_LIMITS.textChars);
@@ -80,6 +82,8 @@ const report = z.object({
   routes: z.array(routeReport).max(MESSAGE_LIMITS.routes),
   filters: z.array(filterReport).max(MESSAGE_LIMITS.filters),
   policies: z.array(policyReport).max(MESSAGE_LIMITS.policies).optional(),
+  unknownKeys: z.array(z.string().max(MESSAGE_LIMITS.uriChars)).max(MESSAGE_LIMITS.unknownKeys)
+    .optional(),
   inbound: inboundReport.optional(),
 });
 

@@ -1,5 +1,7 @@
 /** Computes the snapshot of every connected proxy when something it may depend on changed, and offers it. */
+import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
+import { JWKS_LIMITS, type KeySets } from "../jwks/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { TrustSpec } from "../schema/snapshot.ts";
 import { type AdmittedModule, buildSnapshot, buildSnapshots } from "../snapshot/mod.ts";
@@ -15,7 +17,9 @@ export interface PublisherDeps {
   readonly workloads: Workloads;
   readonly nodes: Nodes;
   readonly market: MarketApi;
+  readonly keySets: Pick<KeySets, "fetched" | "isSettling" | "onChange">;
   readonly trust: () => TrustSpec;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -23,12 +27,15 @@ export class Publisher {
   readonly #deps: PublisherDeps;
   #timer: ReturnType<typeof setTimeout> | null = null;
   #published: number;
+  /** Since when a snapshot waits for the keys of new rules; null: none does. */
+  #waitsSinceMs: number | null = null;
 
   constructor(deps: PublisherDeps) {
     this.#deps = deps;
     this.#published = deps.ledger.head;
     deps.ledger.onChange(() => this.schedule());
     deps.workloads.onChange(() => this.schedule());
+    deps.keySets.onChange(() => this.schedule());
   }
 
   /** Newest revision every connected proxy has been offered. */
@@ -38,12 +45,24 @@ export class Publisher {
 
   /** Something changed. The first change starts the wait, so that a steady trickle cannot hold it off. */
   schedule(): void {
-    this.#timer ??= setTimeout(() => this.publish(), DEBOUNCE_MS);
+    this.#timer ??= setTimeout(() => this.#due(), DEBOUNCE_MS);
   }
 
   /** Now, with all that has changed so far. */
   publish(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#publish();
+  }
+
+  /** A new rule comes into force with its keys, or after a moment without: it would refuse good tokens. */
+  #due(): void {
+    this.#timer = null;
+    const { keySets, clock } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    this.#waitsSinceMs ??= nowMs;
+    if (keySets.isSettling && nowMs - this.#waitsSinceMs < JWKS_LIMITS.firstMs) {
+      return this.schedule();
+    }
     this.#publish();
   }
 
@@ -61,6 +80,7 @@ export class Publisher {
   #publish(): void {
     const { nodes, ledger, log } = this.#deps;
     this.#timer = null;
+    this.#waitsSinceMs = null;
     const connected = nodes.connected();
     try {
       const snapshots = buildSnapshots(this.#shared(), connected.map(about));
@@ -76,12 +96,13 @@ export class Publisher {
   }
 
   #shared() {
-    const { ledger, workloads, market, trust } = this.#deps;
+    const { ledger, workloads, market, keySets, trust } = this.#deps;
     return {
       resources: ledger.resources(),
       workloads: workloads.all(),
       modules: admittedModules(market),
       trust: trust(),
+      fetchedKeys: keySets.fetched(),
     };
   }
 }

@@ -11,6 +11,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { parseWorkloadId } from "../../proxy/tls/mod.ts";
 import { type Authority, CsrError, type RevocationList, type Tokens } from "../ca/mod.ts";
+import type { KeySets } from "../jwks/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { FrameEvents } from "../schema/frame_socket.ts";
 import { type FromProxy, REPLACED, type ToProxy } from "../schema/protocol.ts";
@@ -30,6 +31,7 @@ export interface SessionDeps {
   readonly publisher: Publisher;
   readonly market: MarketApi;
   readonly vault: Pick<Vault, "get">;
+  readonly keySets: Pick<KeySets, "unknownKey">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -169,7 +171,7 @@ export class Session implements FrameEvents {
     node: ProxyNode,
     message: Exclude<FromProxy, { type: "join" | "csr" | "hello" }>,
   ): void {
-    const { log, workloads, clock } = this.#deps;
+    const { log, workloads, keySets, clock } = this.#deps;
     const { delivery } = node.link;
     switch (message.type) {
       case "ack":
@@ -188,6 +190,7 @@ export class Session implements FrameEvents {
         return this.#key(node, message.name);
       case "report":
         node.reported(message.report, clock.nowMs());
+        for (const uri of message.report.unknownKeys ?? []) keySets.unknownKey(uri);
         return this.#judgeHealth(node);
       case "bye":
         this.#saidBye = true;

@@ -56,6 +56,7 @@ async function setUp(
   const sent: ToProxy[] = [];
   const modules: string[] = [];
   const ends: string[] = [];
+  const unknown: string[] = [];
   const blocked = Promise.withResolvers<void>();
   const workloads = beside?.workloads ??
     await Workloads.open(new MemoryStore(), { clock, log: silentLog });
@@ -83,6 +84,7 @@ async function setUp(
           node.link.delivery.offer({ snapshot: SNAPSHOT, revision: 1 }),
       } as unknown as Publisher,
       vault: { get: (name) => Promise.resolve(name === KEPT ? "the key" : null) },
+      keySets: { unknownKey: (uri) => void unknown.push(uri) },
       market: { module: () => Promise.resolve(Uint8Array.of(1)) } as unknown as MarketApi,
       clock,
       log: silentLog,
@@ -91,10 +93,10 @@ async function setUp(
   const say = (message: unknown): void =>
     session.json(new TextEncoder().encode(JSON.stringify(message)));
   const codes = (): string[] => sent.flatMap((one) => one.type === "error" ? [one.code] : []);
-  return { clock, session, sent, modules, ends, say, codes, nodes, workloads, blocked };
+  return { clock, session, sent, modules, ends, say, codes, nodes, workloads, blocked, unknown };
 }
 
-const report = (appHealthy: boolean): FromProxy => ({
+const report = (appHealthy: boolean, more = {}): FromProxy => ({
   type: "report",
   report: {
     version: "v1",
@@ -105,6 +107,7 @@ const report = (appHealthy: boolean): FromProxy => ({
     appHealthy,
     routes: [],
     filters: [],
+    ...more,
   },
 });
 
@@ -245,4 +248,14 @@ Deno.test("Session refuses an older process while a younger one speaks for the s
   const back = await setUp(WEB, young);
   back.say({ ...HELLO, startedMs: 1 });
   assert.deepEqual(back.codes(), [], "the younger one has gone");
+});
+
+Deno.test("Session passes on the key sets in which a proxy missed a key", async () => {
+  const { say, unknown, codes } = await setUp();
+  say(HELLO);
+  say(report(true, { unknownKeys: ["https://a.example/keys"] }));
+  say(report(true));
+  assert.deepEqual(unknown, ["https://a.example/keys"]);
+  say(report(true, { unknownKeys: new Array(65).fill("https://a") }));
+  assert.deepEqual(codes(), ["protocol.bad_message"]);
 });

@@ -79,6 +79,11 @@ export interface ProxyReport {
   readonly filters: readonly FilterReport[];
   /** Absent: no policy has had anything to do. */
   readonly policies?: readonly PolicyReport[] | undefined;
+  /**
+   * Of which key sets (jwksUri) a token since the last report named a key that is not there: the issuer may
+   * have new ones. Not verified: anybody can make such a token.
+   */
+  readonly unknownKeys?: readonly string[] | undefined;
   /** A sidecar's: who calls it with mTLS and who without. */
   readonly inbound?: InboundReport | undefined;
 }
