@@ -38,10 +38,16 @@ export class Verifier {
   readonly #rules: readonly Rule[];
   readonly #events: VerifierEvents;
   readonly #verified: Counter;
-  readonly #cache = new TokenCache<Accepted>();
+  readonly #cache: TokenCache<Accepted>;
   readonly #policies: number;
 
-  constructor({ policies }: JwtConfig, events: VerifierEvents, verified: Counter) {
+  constructor(
+    { policies }: JwtConfig,
+    events: VerifierEvents,
+    verified: Counter,
+    cache: TokenCache<Accepted> = new TokenCache(),
+  ) {
+    this.#cache = cache;
     this.#verified = verified;
     const locations = new Map<string, Location>();
     const keySets = new Map<string, readonly VerificationKey[]>();
