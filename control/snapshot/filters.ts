@@ -35,7 +35,7 @@ import type { Work } from "./work.ts";
 
 /** A link of a chain; policies of many routes are in the snapshot once, and named here. */
 export type FilterLink = TypedFilterSpec | {
-  readonly kind: "authz";
+  readonly kind: "authz" | "jwt";
   readonly name: string;
   readonly shared: string;
 };

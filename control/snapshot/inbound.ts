@@ -35,7 +35,7 @@ export function inboundListener(work: Work): ListenerSpec {
   const services = servicesBehind(work.mesh.services, workload);
   const bindings = services.flatMap((service) => work.mesh.bindingsOf("Service", service));
   const route = `${namespace}/${name}`;
-  const tokens = work.shared.authentications.ofWorkload(namespace, services);
+  const tokens = work.shared.authentications.ofWorkload(work, namespace, services);
   const policies = inboundPolicies(work.mesh, namespace, services);
   const chainAt = (ports: readonly number[], l4: boolean): Chain => {
     const guards = [...tokens, ...inboundAuthz(work, policies, { ports, l4 })];

@@ -4,11 +4,13 @@ import { ALGORITHM_NAMES } from "../../filters/jwt/algorithms.ts";
 import { parseObject } from "../../filters/jwt/json.ts";
 import { durationMs, fullName } from "../schema/common.ts";
 import { JWT_DEFAULTS } from "../schema/defaults.ts";
-import type { JwtRuleConfig, TypedFilterSpec } from "../schema/filter_config.ts";
+import type { JwtConfig, JwtPolicyConfig, JwtRuleConfig } from "../schema/filter_config.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
 import { MESH_NAMESPACE } from "../schema/peer_authentication.ts";
 import type { JwtRule, RequestAuthentication } from "../schema/request_authentication.ts";
+import type { FilterLink } from "./filters.ts";
 import { older } from "./mesh.ts";
+import type { Work } from "./work.ts";
 
 /** Key sets the control plane has fetched, by jwksUri. */
 export type FetchedKeys = ReadonlyMap<string, readonly PublicJwk[]>;
@@ -17,6 +19,8 @@ export class RequestAuthentications {
   /** Oldest first. */
   readonly #all: readonly RequestAuthentication[];
   readonly #fetched: FetchedKeys;
+  /** Made once for all nodes: reading keys is not cheap. */
+  readonly #configs = new Map<RequestAuthentication, JwtPolicyConfig>();
 
   constructor(resources: readonly Resource[], fetched: FetchedKeys) {
     this.#all = ofKind(resources, "RequestAuthentication").sort(older);
@@ -24,20 +28,24 @@ export class RequestAuthentications {
   }
 
   /** Inbound of a workload: those of the mesh, of its namespace, and of every Service it stands behind. */
-  ofWorkload(namespace: string, services: readonly string[]): TypedFilterSpec[] {
-    return this.#link(this.#all.filter((one) => {
-      const home = one.metadata.namespace;
-      const { targetRefs } = one.spec;
-      if (targetRefs === undefined) return home === MESH_NAMESPACE || home === namespace;
-      return targetRefs.some((ref) =>
-        ref.kind === "Service" && services.includes(`${home}/${ref.name}`)
-      );
-    }));
+  ofWorkload(work: Work, namespace: string, services: readonly string[]): FilterLink[] {
+    return this.#link(
+      work,
+      this.#all.filter((one) => {
+        const home = one.metadata.namespace;
+        const { targetRefs } = one.spec;
+        if (targetRefs === undefined) return home === MESH_NAMESPACE || home === namespace;
+        return targetRefs.some((ref) =>
+          ref.kind === "Service" && services.includes(`${home}/${ref.name}`)
+        );
+      }),
+    );
   }
 
   /** Those that name the Gateway: what comes there is on its way to sidecars, which judge by their own. */
-  ofGateway(gateway: string): TypedFilterSpec[] {
+  ofGateway(work: Work, gateway: string): FilterLink[] {
     return this.#link(
+      work,
       this.#all.filter((one) =>
         one.spec.targetRefs?.some((ref) =>
           ref.kind === "Gateway" && `${one.metadata.namespace}/${ref.name}` === gateway
@@ -46,19 +54,24 @@ export class RequestAuthentications {
     );
   }
 
-  #link(policies: readonly RequestAuthentication[]): TypedFilterSpec[] {
+  #link(work: Work, policies: readonly RequestAuthentication[]): FilterLink[] {
     if (policies.length === 0) return [];
+    const config: JwtConfig = { policies: policies.map((one) => this.#policy(one)) };
     return [{
       kind: "jwt",
       name: policies.map(fullName).join(","),
-      config: {
-        policies: policies.map((one) => ({
-          name: fullName(one),
-          required: one.spec.required ?? false,
-          rules: one.spec.jwtRules.map((rule) => this.#rule(rule)),
-        })),
-      },
+      shared: work.share(config),
     }];
+  }
+
+  #policy(policy: RequestAuthentication): JwtPolicyConfig {
+    let config = this.#configs.get(policy);
+    if (config === undefined) {
+      const { required = false, jwtRules } = policy.spec;
+      const rules = jwtRules.map((rule) => this.#rule(rule));
+      this.#configs.set(policy, config = { name: fullName(policy), required, rules });
+    }
+    return config;
   }
 
   #rule(rule: JwtRule): JwtRuleConfig {

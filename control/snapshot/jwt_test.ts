@@ -71,14 +71,18 @@ function routes(
     fetchedKeys: fetched,
     node: { namespace: "default", ...node },
   });
+  shared = snapshot.shared ?? {};
   return snapshot.listeners[0]!.hosts[0]!.routes;
 }
+
+/** Of the snapshot that was built last. */
+let shared: Readonly<Record<string, unknown>> = {};
 
 /** The policies of the first link of a route, which is jwt's; none when there is no such link. */
 function policies(route: RouteSpec): JwtConfig["policies"] {
   const at = route.filters.findIndex((one) => one.kind === "jwt");
   equal(route.filters.filter((one) => one.kind === "jwt").length <= 1, true);
-  return at < 0 ? [] : (route.filters[at]!.config as JwtConfig).policies;
+  return at < 0 ? [] : (shared[route.filters[at]!.shared!] as JwtConfig).policies;
 }
 
 const names = (route: RouteSpec) => policies(route).map((one) => one.name);
@@ -100,6 +104,11 @@ Deno.test("RequestAuthentication holds for the mesh, a namespace, or the Service
   same(of("till", "other").at(-1), ["denim-system/mesh", "other/elsewhere"]);
   same(routes({ kind: "gateway", name: "edge" }, all).map(names), [["default/edge"]]);
   same(routes({ kind: "gateway", name: "edge" }, all.slice(0, 3)).map(names), [[]]);
+});
+
+Deno.test("A snapshot holds the rules of a place once, however many routes it has", () => {
+  routes({ kind: "sidecar", name: "shop" }, [authentication("all")]);
+  equal(Object.keys(shared).length, 1);
 });
 
 Deno.test("jwt comes after the timeout and before all other filters of a route", () => {

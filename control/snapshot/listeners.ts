@@ -172,7 +172,7 @@ function listenerHosts(
 ): HostSpec[] {
   const parent = {
     bindings: work.mesh.bindingsOf("Gateway", fullName(gateway)),
-    guards: work.shared.authentications.ofGateway(fullName(gateway)),
+    guards: work.shared.authentications.ofGateway(work, fullName(gateway)),
     levels,
     needsGrant: true,
     authz: {

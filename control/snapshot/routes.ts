@@ -30,7 +30,7 @@ export interface RouteParent {
   /** Bindings of the Gateway; a Service's bindings run at its own sidecars. */
   readonly bindings: readonly FilterBinding[];
   /** What judges requests before the route's own filters. */
-  readonly guards: readonly TypedFilterSpec[];
+  readonly guards: readonly FilterLink[];
   readonly levels: readonly Level[];
   /** False for a consumer's own override; other routes lead others' requests to a namespace that has to agree. */
   readonly needsGrant: boolean;

@@ -10,7 +10,7 @@ import type {
 } from "../schema/snapshot.ts";
 import type { Resource } from "../schema/kinds.ts";
 import type { AuthorizationPolicy } from "../schema/authorization_policy.ts";
-import type { AuthzConfig, AuthzPolicy } from "../schema/filter_config.ts";
+import type { AuthzConfig, AuthzPolicy, JwtConfig } from "../schema/filter_config.ts";
 import { canonicalJson, contentHash, type KnownTexts } from "./hash.ts";
 import { backendName, compare, Mesh, portOf } from "./mesh.ts";
 import { type AdmittedModule, findModule, type ModuleQuery } from "./modules.ts";
@@ -31,6 +31,12 @@ export interface Workload {
   readonly healthy: boolean;
 }
 
+/** A configuration as it stands in snapshots. */
+interface SharedConfig {
+  readonly name: string;
+  readonly config: AuthzConfig | JwtConfig;
+}
+
 /** What all nodes of one mesh have in common; built once for many snapshots. */
 export class Shared {
   readonly mesh: Mesh;
@@ -44,7 +50,7 @@ export class Shared {
   readonly #outbound = new Map<string, Outbound>();
   readonly #authz = new Map<AuthorizationPolicy, AuthzPolicy>();
   /** By what is in them: places with the same policies share one configuration. */
-  readonly #configs = new Map<string, { readonly name: string; readonly config: AuthzConfig }>();
+  readonly #configs = new Map<string, SharedConfig>();
 
   constructor(input: {
     readonly resources: readonly Resource[];
@@ -84,9 +90,10 @@ export class Shared {
   }
 
   /** The one object for all configurations that say the same. */
-  config(config: AuthzConfig): { readonly name: string; readonly config: AuthzConfig } {
-    const { ports, l4 = false, policies } = config;
-    const key = JSON.stringify([ports, l4, policies.map(({ name }) => name)]);
+  config(config: AuthzConfig | JwtConfig): SharedConfig {
+    const names = config.policies.map(({ name }) => name);
+    const place = "ports" in config ? [config.ports, config.l4 ?? false] : "jwt";
+    const key = JSON.stringify([place, names]);
     let known = this.#configs.get(key);
     if (known === undefined) {
       this.texts.set(config, canonicalJson(config));
@@ -125,7 +132,7 @@ export class Work {
   readonly shared: Shared;
   readonly #backends = new Map<string, BackendSpec>();
   readonly #modules = new Map<string, ModuleRef>();
-  readonly #shared = new Map<string, unknown>();
+  readonly #shared = new Map<string, SharedConfig["config"]>();
 
   constructor(shared: Shared, node: NodeRef, nodeLabels: Readonly<Record<string, string>> = {}) {
     this.mesh = shared.mesh;
@@ -176,7 +183,7 @@ export class Work {
   }
 
   /** Puts a configuration into the snapshot, once; its name there. */
-  share(config: AuthzConfig): string {
+  share(config: AuthzConfig | JwtConfig): string {
     const known = this.shared.config(config);
     this.#shared.set(known.name, known.config);
     return known.name;

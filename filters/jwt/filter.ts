@@ -22,11 +22,19 @@ const DEAF: VerifierEvents = { unknownKey() {} };
 export const createJwtFilter: FilterFactory = makeJwtFactory(DEAF);
 
 export function makeJwtFactory(events: VerifierEvents): FilterFactory {
+  // Routes of one place share their configuration, and reading its keys once is enough.
+  const known = new WeakMap<object, Read>();
   return (config, env) => {
-    const parsed = parseJwtConfig(config);
+    let read = isObject(config) ? known.get(config) : undefined;
+    if (read === undefined) {
+      const parsed = parseJwtConfig(config);
+      const hash = createHash("sha256").update(JSON.stringify(config)).digest("hex");
+      read = { parsed, hash, outputs: outputNames(parsed) };
+      known.set(config as object, read);
+    }
+    const { parsed, hash, outputs } = read;
     // The same rules on many routes, or in the next snapshot, share keys and memory. Other keys are other
     // rules: what was verified by a key that has been withdrawn is forgotten with it.
-    const hash = createHash("sha256").update(JSON.stringify(config)).digest("hex");
     const verifier = env.keep(`jwt ${hash}`, () => {
       const verified = env.metrics.counter(
         "denim_jwt_verifications_total",
@@ -35,11 +43,20 @@ export function makeJwtFactory(events: VerifierEvents): FilterFactory {
       );
       return new Verifier(parsed, events, verified);
     });
-    const outputs = outputNames(parsed);
     return outputs.size === 0
       ? new JwtFilter(parsed, verifier, env)
       : new StrippingJwtFilter(parsed, verifier, env, outputs);
   };
+}
+
+interface Read {
+  readonly parsed: JwtConfig;
+  readonly hash: string;
+  readonly outputs: ReadonlySet<string>;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** Names only we may send upstream, with hyphens for underscores. */

@@ -145,6 +145,35 @@ Deno.test("Attacks on tokens end at the gateway and at the sidecar alike", async
   ]);
 });
 
+Deno.test("An AuthorizationPolicy asks for the user and the claims that a sidecar has verified", async () => {
+  const key = new TestKey("EdDSA");
+  await using issuer = new Issuer(key);
+  await using mesh = await meshWith(issuer);
+  await mesh.apply([{
+    apiVersion: "denim.dev/v1",
+    kind: "AuthorizationPolicy",
+    metadata: { name: "shop" },
+    spec: {
+      targetRefs: [{ kind: "Service", name: "shop" }],
+      rules: [
+        { from: [{ source: { requestPrincipals: [`${ISSUER}/ann`] } }] },
+        { when: [{ key: "request.auth.claims[groups]", values: ["staff"] }] },
+      ],
+    },
+  }]);
+  const ask = async (over: Record<string, unknown>): Promise<string> =>
+    result(
+      await http(mesh.outbound("web"), {
+        headers: { host: "shop", ...bearer(key.token(claims(over))) },
+      }),
+    );
+  assert.equal(await ask({}), "200");
+  assert.equal(await ask({ sub: "bob" }), "403 authz.denied");
+  assert.equal(await ask({ sub: "bob", groups: ["staff", "night"] }), "200");
+  assert.equal(await ask({ sub: "bob", groups: "staffing" }), "403 authz.denied");
+  assert.equal(await ask({ sub: undefined }), "403 authz.denied");
+});
+
 Deno.test("A key that is new is taken soon, one that is withdrawn no more, and an outage changes nothing", async () => {
   const old = new TestKey("ES256", "old"), fresh = new TestKey("ES256", "fresh");
   await using issuer = new Issuer(old);
