@@ -1,4 +1,5 @@
 /** The one interface every policy implements, and the plan a chain of them is compiled into. */
+import type { Calls } from "./calls.ts";
 import type { Claims } from "./claims.ts";
 import type { Clock, Random } from "./clock.ts";
 import { type Fault, FAULTS } from "./fault.ts";
@@ -104,6 +105,8 @@ export interface FilterEnv {
   readonly random: Random;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** Asks other backends of the same configuration. */
+  readonly calls: Calls;
   /** State that outlives a snapshot: the same key gives the same object while any snapshot in force asks for it. */
   keep<T>(key: string, make: () => T): T;
 }

@@ -12,6 +12,7 @@ export function judge(outcome: Outcome): Judgement {
   switch (fault.code) {
     case "timeout.request":
     case "timeout.backend":
+    case "call.timeout":
       return BAD;
     case "upstream.stale": // it closed an idle connection, as it may
     case "h2.goaway": // it drains, or the next process has its place already

@@ -1,5 +1,6 @@
 /** For tests only: a clock, an environment and an exchange that filters can be tried on. */
 import type { Claims } from "../core/claims.ts";
+import { type Calls, NO_CALLS } from "../core/calls.ts";
 import type { Clock } from "../core/clock.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import { Fields } from "../core/fields.ts";
@@ -37,6 +38,7 @@ export class FakeEnv implements FilterEnv {
   randoms = [0.5];
   readonly metrics = new Metrics();
   readonly log = silentLog;
+  calls: Calls = NO_CALLS;
   readonly kept = new Map<string, unknown>();
 
   constructor(backend = "default/catalog:80") {

@@ -7,6 +7,7 @@ import { createAuthzFilter } from "./authz/filter.ts";
 import { createBreakerFilter } from "./breaker/filter.ts";
 import { createRequestHeadersFilter, createResponseHeadersFilter } from "./headers/filter.ts";
 import { createJwtFilter } from "./jwt/filter.ts";
+import { createExtAuthzFilter } from "./ext_authz/filter.ts";
 import { createMtlsFilter } from "./mtls/filter.ts";
 import { createRedirectFilter } from "./redirect/filter.ts";
 import { createRetryFilter } from "./retry/filter.ts";
@@ -18,6 +19,7 @@ export const BUILT_IN_FILTERS: ReadonlyMap<string, FilterFactory> = new Map<stri
   ["authz", createAuthzFilter],
   ["breaker", createBreakerFilter],
   ["jwt", createJwtFilter],
+  ["ext-authz", createExtAuthzFilter],
   ["mtls", createMtlsFilter],
   ["redirect", createRedirectFilter],
   ["request-headers", createRequestHeadersFilter],

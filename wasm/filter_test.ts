@@ -1,4 +1,5 @@
 /** The factory of wasm filters: what it shares, what it refuses, what it reports. */
+import { NO_CALLS } from "../core/calls.ts";
 import assert from "node:assert/strict";
 import type { Filter, FilterEnv } from "../core/filter.ts";
 import { silentLog } from "../core/log.ts";
@@ -21,6 +22,7 @@ function environment(name = "default/test", slot = 0): FilterEnv {
     wheel: new Wheel(clock, { drive: false }),
     random: () => 0,
     metrics: new Metrics(),
+    calls: NO_CALLS,
     log: silentLog,
     keep: (_key, make) => make(),
   };

@@ -1,4 +1,5 @@
 /** What the default chain costs an exchange that succeeds, and what a pick costs. */
+import { NO_CALLS } from "../../core/calls.ts";
 import { systemClock, systemRandom } from "../../core/clock.ts";
 import { compilePlan, type FilterContext, type FilterEnv } from "../../core/filter.ts";
 import { silentLog } from "../../core/log.ts";
@@ -18,6 +19,7 @@ const shared = {
   random: systemRandom,
   metrics: new Metrics(),
   log: silentLog,
+  calls: NO_CALLS,
   keep<T>(key: string, make: () => T): T {
     if (!kept.has(key)) kept.set(key, make());
     return kept.get(key) as T;

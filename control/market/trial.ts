@@ -1,4 +1,5 @@
 /** Loads an admitted artefact as a proxy would, runs the reference trace through it and says what it costs. */
+import { NO_CALLS } from "../../core/calls.ts";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import type { Filter, FilterEnv } from "../../core/filter.ts";
 import { silentLog } from "../../core/log.ts";
@@ -103,6 +104,7 @@ function trialEnv(clock: Clock, wheel: Wheel): FilterEnv {
     random: () => 0.5,
     metrics: new Metrics(),
     log: silentLog,
+    calls: NO_CALLS,
     keep: (_key, make) => make(),
   };
 }

@@ -25,6 +25,7 @@ export interface FilterConfigs {
   readonly "rewrite": RewriteConfig;
   readonly "jwt": JwtConfig;
   readonly "mtls": MtlsConfig;
+  readonly "ext-authz": ExtAuthzConfig;
   readonly "wasm": WasmConfig;
 }
 
@@ -167,6 +168,39 @@ export interface JwkConfig {
   readonly e?: string;
   readonly x?: string;
   readonly y?: string;
+}
+
+/** A question to an external authorizer, and what its answer may change. */
+export interface ExtAuthzConfig {
+  readonly provider: string;
+  /** Requests that one of these matches are asked about. */
+  readonly policies: readonly Pick<AuthzPolicy, "name" | "rules">[];
+  readonly place: Pick<AuthzConfig, "trustDomain" | "ports" | "l4">;
+  /** The provider's backend, which is in the snapshot too. */
+  readonly backend: string;
+  /** Lines every question has. */
+  readonly fields: readonly { readonly name: string; readonly value: string }[];
+  readonly timeoutMs: number;
+  /** Where no answer can be had: true lets requests pass, false answers with statusOnError. */
+  readonly failOpen: boolean;
+  readonly statusOnError: number;
+  /** Absent: the provider does not see bodies. */
+  readonly body?: {
+    readonly maxBytes: number;
+    readonly allowPartial: boolean;
+    readonly packAsBytes: boolean;
+  };
+  /** Where requests come to. */
+  readonly destination: { readonly principal: string; readonly service: string };
+  /** Absent: the provider speaks gRPC. Names in lower case, with `*` at the beginning or the end of some. */
+  readonly http?: {
+    readonly pathPrefix: string;
+    readonly include: readonly string[];
+    readonly toUpstream: readonly string[];
+    readonly toClientOnAllow: readonly string[];
+    /** Absent: all. */
+    readonly toClientOnDeny?: readonly string[];
+  };
 }
 
 /** Refuses requests of peers that have proved nothing; there is nothing to say about it. */

@@ -44,6 +44,10 @@ export const SCHEMA_LIMITS = {
   servicePorts: 64,
   staticEndpoints: 1000,
   grantEntries: 16,
+  /** Extension providers of a mesh, header names of one, and what one may be shown of a body. */
+  providers: 32,
+  providerHeaders: 64,
+  providerBodyBytes: 1024 * 1024,
   retryAttempts: 10,
   retryCodes: 32,
   /** AuthorizationPolicy: rules, and what each may hold. */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { meshAuthorization } from "./authorization_policy.ts";
 import { DENIM_API, singletonMetadata } from "./common.ts";
 import { jwksConfig } from "./jwks_config.ts";
+import { extensionProviders } from "./extension_providers.ts";
 import { trafficSettings } from "./traffic_policy.ts";
 
 export const meshConfig = z.strictObject({
@@ -12,6 +13,8 @@ export const meshConfig = z.strictObject({
   spec: z.strictObject({
     defaults: z.strictObject(trafficSettings).optional(),
     authorization: meshAuthorization.optional(),
+    /** External authorizers, for AuthorizationPolicies with the action CUSTOM. */
+    extensionProviders: extensionProviders.optional(),
     paths: z.strictObject({
       /**
        * What all proxies do with `%2F` and `%5C` in a path: `reject` (the default) or `keep`, for upstreams

@@ -14,6 +14,7 @@ import { subjectOf } from "../schema/authorization_keys.ts";
 import { fullName } from "../schema/common.ts";
 import type { AuthzConfig, AuthzPolicy, AuthzRule, AuthzTest } from "../schema/filter_config.ts";
 import { MESH_NAMESPACE } from "../schema/peer_authentication.ts";
+import { extAuthzSpec } from "./ext_authz.ts";
 import type { FilterLink } from "./filters.ts";
 import { compare, type Mesh } from "./mesh.ts";
 import type { Work } from "./work.ts";
@@ -40,7 +41,7 @@ export function inboundPolicies(
   ]);
 }
 
-/** The link of a chain that enforces policies; none where there is nothing to enforce. */
+/** The links of a chain that enforce policies; none where there is nothing to enforce. */
 export function inboundAuthz(
   work: Work,
   policies: readonly AuthorizationPolicy[],
@@ -56,21 +57,45 @@ export function inboundAuthz(
   return authzLinks(work, policies, place, refusesAll);
 }
 
+/** Providers are asked first: all of them have to say yes, and then no policy of ours may say no. */
 export function authzLinks(
   work: Work,
   policies: readonly AuthorizationPolicy[],
   place: AuthzPlace,
   more: readonly AuthzPolicy[] = [],
 ): FilterLink[] {
+  const asking = Map.groupBy(policies, ({ spec }) => spec.provider?.name);
+  const own = asking.get(undefined) ?? [];
+  asking.delete(undefined);
+  return [
+    ...[...asking].sort(([a], [b]) => compare(a!, b!)).flatMap(([provider, custom]) => {
+      const { policies, ...at } = configOf(work, custom, place);
+      const spec = extAuthzSpec(work, provider!, policies, at);
+      return spec === null ? [] : [spec];
+    }),
+    ...ownLinks(work, configOf(work, own, place, more)),
+  ];
+}
+
+/** What policies come to in one place. */
+function configOf(
+  work: Work,
+  policies: readonly AuthorizationPolicy[],
+  place: AuthzPlace,
+  more: readonly AuthzPolicy[] = [],
+): AuthzConfig {
   const all = [...policies.map((policy) => work.shared.authzPolicy(policy, policySpec)), ...more];
-  if (all.length === 0) return [];
   const byPort = all.some((one) => one.rules.some(asksForPorts));
-  const config: AuthzConfig = {
+  return {
     trustDomain: work.shared.trust.domain,
     ports: byPort ? [...new Set(place.ports)].sort((a, b) => a - b) : [],
     ...(place.l4 ? { l4: true } : {}),
     policies: all,
   };
+}
+
+function ownLinks(work: Work, config: AuthzConfig): FilterLink[] {
+  if (config.policies.length === 0) return [];
   return [{
     kind: "authz",
     name: `${work.node.namespace}/${work.node.name}:authz`,
@@ -91,7 +116,7 @@ export function policySpec(policy: AuthorizationPolicy): AuthzPolicy {
   const { action = "ALLOW", dryRun = false, rules = [] } = policy.spec;
   return {
     name: fullName(policy),
-    // Where nobody can be asked, the answer is no.
+    // Of CUSTOM only the rules count, by which its provider is asked.
     action: action === "CUSTOM" ? "DENY" : action,
     ...(dryRun ? { dryRun: true } : {}),
     rules: rules.map((rule) => ruleSpec(rule, policy.metadata.namespace)),

@@ -10,6 +10,7 @@ import type { RequestAuthentication } from "../schema/request_authentication.ts"
 import type { TrafficPolicy } from "../schema/traffic_policy.ts";
 import { checkRoute } from "./check_routes.ts";
 import { missing, type Reason, type Report, suggestion } from "./check_words.ts";
+import { checkProviders } from "./ext_authz.ts";
 import { isServiceParent, Mesh } from "./mesh.ts";
 import { findModule } from "./modules.ts";
 
@@ -80,6 +81,7 @@ export function checkReferences(
     if (one.kind === "RequestAuthentication") checkKeys(places, one, options, report);
     if (one.kind === "FilterBinding") checkModule(one.spec, modules, options, report);
   }
+  for (const config of ofKind(all, "MeshConfig")) checkProviders(mesh, reporter(config));
   if (options.standalone === true) {
     for (const service of ofKind(all, "Service")) {
       if (service.spec.endpoints !== undefined) continue;
@@ -166,10 +168,12 @@ function checkAuthorization(mesh: Mesh, policy: AuthorizationPolicy, report: Rep
       );
     }
   });
-  if (provider !== undefined) {
+  const known = mesh.providers.map(({ name }) => name);
+  if (provider !== undefined && !known.includes(provider.name)) {
     report(
       "spec.provider.name",
-      `is ${show(provider.name)}, and there are no extensionProviders yet`,
+      `is ${show(provider.name)}, which no extensionProvider of MeshConfig is called` +
+        suggestion(provider.name, known),
     );
   }
 }

@@ -5,6 +5,7 @@ import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { Gateway } from "../schema/gateway.ts";
 import type { GrpcRoute } from "../schema/grpc_route.ts";
 import type { HttpRoute } from "../schema/http_route.ts";
+import type { ExtensionProvider } from "../schema/extension_providers.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
 import type { MeshConfig } from "../schema/mesh_config.ts";
 import type { ReferenceGrant } from "../schema/reference_grant.ts";
@@ -37,6 +38,8 @@ export class Mesh {
   readonly via: ViaSpec | undefined;
   readonly keepsEscapedSlashes: boolean;
   readonly authorization: MeshConfig["spec"]["authorization"];
+  /** Whom AuthorizationPolicies with the action CUSTOM may name. */
+  readonly providers: readonly ExtensionProvider[];
   readonly #policies = new Map<string, TrafficPolicy[]>();
   readonly #authorizations = new Map<string, AuthorizationPolicy[]>();
   readonly #bound = new Map<string, FilterBinding[]>();
@@ -59,6 +62,7 @@ export class Mesh {
     this.defaults = config?.defaults ?? {};
     this.via = config?.via;
     this.authorization = config?.authorization;
+    this.providers = config?.extensionProviders ?? [];
     this.keepsEscapedSlashes = config?.paths?.escapedSlashes === "keep";
     for (const policy of ofKind(resources, "TrafficPolicy").sort(older)) {
       for (const ref of policy.spec.targetRefs) push(this.#policies, target(policy, ref), policy);

@@ -1,5 +1,6 @@
 /** What the examples' tests share: an example built, admitted as the control plane does it, and run in the proxy's host. */
 import { fileURLToPath } from "node:url";
+import { NO_CALLS } from "../../core/calls.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { Filter } from "../../core/filter.ts";
 import { createLog, silentLog } from "../../core/log.ts";
@@ -83,6 +84,7 @@ export async function hostExample(
     random: () => 0.5,
     metrics: new Metrics(),
     log: createLog((line) => logs.push(JSON.parse(line)), { level: "debug" }),
+    calls: NO_CALLS,
     keep: (_key, make) => make(),
   });
   return {

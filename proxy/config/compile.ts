@@ -13,6 +13,7 @@ import type {
   RouteSpec,
   Snapshot,
 } from "../../control/schema/snapshot.ts";
+import { BackendCalls } from "../calls.ts";
 import { RouteStats } from "../route_stats.ts";
 import type { Route } from "../snapshot.ts";
 import { BalancedBackend, PooledEndpoint } from "../upstream/backend.ts";
@@ -97,6 +98,7 @@ class Compilation {
   readonly filters: Filter[] = [];
   #shared: Readonly<Record<string, unknown>> = {};
   readonly #backends = new Map<string, BalancedBackend>();
+  readonly #calls: BackendCalls;
 
   constructor(
     deps: CompileDeps,
@@ -106,6 +108,8 @@ class Compilation {
     this.#deps = deps;
     this.#kept = kept;
     this.#endpoints = endpoints;
+    const { wheel, turns } = deps;
+    this.#calls = new BackendCalls(this.#backends, wheel, () => turns.monotonicMs());
   }
 
   async run(snapshot: Snapshot): Promise<RuntimeSnapshot> {
@@ -204,6 +208,7 @@ class Compilation {
       random,
       metrics,
       log: log.with({ filter: spec.name }),
+      calls: this.#calls,
       keep: <T>(key: string, make: () => T): T => this.#keep(key, make),
     };
     try {

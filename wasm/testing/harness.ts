@@ -1,4 +1,5 @@
 /** What Wasm tests share: WAT with the ABI's imports, metered modules, and one exchange driven by hand through a compiled plan. */
+import { NO_CALLS } from "../../core/calls.ts";
 import { compilePlan, type FilterContext, type Plan, type Verdict } from "../../core/filter.ts";
 import type { Filter, FilterEnv } from "../../core/filter.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -165,6 +166,7 @@ export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise
     wheel,
     random: () => 0.5,
     metrics,
+    calls: NO_CALLS,
     log,
     keep: (_key, make) => make(),
   };

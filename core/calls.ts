@@ -1,0 +1,58 @@
+/** How a filter asks another backend about an exchange: one request, one small answer, no promise. */
+import { type Fault, FAULTS } from "./fault.ts";
+import { Fields } from "./fields.ts";
+import type { RequestHead } from "./message.ts";
+
+/** What is asked. Nothing of it may change until the answer is there. */
+export interface CallRequest {
+  /** Name of a backend of the configuration the filter was built for. */
+  readonly backend: string;
+  /** Complete: authority, path, and a content-length where there is a body. */
+  readonly head: RequestHead;
+  /** Empty for none. */
+  readonly body: Uint8Array;
+  /** The whole call, with whatever attempts it takes. */
+  readonly timeoutMs: number;
+  /** Bytes of an answer's body; a longer one is a fault. */
+  readonly maxBytes: number;
+}
+
+/** What came of it: a whole response, or a fault and nothing to rely on. */
+export interface CallAnswer {
+  readonly fault: Fault | null;
+  /** 0 with a fault that came before any. */
+  readonly status: number;
+  readonly fields: Fields;
+  readonly body: Uint8Array;
+  readonly trailers: Fields | null;
+}
+
+/** Who asks. An object, so that nothing has to be made for each question but itself. */
+export interface CallSink {
+  /** Exactly once, unless the call is cancelled before; it may be before call() has returned. */
+  called(answer: CallAnswer): void;
+}
+
+/** A call under way. */
+export interface Call {
+  /** Nobody waits for the answer any more; harmless when it is there. */
+  cancel(): void;
+}
+
+/** Attempts of one call: another endpoint is tried where the first cannot have seen the request. */
+export const CALL_ATTEMPTS = 3;
+
+export interface Calls {
+  /** Goes through the pools that requests to the backend take, with the same identity and the same limits. */
+  call(request: CallRequest, sink: CallSink): Call;
+}
+
+/** Where there is no configuration, and nobody to ask. */
+export const NO_CALLS: Calls = {
+  call(_request: CallRequest, sink: CallSink): Call {
+    const body = new Uint8Array(0);
+    const fault = FAULTS["route.no_backend"];
+    sink.called({ fault, status: 0, fields: new Fields(), body, trailers: null });
+    return { cancel() {} };
+  },
+};
