@@ -14,6 +14,7 @@ import { proxyRoutes } from "./api/proxies.ts";
 import { resourceRoutes } from "./api/resources.ts";
 import { revocationRoutes } from "./api/revocations.ts";
 import { revisionRoutes } from "./api/revisions.ts";
+import { rotationRoutes } from "./api/rotation.ts";
 import { tokenRoutes } from "./api/tokens.ts";
 import { API_PREFIX } from "./api/rules.ts";
 import { accountable, audited } from "./audit/middleware.ts";
@@ -33,6 +34,7 @@ export const API_ROUTES: readonly ((deps: ApiDeps) => Hono<ApiEnv>)[] = [
   authorityRoutes,
   keySetRoutes,
   revocationRoutes,
+  rotationRoutes,
   openApiRoutes,
 ];
 

@@ -11,8 +11,12 @@ import { fetchJwks, KeySets } from "./jwks/mod.ts";
 import { Market, type MarketApi } from "./market/mod.ts";
 import { type OidcConfig, openOidc } from "./oidc/mod.ts";
 import { type MeshListener, startMeshListener } from "./push/listener.ts";
+import { Rotation } from "./ca/rotation.ts";
+import { RotationFiles } from "./ca/rotation_files.ts";
 import { Nodes } from "./push/nodes.ts";
 import { Publisher } from "./push/publisher.ts";
+import { Roster } from "./push/roster.ts";
+import { startRotating } from "./rotating.ts";
 import { Workloads, type WorkloadsOptions } from "./push/workloads.ts";
 import { runningView } from "./running_view.ts";
 import { Ledger } from "./store/ledger.ts";
@@ -60,6 +64,8 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   opened.defer(() => store.close());
   const tokenFile = `${data}/admin.token`;
   const token = await adminToken(tokenFile);
+  const files = new RotationFiles({ dir: `${data}/ca`, trustDomain, clock });
+  await Rotation.recover(files);
   const authority = await Authority.open(`${data}/ca`, {
     trustDomain,
     leafTtlMs: options.leafTtlMs ?? DEFAULT_LEAF_TTL_MS,
@@ -71,6 +77,8 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   opened.defer(() => ledger.close());
   const workloads = await Workloads.open(store, { clock, log, ...options.grace });
   opened.defer(() => workloads.settled());
+  const roster = await Roster.open(store, { clock, log });
+  opened.defer(() => roster.settled());
 
   const nodes = new Nodes(clock);
   const revocations = await RevocationList.open(store, { clock, log });
@@ -93,6 +101,7 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   const publisher = new Publisher({ ledger, workloads, nodes, market, keySets, trust, clock, log });
   opened.defer(() => publisher.close());
   revocations.onChange(() => publisher.schedule());
+  authority.onChange(() => publisher.schedule());
   const tokens = new Tokens(new KeptTokens(store), { clock });
   const shared = {
     authority,
@@ -106,25 +115,35 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
     clock,
     log,
   };
+  const issuedFile = `${data}/ca/issued.jsonl`;
+  const rotating = await startRotating({
+    ...{ ...shared, files, roster, trust, issuedFile },
+    ownIssuer: () => mesh.issuer, // asked for when proxies have come, which is later
+  });
+  opened.defer(() => rotating.close());
   const { meshListen } = options;
-  const mesh = await startMeshListener(meshListen.host, meshListen.port, {
-    ...shared,
-    workloads,
+  const mesh: MeshListener = await startMeshListener(meshListen.host, meshListen.port, {
+    ...{ ...shared, workloads, roster },
+    renewalFault: (chain) => rotating.renewalFault(chain),
   });
   opened.defer(() => mesh.close());
   const view = runningView({ trustDomain, clock, ledger, nodes, workloads, market });
   const accessTokens = new AccessTokens(store, clock);
   const oidc = options.oidc == null ? null : await openOidc(options.oidc, { clock, log });
   const audit = await AuditLog.open(`${data}/audit`, { clock, log });
-  const issued = (serial: string) => findIssuance(`${data}/ca/issued.jsonl`, serial);
-  const app = createApp({ ...shared, accessTokens, audit, ledger, view, issued, metrics }, {
-    adminToken: token,
-    tokens: accessTokens,
-    hosts: [options.listen.host, ...options.hosts ?? []],
-    oidc,
-    // Where people sign in there is mostly a reverse proxy, and behind it everything looks local.
-    reads: options.reads ?? (oidc === null ? "local" : "closed"),
-  });
+  const issued = (serial: string) => findIssuance(issuedFile, serial);
+  const { rotation } = rotating;
+  const app = createApp(
+    { ...shared, accessTokens, audit, ledger, view, issued, rotation, metrics },
+    {
+      adminToken: token,
+      tokens: accessTokens,
+      hosts: [options.listen.host, ...options.hosts ?? []],
+      oidc,
+      // Where people sign in there is mostly a reverse proxy, and behind it everything looks local.
+      reads: options.reads ?? (oidc === null ? "local" : "closed"),
+    },
+  );
   const server = serve(options.listen, (request, remoteAddress) => {
     return app.fetch(request, { remoteAddress });
   });
@@ -134,6 +153,8 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
     workloads.sweep();
     revocations.sweep();
     keySets.sweep();
+    roster.sweep();
+    rotating.sweep();
   }, SWEEP_MS);
   opened.defer(() => clearInterval(sweeper));
 

@@ -333,6 +333,7 @@ function adminView(parts: Parts, appHealthy: () => boolean): AdminView {
       uptimeMs: Date.now() - startedMs,
       rssBytes: Deno.memoryUsage().rss,
       certExpiresMs: engine.identity?.notAfterMs ?? null,
+      certIssuer: engine.identity?.issuer,
       appHealthy: appHealthy(),
       routes: engine.routes(),
       filters: reports.list(),

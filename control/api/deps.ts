@@ -5,6 +5,7 @@ import type { Metrics } from "../../core/metrics.ts";
 import type { AccessTokens } from "../access/tokens.ts";
 import type { AuditLog } from "../audit/log.ts";
 import type { Authority, Issuance, RevocationList, Tokens } from "../ca/mod.ts";
+import type { Rotation } from "../ca/rotation.ts";
 import type { KeySets } from "../jwks/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { Nodes } from "../push/nodes.ts";
@@ -26,6 +27,7 @@ export interface ApiDeps {
   readonly revocations: RevocationList;
   /** What the authority's log says of a serial. */
   readonly issued: (serial: string) => Promise<Issuance | null>;
+  readonly rotation: Rotation;
   readonly view: ControlView;
   readonly clock: Clock;
   readonly keySets: Pick<KeySets, "list">;

@@ -9,6 +9,7 @@ import { applyBody, rollbackBody } from "./apply.ts";
 import type { ApiDeps } from "./deps.ts";
 import { publisherBody } from "./filters.ts";
 import { revokeBody, unrevokeBody } from "./revocations.ts";
+import { byBody, rotateBody } from "./rotation.ts";
 import { tokenBody } from "./tokens.ts";
 
 type Method = "get" | "post" | "delete";
@@ -249,6 +250,37 @@ export const OPERATIONS: readonly Operation[] = [
     summary: "Changes and refused attempts, newest first",
     query: ["limit", "result"],
     answer: "Entries",
+  },
+  {
+    method: "get",
+    path: "/ca/rotation",
+    role: "viewer",
+    summary: "Where a rotation of the authority is, whom it waits for, and what to do",
+    answer: "The rotation, null when there was none",
+  },
+  {
+    method: "post",
+    path: "/ca/rotation",
+    role: "admin",
+    summary: "Begin to replace the root or the intermediate",
+    body: rotateBody,
+    answer: "The rotation",
+  },
+  {
+    method: "post",
+    path: "/ca/rotation/abort",
+    role: "admin",
+    summary: "Go back to what was before the rotation",
+    body: byBody,
+    answer: "The rotation",
+  },
+  {
+    method: "post",
+    path: "/ca/rotation/force",
+    role: "admin",
+    summary: "Go on without proxies that are away",
+    body: byBody,
+    answer: "The rotation, and who was left behind",
   },
   {
     method: "get",

@@ -3,8 +3,11 @@ import { crypto } from "@std/crypto";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import {
   createKeyAndCsr,
+  decodePem,
   formatWorkloadId,
   isTrustDomain,
+  nameOfKey,
+  parseCertificate,
   parseSpiffeId,
   type TrustBundle,
 } from "../../proxy/tls/mod.ts";
@@ -52,7 +55,8 @@ export class Authority {
   readonly leafTtlMs: number;
   readonly #clock: Clock;
   readonly #places: Places;
-  readonly #roots: readonly X509Certificate[];
+  #roots: readonly X509Certificate[];
+  readonly #listeners = new Set<() => void>();
   readonly #log: IssuanceLog;
   #trust: TrustBundle;
   #signer: Signer;
@@ -137,6 +141,40 @@ export class Authority {
     return this.#signer.name;
   }
 
+  /** `sha256:<hex>` of the key that signs leafs; "" while it is not known. */
+  get issuerKey(): string {
+    const [der] = decodePem(this.#signer.chainPem, "CERTIFICATE") ?? [];
+    const certificate = der === undefined ? "" : parseCertificate(der);
+    return typeof certificate === "string" ? "" : nameOfKey(certificate.spki);
+  }
+
+  /** Calls `listener` whenever the roots or what signs leafs have been replaced. */
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /**
+   * Takes up what is in the folder now, which a rotation has changed. Rejects with AuthorityError when
+   * it is of no use; then what was in force stays.
+   */
+  async reload(): Promise<void> {
+    const nowMs = this.#clock.nowMs();
+    const roots = await readRoots(this.#places.root, this.trustDomain, nowMs);
+    const issuer = roots && await readIssuer(this.#places, roots, this.trustDomain);
+    if (roots === null || issuer === null) {
+      throw new AuthorityError(
+        `Cannot read "${this.#places.root}" and "${this.#places.chain}" again: one of them or a key is ` +
+          "missing. Restore the folder from a backup",
+      );
+    }
+    const trust = bundleOf(roots, issuer, this.trustDomain);
+    await tryOut(issuer, trust, nowMs);
+    this.#roots = roots;
+    this.#trust = trust;
+    this.#signer = new LocalSigner(issuer.pair, issuer.above);
+    for (const listener of this.#listeners) listener();
+  }
+
   /** Issues a leaf for `identity` (a whole SPIFFE id) to the key in `csrPem`; rejects with CsrError. */
   async issue(identity: string, csrPem: string): Promise<IssuedSvid> {
     return await this.#issueTo(identity, csrPem);
@@ -193,6 +231,7 @@ export class Authority {
     await tryOut(issuer, trust, nowMs);
     this.#trust = trust;
     this.#signer = new LocalSigner(issuer.pair, issuer.above);
+    for (const listener of this.#listeners) listener();
   }
 }
 
@@ -263,7 +302,7 @@ async function renewIntermediate(
 }
 
 /** The certificate of a key. */
-async function ownerOf(
+export async function ownerOf(
   key: CryptoKey,
   roots: readonly X509Certificate[],
 ): Promise<X509Certificate | null> {

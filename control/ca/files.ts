@@ -116,7 +116,7 @@ function keyType(der: Uint8Array | undefined): string | null {
 }
 
 /** All or nothing: a crash leaves the old file or the new one. */
-async function writeWhole(file: string, text: string, mode: number): Promise<void> {
+export async function writeWhole(file: string, text: string, mode: number): Promise<void> {
   const temporary = `${file}.new`;
   await Deno.remove(temporary).catch(() => {}); // left by a crash, maybe with another mode
   const bytes = new TextEncoder().encode(text);

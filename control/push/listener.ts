@@ -29,6 +29,8 @@ export interface ListenerLimits {
 export interface MeshListener {
   /** `host:port`. */
   readonly address: string;
+  /** `sha256:<hex>` of the key that signed our own certificate. */
+  readonly issuer: string;
   close(): Promise<void>;
 }
 
@@ -58,6 +60,9 @@ export async function startMeshListener(
   const heart = setInterval(() => door.alive(), ALIVE_MS);
   return {
     address,
+    get issuer() {
+      return identity.issuer;
+    },
     async close() {
       clearInterval(sweeper);
       clearInterval(heart);
@@ -165,8 +170,8 @@ class Door {
 
 function callerOf(peer: Admission, remote: string): Caller {
   return peer.ok
-    ? { identity: peer.identity, notAfterMs: peer.notAfterMs, remote }
-    : { identity: null, notAfterMs: 0, remote };
+    ? { identity: peer.identity, chain: peer.chain, notAfterMs: peer.notAfterMs, remote }
+    : { identity: null, chain: [], notAfterMs: 0, remote };
 }
 
 async function ownIdentity(
@@ -182,24 +187,38 @@ async function ownMaterial(authority: Authority) {
   return { trustDomain: authority.trustDomain, keyPem, chainPem, bundle: authority.bundle() };
 }
 
-/** Renews our own certificate at half its life. */
+/** Renews our own certificate at half its life, and when the authority has changed. */
 function keepOwnCertificate(identity: MeshIdentity, deps: SessionDeps): { stop(): void } {
-  let timer: ReturnType<typeof setTimeout>;
+  const { authority, clock, log } = deps;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let stopped = false;
+  let renewing: Promise<void> = Promise.resolve();
   const renew = async (): Promise<void> => {
     try {
-      identity.replace(await ownMaterial(deps.authority));
-      arm(halfLife(identity, deps.clock.nowMs()));
+      const material = await ownMaterial(authority);
+      if (stopped) return;
+      identity.replace(material);
+      arm(halfLife(identity, clock.nowMs()));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      deps.log.error("svid.own_not_renewed", { reason });
+      log.error("svid.own_not_renewed", { reason });
       arm(RENEWAL_RETRY_MS);
     }
   };
+  // One after the other: the last one has what is in force last.
+  const again = (): void => void (renewing = renewing.then(renew));
   const arm = (ms: number): void => {
-    timer = setTimeout(() => void renew(), ms);
+    clearTimeout(timer);
+    if (!stopped) timer = setTimeout(again, ms);
   };
-  arm(halfLife(identity, deps.clock.nowMs()));
-  return { stop: () => clearTimeout(timer) };
+  authority.onChange(again);
+  arm(halfLife(identity, clock.nowMs()));
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 /** A timer holds at most 2^31 ms. */

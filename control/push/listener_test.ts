@@ -12,6 +12,7 @@ import { MemoryStore } from "../store/memory.ts";
 import { startMeshListener } from "./listener.ts";
 import { Nodes } from "./nodes.ts";
 import type { Publisher } from "./publisher.ts";
+import { Roster } from "./roster.ts";
 import { Workloads } from "./workloads.ts";
 
 const DOMAIN = "mesh.local";
@@ -32,6 +33,8 @@ Deno.test("startMeshListener bounds its connections, and strangers more than mem
   const store = new MemoryStore();
   const listener = await startMeshListener("127.0.0.1", 0, {
     authority,
+    roster: await Roster.open(store, { clock, log: silentLog }),
+    renewalFault: () => Promise.resolve(null),
     revocations: await RevocationList.open(store, { clock, log: silentLog }),
     tokens: new Tokens(new MemoryTokenStore()),
     nodes: new Nodes(clock),

@@ -78,6 +78,7 @@ const report = z.object({
   uptimeMs: count,
   rssBytes: count,
   certExpiresMs: count.nullable(),
+  certIssuer: short.optional(),
   appHealthy: z.boolean(),
   routes: z.array(routeReport).max(MESSAGE_LIMITS.routes),
   filters: z.array(filterReport).max(MESSAGE_LIMITS.filters),

@@ -16,6 +16,8 @@ export interface NodeLink {
   readonly delivery: Delivery;
   /** Cuts the connection, because of `reason`. */
   cut(reason: string): void;
+  /** Asks for a request for a new certificate, at some moment within so long. */
+  renew(withinMs: number): void;
   /** Tells the proxy that another process took its place, and cuts. */
   replaced(): void;
 }
@@ -92,6 +94,10 @@ export class Nodes {
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  get(id: string): ProxyNode | undefined {
+    return this.#nodes.get(id);
   }
 
   all(): readonly ProxyNode[] {

@@ -9,7 +9,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
-import { parseWorkloadId } from "../../proxy/tls/mod.ts";
+import { issuerOf, parseWorkloadId } from "../../proxy/tls/mod.ts";
 import { type Authority, CsrError, type RevocationList, type Tokens } from "../ca/mod.ts";
 import type { KeySets } from "../jwks/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
@@ -20,6 +20,8 @@ import { Delivery } from "./delivery.ts";
 import { type Hello, readMessage } from "./messages.ts";
 import { nodeId, type Nodes, ProxyNode } from "./nodes.ts";
 import type { Publisher } from "./publisher.ts";
+import type { Roster } from "./roster.ts";
+import { trustHash } from "./trust_hash.ts";
 import type { Workloads } from "./workloads.ts";
 
 export interface SessionDeps {
@@ -28,6 +30,9 @@ export interface SessionDeps {
   readonly tokens: Tokens;
   readonly nodes: Nodes;
   readonly workloads: Workloads;
+  readonly roster: Roster;
+  /** Why a peer with this certificate gets no other one by it, DER, leaf first; null: nothing. */
+  readonly renewalFault: (chain: readonly Uint8Array[]) => Promise<string | null>;
   readonly publisher: Publisher;
   readonly market: MarketApi;
   readonly vault: Pick<Vault, "get">;
@@ -48,6 +53,8 @@ export interface Link {
 export interface Caller {
   /** Verified SPIFFE id, null without a certificate. */
   readonly identity: string | null;
+  /** What it showed, DER, leaf first. */
+  readonly chain: readonly Uint8Array[];
   /** When its certificate ends. */
   readonly notAfterMs: number;
   /** Address it came from. */
@@ -105,6 +112,7 @@ export class Session implements FrameEvents {
     const present = nodes.isPresent(node);
     nodes.gone(node, this.#saidBye);
     if (present && !this.#saidBye) workloads.lost(node.id);
+    if (present) this.#deps.roster.gone(node.id, this.#saidBye);
     log.info("proxy.gone", {
       id: node.id,
       orderly: this.#saidBye,
@@ -141,6 +149,7 @@ export class Session implements FrameEvents {
     if (node === null || !this.#deps.nodes.isPresent(node)) return;
     this.#saidBye = true; // it does not come back: neither kept nor shown as one that is missed
     this.#deps.nodes.gone(node, true);
+    this.#deps.roster.gone(node.id, true);
     this.#deps.workloads.leave(node.id);
   }
 
@@ -156,7 +165,7 @@ export class Session implements FrameEvents {
       case "join":
         return this.#refuse("join.has_identity", "A proxy with a certificate renews it with csr");
       case "csr":
-        return this.#later(() => this.#renew(this.#caller.identity!, message.csr));
+        return this.#later(() => this.#again(this.#caller.identity!, message.csr));
       case "hello":
         return this.#hello(message);
     }
@@ -175,8 +184,9 @@ export class Session implements FrameEvents {
     const { delivery } = node.link;
     switch (message.type) {
       case "ack":
-        if (delivery.acked(message.nonce, message.version)) this.#judgeHealth(node);
-        return;
+        if (!delivery.acked(message.nonce, message.version)) return;
+        this.#enroll(node);
+        return this.#judgeHealth(node);
       case "nack":
         if (!delivery.nacked(message.nonce, message.version, message.reason)) return;
         return log.warn("snapshot.refused", {
@@ -191,6 +201,7 @@ export class Session implements FrameEvents {
       case "report":
         node.reported(message.report, clock.nowMs());
         for (const uri of message.report.unknownKeys ?? []) keySets.unknownKey(uri);
+        this.#enroll(node);
         return this.#judgeHealth(node);
       case "bye":
         this.#saidBye = true;
@@ -213,6 +224,13 @@ export class Session implements FrameEvents {
     if (this.#over) return;
     log.info("join.accepted", { identity, remote });
     this.#link.end();
+  }
+
+  /** A renewal, by the certificate this connection was made with. */
+  async #again(identity: string, csr: string): Promise<void> {
+    const fault = await this.#deps.renewalFault(this.#caller.chain);
+    if (fault !== null) return this.#refuse("csr.not_yours", fault);
+    await this.#renew(identity, csr);
   }
 
   async #renew(identity: string, csr: string): Promise<void> {
@@ -265,6 +283,7 @@ export class Session implements FrameEvents {
     const link = {
       delivery,
       cut: (reason: string) => this.#link.destroy(reason),
+      renew: (withinMs: number) => this.#link.send({ type: "renew", withinMs }),
       replaced: () => this.#refuse(REPLACED, "Another process of the same proxy took its place"),
     };
     const node = new ProxyNode({ id, hello, identity, inbound }, link, clock.nowMs());
@@ -285,7 +304,23 @@ export class Session implements FrameEvents {
     this.#node = node;
     log.info("proxy.connected", { id, kind: hello.node.kind, version: hello.version });
     publisher.publishTo(node);
+    this.#enroll(node);
     this.#judgeHealth(node);
+  }
+
+  /** What a rotation has to know of it. */
+  #enroll(node: ProxyNode): void {
+    const { kind, namespace, name } = node.hello.node;
+    const { target, isInForce } = node.link.delivery;
+    const { certExpiresMs = null, certIssuer } = node.report ?? {};
+    this.#deps.roster.seen(node.id, {
+      name: `${kind} ${namespace}/${name}`,
+      identity: node.identity,
+      certExpiresMs: certExpiresMs ?? this.#caller.notAfterMs,
+      // Until it says what it has now, it is the one it came with.
+      issuer: certIssuer ?? issuerOf(this.#caller.chain),
+      ...(isInForce && target !== null ? { trust: trustHash(target.snapshot.trust) } : {}),
+    });
   }
 
   /** An endpoint is given to others while its proxy has a configuration and its application answers. */

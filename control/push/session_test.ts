@@ -9,6 +9,7 @@ import { MemoryStore } from "../store/memory.ts";
 import { Nodes, type ProxyNode } from "./nodes.ts";
 import type { Publisher } from "./publisher.ts";
 import { GREETING_MS, MAX_ASKED, Session, SILENCE_MS } from "./session.ts";
+import { Roster } from "./roster.ts";
 import { Workloads } from "./workloads.ts";
 
 const WEB = "spiffe://mesh.local/ns/default/sa/web";
@@ -62,7 +63,7 @@ async function setUp(
     await Workloads.open(new MemoryStore(), { clock, log: silentLog });
   const nodes = beside?.nodes ?? new Nodes(clock);
   const session = new Session(
-    { identity, notAfterMs: clock.ms + 3_600_000, remote: "10.0.0.7" },
+    { identity, chain: [], notAfterMs: clock.ms + 3_600_000, remote: "10.0.0.7" },
     {
       send: (message) => sent.push(message),
       sendModule: (digest) => {
@@ -75,6 +76,8 @@ async function setUp(
     {
       // Not asked for anything in these tests.
       authority: {} as Authority,
+      roster: await Roster.open(new MemoryStore(), { clock, log: silentLog }),
+      renewalFault: () => Promise.resolve(null),
       revocations: { has: () => false, spec: undefined, onChange() {} },
       tokens: new Tokens(new MemoryTokenStore(), { clock }),
       nodes,

@@ -19,6 +19,8 @@ export type ToProxy =
   | { readonly type: "svid"; readonly chain: string; readonly bundle: string }
   /** Answer to key: PEM of the private key. */
   | { readonly type: "key"; readonly name: string; readonly pem: string }
+  /** A new certificate is to be asked for at some moment within so long. */
+  | { readonly type: "renew"; readonly withinMs: number }
   | { readonly type: "error"; readonly code: string; readonly message: string }
   /** Sent now and then, so that a proxy notices a control plane that vanished without a word. */
   | { readonly type: "alive" };
@@ -74,6 +76,8 @@ export interface ProxyReport {
   readonly rssBytes: number;
   /** Unix milliseconds at which the leaf certificate ends; null without one. */
   readonly certExpiresMs: number | null;
+  /** `sha256:<hex>` of the key that signed it; absent where that is not known. */
+  readonly certIssuer?: string | undefined;
   readonly appHealthy: boolean;
   readonly routes: readonly RouteReport[];
   readonly filters: readonly FilterReport[];

@@ -42,6 +42,14 @@ export class Renewal {
     if (this.#due) this.#renew();
   }
 
+  /** The control plane wants it sooner, at some moment within so long. */
+  asked(withinMs: number): void {
+    if (this.#due) return;
+    const { identity, clock, random } = this.#options;
+    const left = identity.notAfterMs - clock.nowMs();
+    this.#after(Math.max(0, Math.min(withinMs, left / 4)) * random());
+  }
+
   received({ chain, bundle }: { readonly chain: string; readonly bundle: string }): void {
     if (this.#keyPem === "") return; // not asked for
     const { identity, state, log } = this.#options;

@@ -171,6 +171,8 @@ class Subscriber implements Subscription {
         return;
       case "key":
         return keys.received(message.name, message.pem);
+      case "renew":
+        return this.#renewal.asked(message.withinMs);
       case "alive":
         return;
     }

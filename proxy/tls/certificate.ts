@@ -290,3 +290,9 @@ function readNames(value: DerReader): { uris: string[]; dnsNames: string[] } {
 export function nameOfKey(spki: Uint8Array): string {
   return `sha256:${createHash("sha256").update(spki).digest("hex")}`;
 }
+
+/** The name of the key that signed the first certificate of a chain, "" where the chain does not show it. */
+export function issuerOf(chain: readonly Uint8Array[]): string {
+  const above = chain[1] === undefined ? "" : parseCertificate(chain[1]);
+  return typeof above === "string" ? "" : nameOfKey(above.spki);
+}

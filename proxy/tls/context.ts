@@ -9,7 +9,7 @@ import {
   type TlsOptions,
 } from "node:tls";
 import { isSameBundle, readTrustBundle, type TrustBundle } from "./bundle.ts";
-import { parseCertificate, sameBytes } from "./certificate.ts";
+import { issuerOf, parseCertificate, sameBytes } from "./certificate.ts";
 import { clientOptions, MESH_ALPN } from "./client_options.ts";
 import { decodePem } from "./pem.ts";
 import {
@@ -86,6 +86,10 @@ export class MeshIdentity {
   }
   get notAfterMs(): number {
     return this.#state.own.notAfterMs;
+  }
+  /** `sha256:<hex>` of the key that signed our certificate, as far as its chain says; "" else. */
+  get issuer(): string {
+    return issuerOf(this.#state.own.chain);
   }
   get trust(): TrustBundle {
     return this.#state.trust;

@@ -43,7 +43,7 @@ export {
   MeshIdentity,
   type MeshIdentityOptions,
 } from "./context.ts";
-export { type Certificate, nameOfKey, parseCertificate } from "./certificate.ts";
+export { type Certificate, issuerOf, nameOfKey, parseCertificate } from "./certificate.ts";
 export { type EdgeCertificate, EdgeTls, keyName, readLeaf, readPair } from "./edge.ts";
 export { createKeyAndCsr, type KeyAndCsr } from "./csr.ts";
 export {

@@ -1,7 +1,11 @@
 /** Somebody who stole a proxy's key and certificate, and holds connections with them wherever he can. */
 import { connect, type TLSSocket } from "node:tls";
 import { CONTROL_ALPN } from "../../control/schema/protocol.ts";
-import { MeshIdentity } from "../../proxy/tls/mod.ts";
+import { createLeaf } from "../../control/ca/certificates.ts";
+import { readCsr } from "../../control/ca/csr.ts";
+import { readCertificates, readKey } from "../../control/ca/files.ts";
+import { pemOf } from "../../control/ca/svid.ts";
+import { createKeyAndCsr, MeshIdentity, parseSpiffeId } from "../../proxy/tls/mod.ts";
 
 export interface Held {
   readonly socket: TLSSocket;
@@ -22,6 +26,20 @@ export class Thief implements Disposable {
     return new Thief(
       new MeshIdentity(JSON.parse(await Deno.readTextFile(`${state}/identity.json`))),
     );
+  }
+
+  /** Makes himself a certificate with an authority's files that he has read: `intermediate.pem` and `.key`. */
+  static async forging(ca: string, id: string, bundle: string): Promise<Thief> {
+    const [certificate] = await readCertificates(`${ca}/intermediate.pem`) ?? [];
+    const key = await readKey(`${ca}/intermediate.key`);
+    if (certificate === undefined || key === null) throw new Error(`There is nothing in ${ca}`);
+    const { keyPem, csrPem } = createKeyAndCsr();
+    const nowMs = Date.now();
+    const validity = { notBeforeMs: nowMs - 60_000, notAfterMs: nowMs + 3_600_000 };
+    const leaf = await createLeaf(id, await readCsr(csrPem), { certificate, key }, validity);
+    const chainPem = pemOf(leaf) + pemOf(certificate);
+    const { trustDomain } = parseSpiffeId(id)!;
+    return new Thief(new MeshIdentity({ trustDomain, keyPem, chainPem, bundle: [bundle] }));
   }
 
   /** Opens a connection and waits until it was let in: to a sidecar it answered a request, to the control plane it stands. */
