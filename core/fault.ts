@@ -292,6 +292,11 @@ const TABLE = {
   "jwt.algorithm": fault("downstream", 401, "The token is signed in a way that is not taken here"),
   "jwt.unknown_key": fault("downstream", 401, "The token names a key its issuer does not publish"),
   "jwt.signature": fault("downstream", 401, "The signature of the token is wrong"),
+  "jwt.too_many": fault(
+    "downstream",
+    429,
+    "Too many tokens of this client had wrong signatures; try again in a moment",
+  ),
   "jwt.no_keys": fault(
     "proxy",
     503,

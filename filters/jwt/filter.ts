@@ -41,7 +41,7 @@ export function makeJwtFactory(events: VerifierEvents): FilterFactory {
         "Tokens that were not remembered and had to be verified",
         { policy: env.name },
       );
-      return new Verifier(parsed, events, verified);
+      return new Verifier(parsed, { events, clock: env.clock, verified });
     });
     return outputs.size === 0
       ? new JwtFilter(parsed, verifier, env)
@@ -100,7 +100,7 @@ class JwtFilter implements Filter {
       }
     }
     if (token === null) return this.#withoutToken(ctx, head);
-    const verdict = this.#verifier.verify(token, place, this.#env.clock.nowMs());
+    const verdict = this.#verifier.verify(token, place, ctx);
     if ("code" in verdict) return this.#refuse(ctx, verdict, this.#required[0] ?? 0);
     for (const at of this.#required) {
       if (!verdict.policies[at]) return this.#refuse(ctx, FAULTS["jwt.issuer"], at);

@@ -15,6 +15,13 @@ export const JWT_LIMITS = {
   /** Verified tokens that are remembered, in number and in characters of tokens. */
   cachedTokens: 8192,
   cachedChars: 4 * 1024 * 1024,
+  /**
+   * Wrong signatures of one client may cost so much time at once (ms), and on average such a share of a core;
+   * and how many clients are watched.
+   */
+  wrongBurstMs: 1000,
+  wrongShare: 0.25,
+  clients: 1024,
   /** Length of what a claim may become as a header. */
   headerChars: 8 * 1024,
 } as const;

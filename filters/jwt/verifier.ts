@@ -2,11 +2,14 @@
 import { createHash } from "node:crypto";
 import { type Claims, principalOf } from "../../core/claims.ts";
 import { type Fault, type FaultCode, FAULTS } from "../../core/fault.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { FilterContext } from "../../core/filter.ts";
 import type { Counter } from "../../core/metrics.ts";
 import { TokenCache } from "./cache.ts";
+import { ClientBudget, clientOf } from "./client_budget.ts";
 import type { JwtConfig } from "./config.ts";
 import { parseObject } from "./json.ts";
-import { parseJws } from "./jws.ts";
+import { type Jws, parseJws } from "./jws.ts";
 import { type PublicJwk, VerificationKey } from "./keys.ts";
 import { JWT_LIMITS } from "./limits.ts";
 import { CookieLocation, HeaderLocation, type Location, ParamLocation } from "./locations.ts";
@@ -30,25 +33,28 @@ export interface VerifierEvents {
   unknownKey(source: string): void;
 }
 
+export interface VerifierParts {
+  readonly events: VerifierEvents;
+  readonly clock: Clock;
+  /** Counts the tokens that were not remembered. */
+  readonly verified: Counter;
+  readonly cache?: TokenCache<Accepted>;
+}
+
 /** Istio's and everybody's: RFC 6750 2.1. */
 const BEARER = [{ name: "authorization", prefix: "Bearer " }];
 
 export class Verifier {
   readonly locations: readonly Location[];
   readonly #rules: readonly Rule[];
-  readonly #events: VerifierEvents;
-  readonly #verified: Counter;
+  readonly #parts: VerifierParts;
+  readonly #budget = new ClientBudget();
   readonly #cache: TokenCache<Accepted>;
   readonly #policies: number;
 
-  constructor(
-    { policies }: JwtConfig,
-    events: VerifierEvents,
-    verified: Counter,
-    cache: TokenCache<Accepted> = new TokenCache(),
-  ) {
-    this.#cache = cache;
-    this.#verified = verified;
+  constructor({ policies }: JwtConfig, parts: VerifierParts) {
+    this.#parts = parts;
+    this.#cache = parts.cache ?? new TokenCache();
     const locations = new Map<string, Location>();
     const keySets = new Map<string, readonly VerificationKey[]>();
     const rules: Rule[] = [];
@@ -62,7 +68,6 @@ export class Verifier {
     });
     this.locations = [...locations.values()];
     this.#rules = rules;
-    this.#events = events;
     this.#policies = policies.length;
   }
 
@@ -72,21 +77,26 @@ export class Verifier {
   }
 
   /** Judges a token that was found at a place. A refusal is a fault of the table, with its reason. */
-  verify(token: string, place: string, nowMs: number): Accepted | Fault {
+  verify(
+    token: string,
+    place: string,
+    { peer, remote }: Pick<FilterContext, "peer" | "remote">,
+  ): Accepted | Fault {
     if (token.length > JWT_LIMITS.tokenChars) return FAULTS["jwt.too_large"];
     // Tokens are secrets: what is remembered cannot be shown to anybody as one.
     const key = createHash("sha256").update(token).digest("base64") + place;
+    const nowMs = this.#parts.clock.nowMs();
     const known = this.#cache.get(key);
     if (known !== undefined && nowMs < known.untilMs) return known;
-    this.#verified.add();
+    this.#parts.verified.add();
     if (known !== undefined) this.#cache.delete(key);
-    const verdict = this.#judge(token, place, nowMs);
+    const verdict = this.#judge(token, place, clientOf(peer, remote), nowMs);
     if (typeof verdict === "string") return FAULTS[verdict];
     this.#cache.set(key, verdict, token.length);
     return verdict;
   }
 
-  #judge(token: string, place: string, nowMs: number): Accepted | FaultCode {
+  #judge(token: string, place: string, client: string, nowMs: number): Accepted | FaultCode {
     const jws = parseJws(token);
     const values = jws === null ? null : parseObject(jws.payload);
     if (jws === null || values === null) return "jwt.malformed";
@@ -95,7 +105,8 @@ export class Verifier {
     let untilMs = Infinity;
     for (const rule of this.#rules) {
       if (values.iss !== rule.config.issuer || !rule.locations.includes(place)) continue;
-      const refusal = rule.judgeClaims(values, nowMs) ?? rule.judgeSignature(jws);
+      const refusal = rule.judgeClaims(values, nowMs) ??
+        this.#judgeSignature(rule, jws, client);
       if (refusal === null) {
         accepted.push(rule);
         untilMs = Math.min(untilMs, (values.exp as number) * 1000 + rule.config.clockSkewMs);
@@ -103,7 +114,7 @@ export class Verifier {
       }
       fault = worse(fault, refusal);
       if (refusal === "jwt.unknown_key" && rule.config.source !== "") {
-        this.#events.unknownKey(rule.config.source);
+        this.#parts.events.unknownKey(rule.config.source);
       }
     }
     if (accepted.length === 0) return fault;
@@ -116,6 +127,17 @@ export class Verifier {
       forward: accepted.some((rule) => rule.config.forward),
       untilMs,
     };
+  }
+
+  #judgeSignature(rule: Rule, jws: Jws, client: string): FaultCode | null {
+    const { clock } = this.#parts;
+    const startMs = clock.monotonicMs();
+    if (!this.#budget.allows(client, startMs)) return "jwt.too_many";
+    const refusal = rule.judgeSignature(jws);
+    if (refusal !== "jwt.signature") return refusal;
+    const endMs = clock.monotonicMs();
+    this.#budget.wrong(client, endMs - startMs, endMs);
+    return refusal;
   }
 }
 

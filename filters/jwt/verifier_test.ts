@@ -4,28 +4,38 @@ import { createHmac } from "node:crypto";
 import type { FaultCode } from "../../core/fault.ts";
 import { Counter } from "../../core/metrics.ts";
 import { ALGORITHM_NAMES } from "./algorithms.ts";
+import { FakeClock } from "../fakes.ts";
 import { base64, config, goodClaims, ISSUER, rule, TestKey } from "./fakes.ts";
 import { JWT_LIMITS } from "./limits.ts";
-import { type Accepted, Verifier } from "./verifier.ts";
+import { type Accepted, Verifier, type VerifierParts } from "./verifier.ts";
 
 const NOW = 1_800_000_000_000;
 const PLACE = "header authorization bearer ";
+const CLIENT = { peer: "", remote: "192.0.2.1:50000" };
+const clock = new FakeClock();
 const DEAF = { unknownKey() {} };
+
+const parts = (over: Partial<VerifierParts> = {}): VerifierParts => ({
+  events: DEAF,
+  clock,
+  verified: new Counter(),
+  ...over,
+});
 
 const key = new TestKey("RS256");
 const ec = new TestKey("ES256", "key-2");
 const stranger = new TestKey("RS256");
 
 function verdict(verifier: Verifier, token: string, nowMs = NOW): Accepted | FaultCode {
-  const result = verifier.verify(token, PLACE, nowMs);
+  clock.ms = nowMs;
+  const result = verifier.verify(token, PLACE, CLIENT);
   return "code" in result ? result.code as FaultCode : result;
 }
 
 function judged(token: string, over: Parameters<typeof rule>[0] = {}): string {
   const verifier = new Verifier(
     config([rule({ keys: [key.jwk, ec.jwk], ...over })]),
-    DEAF,
-    new Counter(),
+    parts(),
   );
   const result = verdict(verifier, token);
   return typeof result === "string" ? result : "accepted";
@@ -188,22 +198,21 @@ Deno.test("A key nobody knows is told of once per token, if all else is right an
   const keys = [key.jwk];
   const fetched = new Verifier(
     config([rule({ keys, source: "https://a" })]),
-    events,
-    new Counter(),
+    parts({ events }),
   );
   assert.equal(verdict(fetched, ec.token(claims())), "jwt.unknown_key");
   assert.deepEqual(asked, ["https://a"]);
   verdict(fetched, ec.token(claims({ aud: "bank" })));
   verdict(fetched, ec.token(claims({ exp: 1 })));
   assert.deepEqual(asked, ["https://a"]);
-  const inline = new Verifier(config([rule({ keys })]), events, new Counter());
+  const inline = new Verifier(config([rule({ keys })]), parts({ events }));
   assert.equal(verdict(inline, ec.token(claims())), "jwt.unknown_key");
   assert.equal(asked.length, 1);
 });
 
 Deno.test("A verified token is not verified again, until it expires", () => {
   const verified = new Counter();
-  const verifier = new Verifier(config([rule({ keys: [key.jwk] })]), DEAF, verified);
+  const verifier = new Verifier(config([rule({ keys: [key.jwk] })]), parts({ verified }));
   const first = verdict(verifier, good);
   assert.equal(verdict(verifier, good), first);
   assert.deepEqual([verified.value, verifier.remembered], [1, 1]);
@@ -214,13 +223,13 @@ Deno.test("A verified token is not verified again, until it expires", () => {
 });
 
 Deno.test("A refused token is not remembered", () => {
-  const verifier = new Verifier(config([rule({ keys: [key.jwk] })]), DEAF, new Counter());
+  const verifier = new Verifier(config([rule({ keys: [key.jwk] })]), parts());
   for (let i = 0; i < 3; i++) verdict(verifier, stranger.token(claims()));
   assert.equal(verifier.remembered, 0);
 });
 
 Deno.test("A token that another one agrees with in all but its last character is another token", () => {
-  const verifier = new Verifier(config([rule({ keys: [key.jwk] })]), DEAF, new Counter());
+  const verifier = new Verifier(config([rule({ keys: [key.jwk] })]), parts());
   assert.equal(typeof verdict(verifier, good), "object");
   const other = good.slice(0, -1) + (good.endsWith("A") ? "Q" : "A");
   assert.equal(typeof verdict(verifier, other), "string");
@@ -243,8 +252,7 @@ Deno.test("Rules of several policies take a token together, each for its own pol
         },
       ],
     },
-    DEAF,
-    new Counter(),
+    parts(),
   );
   const policies = (token: string) => {
     const result = verdict(verifier, token);
@@ -258,8 +266,33 @@ Deno.test("Rules of several policies take a token together, each for its own pol
 });
 
 Deno.test("The claims name their principal, and a token without a subject has none", () => {
-  const verifier = new Verifier(config([rule({ keys: [key.jwk] })]), DEAF, new Counter());
+  const verifier = new Verifier(config([rule({ keys: [key.jwk] })]), parts());
   const of = (token: string) => (verdict(verifier, token) as Accepted).claims.principal;
   assert.equal(of(good), `${ISSUER}/ann`);
   assert.equal(of(key.token(claims({ sub: undefined }))), "");
+});
+
+Deno.test("A client that sends many wrong signatures is refused unheard, and others are not", () => {
+  /** So much time passes between two looks at the clock. */
+  let stepMs = 50, passed = 0;
+  const slow = { nowMs: () => NOW, monotonicMs: () => passed += stepMs };
+  const verifier = new Verifier(config([rule({ keys: [key.jwk] })]), parts({ clock: slow }));
+  const from = (remote: string, token: string): string => {
+    const result = verifier.verify(token, PLACE, { peer: "", remote });
+    return "code" in result ? result.code : "accepted";
+  };
+  const bad = stranger.token(claims());
+  let tries = 0;
+  while (from("192.0.2.1:1", bad) === "jwt.signature") tries++;
+  assert.ok(tries >= 20 && tries < 100, `${tries} tries`);
+  stepMs = 0;
+  assert.equal(from("192.0.2.1:2", bad), "jwt.too_many");
+  assert.equal(from("192.0.2.1:2", key.token(claims({ exp: 1 }))), "jwt.expired");
+  assert.equal(from("192.0.2.2:1", bad), "jwt.signature");
+  assert.equal(from("192.0.2.2:1", good), "accepted");
+  // A token that is remembered needs no verifying, whoever sends it.
+  assert.equal(from("192.0.2.1:3", good), "accepted");
+  assert.equal(from("192.0.2.1:3", key.token(claims({ sub: "bob" }))), "jwt.too_many");
+  passed += 10_000;
+  assert.equal(from("192.0.2.1:3", key.token(claims({ sub: "bob" }))), "accepted");
 });
