@@ -5,7 +5,14 @@ import { AccessTokens } from "./access/tokens.ts";
 import { createApp } from "./app.ts";
 import { AuditLog } from "./audit/log.ts";
 import { adminToken, type AuthOptions } from "./auth.ts";
-import { Authority, DEFAULT_LEAF_TTL_MS, findIssuance, RevocationList, Tokens } from "./ca/mod.ts";
+import {
+  Authority,
+  DEFAULT_LEAF_TTL_MS,
+  findIssuance,
+  RevocationList,
+  type Signer,
+  Tokens,
+} from "./ca/mod.ts";
 import { Metrics } from "../core/metrics.ts";
 import { fetchJwks, KeySets } from "./jwks/mod.ts";
 import { Market, type MarketApi } from "./market/mod.ts";
@@ -32,6 +39,8 @@ export interface ControlOptions {
   readonly meshListen: { readonly host: string; readonly port: number };
   readonly trustDomain: string;
   readonly leafTtlMs?: number;
+  /** What signs leafs instead of a key in the folder. */
+  readonly signer?: Signer;
   /** Names beside those of this machine that requests may be addressed to. */
   readonly hosts?: readonly string[];
   /** An issuer whose tokens are believed, and which signs browsers in. */
@@ -69,6 +78,7 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   const authority = await Authority.open(`${data}/ca`, {
     trustDomain,
     leafTtlMs: options.leafTtlMs ?? DEFAULT_LEAF_TTL_MS,
+    ...(options.signer === undefined ? {} : { signer: options.signer }),
     clock,
   });
   const market: MarketApi = await Market.open(`${data}/market`, { clock, log });

@@ -2,6 +2,7 @@
 import { type Args, parseDuration, UsageError } from "../args.ts";
 import { EXIT, untilStopped, verb } from "../verb.ts";
 import { stderrLog } from "../../core/log.ts";
+import { type Signer, VaultSigner } from "../../control/ca/mod.ts";
 import { startControl } from "../../control/main.ts";
 import { readOidcConfig } from "../../control/oidc/mod.ts";
 
@@ -21,6 +22,12 @@ export const run = verb({
     "mesh-listen": { value: "HOST:PORT", default: "127.0.0.1:7001", help: "For proxies, mTLS" },
     "trust-domain": { value: "NAME", default: "mesh.local", help: "Of all identities" },
     "leaf-ttl": { value: "TIME", default: "24h", help: "How long proxies' certificates live" },
+    "vault-sign": {
+      value: "URL",
+      help: "Have Vault or OpenBao sign: https://vault:8200/v1/pki/sign/ROLE",
+    },
+    "vault-token-file": { value: "FILE", help: "Its token; read for every request" },
+    "vault-ca": { value: "FILE", help: "PEM that vouches for its server; else the system's" },
     "allow-host": { value: "NAME", many: true, help: "Answer requests to this host name as well" },
     "open-reads": { help: "Let everybody who can connect read, not only this machine" },
     oidc: { value: "FILE", help: "Issuer whose tokens are believed and which signs browsers in" },
@@ -52,6 +59,7 @@ export const run = verb({
     meshListen: args.place("mesh-listen"),
     trustDomain: args.text("trust-domain"),
     leafTtlMs: parseDuration("--leaf-ttl", args.text("leaf-ttl")),
+    ...await signerOf(args),
     hosts: args.all("allow-host"),
     ...readsOf(args),
     oidc: oidcFile === null ? null : await readOidcConfig(oidcFile),
@@ -72,4 +80,16 @@ function readsOf(args: Args): { reads?: "open" | "closed" } {
   const open = args.on("open-reads"), closed = args.on("closed-reads");
   if (open && closed) throw new UsageError("--open-reads and --closed-reads exclude each other");
   return open ? { reads: "open" } : closed ? { reads: "closed" } : {};
+}
+
+/** What signs instead of a key of ours, when it was asked for. */
+async function signerOf(args: Args): Promise<{ readonly signer?: Signer }> {
+  const signUrl = args.find("vault-sign"), tokenFile = args.find("vault-token-file");
+  const ca = args.find("vault-ca");
+  if (signUrl === null && tokenFile === null && ca === null) return {};
+  if (signUrl === null || tokenFile === null) {
+    throw new UsageError("--vault-sign and --vault-token-file go together");
+  }
+  const serverCa = ca === null ? undefined : await Deno.readTextFile(ca);
+  return { signer: new VaultSigner({ signUrl, tokenFile, serverCa }) };
 }

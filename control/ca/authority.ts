@@ -16,6 +16,7 @@ import { readCsr } from "./csr.ts";
 import { AuthorityError, ensureFolder, readCertificates, readKey, writePair } from "./files.ts";
 import { IssuanceLog } from "./issuance_log.ts";
 import { bundleOf, type Issuer, publicHalf, readIssuer, readRoots, tryOut } from "./material.ts";
+import { keepOwn, readOwn } from "./own_svid.ts";
 import { issueSvid, LocalSigner, type Signer } from "./signer.ts";
 import { BACKDATE_MS, type IssuedSvid } from "./svid.ts";
 import type { X509Certificate } from "./x509.ts";
@@ -35,6 +36,8 @@ export interface AuthorityOptions {
   readonly clock?: Clock;
   /** Where the root's key is, when not in the authority's folder: it is needed every two months. */
   readonly rootKeyFile?: string;
+  /** What signs leafs instead of a key in the authority's folder, which then has to hold `root.pem`. */
+  readonly signer?: Signer;
 }
 
 /** An SVID together with its private key (PKCS#8 PEM). */
@@ -48,6 +51,7 @@ interface Places {
   readonly rootKey: string;
   readonly chain: string;
   readonly key: string;
+  readonly own: string;
 }
 
 export class Authority {
@@ -98,10 +102,19 @@ export class Authority {
       rootKey: options.rootKeyFile ?? `${dir}/root.key`,
       chain: `${dir}/intermediate.pem`,
       key: `${dir}/intermediate.key`,
+      own: `${dir}/own.json`,
     };
     const { trustDomain } = options;
     const nowMs = (options.clock ?? systemClock).nowMs();
-    const roots = await readRoots(places.root, trustDomain, nowMs) ??
+    const laidIn = await readRoots(places.root, trustDomain, nowMs);
+    const log = await IssuanceLog.open(`${dir}/issued.jsonl`);
+    if (options.signer !== undefined) {
+      const { signer } = options;
+      if (laidIn === null) throw noRoots(places.root, signer);
+      const trust = bundleOf(laidIn, null, trustDomain);
+      return new Authority(options, { places, roots: laidIn, trust, signer, log });
+    }
+    const roots = laidIn ??
       await foundRoot(places, options, nowMs);
     let issuer = await readIssuer(places, roots, trustDomain);
     if (issuer === null || isDue(issuer, nowMs)) {
@@ -116,7 +129,6 @@ export class Authority {
     }
     const trust = bundleOf(roots, issuer, trustDomain);
     await tryOut(issuer, trust, nowMs);
-    const log = await IssuanceLog.open(`${dir}/issued.jsonl`);
     const signer = new LocalSigner(issuer.pair, issuer.above);
     return new Authority(options, { places, roots, trust, signer, log });
   }
@@ -183,8 +195,20 @@ export class Authority {
   /** A fresh key and leaf for the control plane itself: `…/ns/denim-system/sa/control-plane`. */
   async controlPlaneSvid(): Promise<KeyedSvid> {
     const { keyPem, csrPem } = createKeyAndCsr();
-    const svid = await this.#issueTo(controlPlaneId(this.trustDomain), csrPem);
-    return { ...svid, keyPem };
+    if (!this.#signer.external) {
+      return { ...await this.#issueTo(controlPlaneId(this.trustDomain), csrPem), keyPem };
+    }
+    const { own } = this.#places;
+    try {
+      const svid = { ...await this.#issueTo(controlPlaneId(this.trustDomain), csrPem), keyPem };
+      await keepOwn(own, svid);
+      return svid;
+    } catch (error) {
+      // Proxies need us for more than certificates: what was good at the last start is good enough.
+      const kept = await readOwn(own, this.#trust, this.#clock.nowMs());
+      if (kept === null) throw error;
+      return kept;
+    }
   }
 
   async #issueTo(identity: string, csrPem: string): Promise<IssuedSvid> {
@@ -213,6 +237,7 @@ export class Authority {
   }
 
   async #renewWhenDue(): Promise<void> {
+    if (this.#signer.external) return;
     const nowMs = this.#clock.nowMs();
     if (this.#signer.notAfterMs - nowMs > INTERMEDIATE_RENEWAL_MS) return;
     this.#renewal ??= this.#renew(nowMs).finally(() => this.#renewal = null);
@@ -251,6 +276,13 @@ function checkOptions({ trustDomain, leafTtlMs = DEFAULT_LEAF_TTL_MS }: Authorit
       `Cannot use a leaf lifetime of ${leafTtlMs} ms: ${MIN_LEAF_TTL_MS} to ${MAX_LEAF_TTL_MS} are allowed`,
     );
   }
+}
+
+function noRoots(file: string, signer: Signer): AuthorityError {
+  return new AuthorityError(
+    `Cannot have certificates signed by ${signer.name}: "${file}" is missing, and peers could not ` +
+      "judge them. Lay in the root above it: denim ca import --data DIR --root FILE",
+  );
 }
 
 async function foundRoot(

@@ -33,6 +33,11 @@ export async function writeKey(file: string, key: CryptoKey): Promise<void> {
   await writeWhole(file, encodePem(pkcs8, "PRIVATE KEY"), KEY_MODE);
 }
 
+/** Text that nobody but its owner may read. */
+export async function writePrivate(file: string, text: string): Promise<void> {
+  await writeWhole(file, text, KEY_MODE);
+}
+
 export async function writeCertificates(
   file: string,
   certificates: readonly X509Certificate[],

@@ -9,10 +9,8 @@ export interface ImportRequest {
   readonly trustDomain: string;
   /** File with one root or several; null: the ones that are there stay. */
   readonly root: string | null;
-  /** File with the certificate that signs leafs, then each one's issuer, without the root. */
-  readonly chain: string;
-  /** File with the key of the first one. */
-  readonly key: string;
+  /** File with the certificate that signs leafs, then each one's issuer, without the root, and its key's. */
+  readonly issuer: { readonly chain: string; readonly key: string } | null;
   readonly nowMs: number;
 }
 
@@ -29,7 +27,12 @@ export async function importAuthority(request: ImportRequest): Promise<void> {
   const rootFile = request.root ?? own.root;
   const roots = await readRoots(rootFile, trustDomain, nowMs);
   if (roots === null) throw missing(rootFile, "--root");
-  const { chain, key } = request;
+  if (request.issuer === null) {
+    bundleOf(roots, null, trustDomain);
+    await ensureFolder(dir);
+    return await writeCertificates(own.root, roots);
+  }
+  const { chain, key } = request.issuer;
   const issuer = await readIssuer({ chain, key, root: rootFile }, roots, trustDomain);
   if (issuer === null) {
     throw await readCertificates(chain) === null

@@ -107,7 +107,9 @@ async function faultOf(
   const spki = new Uint8Array(await crypto.subtle.exportKey("spki", publicKey));
   if (leaf.spki.toHex() !== spki.toHex()) return "it is for another key";
   if (leaf.uris.length !== 1 || leaf.uris[0] !== identity) {
-    return `it names "${leaf.uris.join(", ")}"`;
+    const names = `it names "${leaf.uris.join(", ")}"`;
+    // What Vault does by default: names are taken from the request, which has none.
+    return leaf.uris.length > 0 ? names : `${names} (Vault: set use_csr_sans=false in the role)`;
   }
   if (trust === null) return null;
   // A name we did not ask for may mean something to somebody else who believes the same root.

@@ -248,10 +248,12 @@ export class Session implements FrameEvents {
       if (error instanceof CsrError) return this.#refuse("csr.bad", error.message);
       const reason = error instanceof Error ? error.message : String(error);
       log.error("svid.not_issued", { identity, reason });
-      this.#refuse(
-        "csr.failed",
-        "No certificate could be issued; the control plane's log says why",
-      );
+      const message = "No certificate could be issued; the control plane's log says why";
+      // A proxy that has a certificate asks again and needs us for more than this.
+      if (this.#node !== null) {
+        return this.#link.send({ type: "error", code: "csr.failed", message });
+      }
+      this.#refuse("csr.failed", message);
     }
   }
 

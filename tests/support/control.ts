@@ -27,7 +27,15 @@ export class ControlProcess implements AsyncDisposable {
   }
 
   static async start(...flags: string[]): Promise<ControlProcess> {
-    const control = new ControlProcess(await Deno.makeTempDir({ prefix: "denim-control-" }), flags);
+    return await ControlProcess.startIn(
+      await Deno.makeTempDir({ prefix: "denim-control-" }),
+      ...flags,
+    );
+  }
+
+  /** On a folder that has something in it already; it goes with the process. */
+  static async startIn(data: string, ...flags: string[]): Promise<ControlProcess> {
+    const control = new ControlProcess(data, flags);
     await control.#start();
     return control;
   }
