@@ -10,6 +10,8 @@ import { answering, type Pair, startPair } from "./sidecars.ts";
 
 /** Files a process needs besides one for each connection. */
 const SPARE_FILES = 500;
+/** What the sidecars may use: a connection with mTLS is some 9 KB of objects, nearly all the runtime's own. */
+const HEAP_MIB = 160;
 /** Before the CPU is looked at: what follows the last connection is over then. */
 const SETTLE_MS = 3_000;
 
@@ -44,7 +46,7 @@ export async function idle(options: IdleOptions): Promise<IdleResult> {
   if (!await haveTools(["haproxy", "taskset", "openssl", "prlimit"])) Deno.exit(3);
   const { connections, seconds } = options;
   await allowFiles(connections + SPARE_FILES);
-  await using pair = await startPair(answering(1024), { core: PROXY_CORE });
+  await using pair = await startPair(answering(1024), { core: PROXY_CORE, heapMiB: HEAP_MIB });
   const kind = haproxyPair({ between: "HTTP1", maxConnections: connections + SPARE_FILES });
   await using rival = await startRivalPair(kind, PROXY_CORE, pair.originPort);
   const plain = {

@@ -19,6 +19,8 @@ export interface PairOptions {
   readonly protocol?: AppProtocol;
   /** Default: the bundle, as everybody starts it. */
   readonly program?: string;
+  /** Heap of each sidecar, in MiB; default: as delivered. */
+  readonly heapMiB?: number;
 }
 
 export interface Pair extends AsyncDisposable {
@@ -53,8 +55,8 @@ export async function startPair(
   const plan: MeshPlan = {
     gateway: null,
     workloads: [
-      workload("client", "127.0.0.1:9"),
-      workload("origin", `127.0.0.1:${originPort}`),
+      workload("client", "127.0.0.1:9", options),
+      workload("origin", `127.0.0.1:${originPort}`, options),
     ],
   };
   for (const name of ["data", "proxies", "logs"]) await Deno.mkdir(`${folder}/${name}`);
@@ -100,6 +102,11 @@ spec: { ports: [{ port: 80, protocol: ${protocol} }] }
   ).join("---\n");
 }
 
-function workload(name: string, appAddress: string): MeshPlan["workloads"][number] {
-  return { key: name, service: name, labels: {}, app: null, appAddress };
+function workload(
+  name: string,
+  appAddress: string,
+  { heapMiB }: PairOptions,
+): MeshPlan["workloads"][number] {
+  const heap = heapMiB === undefined ? {} : { heapMiB };
+  return { key: name, service: name, labels: {}, app: null, appAddress, ...heap };
 }

@@ -24,6 +24,8 @@ export interface WorkloadPlan {
   readonly appAddress?: string;
   /** More flags of its sidecar. */
   readonly flags?: readonly string[];
+  /** Heap of its sidecar in MiB, when not the default. */
+  readonly heapMiB?: number;
 }
 
 export interface AppPlan {
@@ -135,7 +137,7 @@ export function sidecarArgs(
     at(places, `${key}.admin`),
     ...workload.flags ?? [],
     ...more,
-  ]);
+  ], workload.heapMiB);
 }
 
 export function gatewayArgs(places: Places, gateway: string, more: readonly string[]): string[] {
@@ -148,10 +150,15 @@ export function gatewayArgs(places: Places, gateway: string, more: readonly stri
   ]);
 }
 
-function proxyArgs(places: Places, key: string, args: readonly string[]): string[] {
+function proxyArgs(
+  places: Places,
+  key: string,
+  args: readonly string[],
+  heapMiB?: number,
+): string[] {
   const state = places.file(`proxies/${key}`);
   const files = { read: [state, places.file("trust-bundle.pem")], write: [state] };
-  const flags = args.includes("--supervise") ? supervisorFlags(files) : proxyFlags(files);
+  const flags = args.includes("--supervise") ? supervisorFlags(files) : proxyFlags(files, heapMiB);
   return guarded(flags, places.program, [
     "proxy",
     "--control",
