@@ -6,6 +6,7 @@ import {
   median,
   type Round,
 } from "./figures.ts";
+import type { AuthzResult } from "./authz.ts";
 import type { FairnessResult } from "./fairness.ts";
 import type { GrpcResult } from "./grpc.ts";
 import type { HandshakeResult } from "./handshake.ts";
@@ -18,6 +19,7 @@ import type { StartResult } from "./start.ts";
 import type { StreamResult } from "./stream.ts";
 
 export type Result =
+  | AuthzResult
   | FairnessResult
   | GrpcResult
   | HandshakeResult
@@ -41,6 +43,7 @@ export const BENCHES = [
   "idle",
   "memory",
   "start",
+  "authz",
 ] as const satisfies readonly Result["bench"][];
 
 interface Row {
@@ -119,6 +122,12 @@ function rows(result: Result): Row[] {
       return [idleRow("plain", result), idleRow("mtls", result)];
     case "memory":
       return memoryRows(result);
+    case "authz":
+      return [{
+        what: `${result.policies} authorization policies, CPU µs a request added`,
+        values: { denim: result.addedUs },
+        aim: `< ${result.limitUs}`,
+      }];
     case "start":
       return [{
         what: "Sidecar, start to ready, ms",

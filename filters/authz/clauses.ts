@@ -3,8 +3,9 @@
  * on the peer's identity once per identity; what is left of a rule then are clauses: tests of the request.
  */
 import type { AuthzConfig, AuthzRule, AuthzTest } from "./config.ts";
-import { byCost, compileTest, hasPort, isOfConnections, type Test } from "./predicates.ts";
-import { firstSegmentOf, TextPattern } from "./patterns.ts";
+import { type Lookup, lookupsOf } from "./dimensions.ts";
+import { TextPattern } from "./patterns.ts";
+import { byCost, compileTest, isOfConnections, type Test } from "./predicates.ts";
 
 /** Who a connection's peer is: parts of its identity; "" for what it has not. */
 export interface Peer {
@@ -28,13 +29,10 @@ function stranger(identity: string): Peer {
   return { identity, namespace: "", serviceAccount: "" };
 }
 
-/** An AND of tests, and values by which a request that fits can be looked up. */
+/** An AND of tests, and the ways in which a request that fits can be looked up. */
 export interface Clause {
   readonly tests: readonly Test[];
-  /** First segments, hosts or principals: every request that fits has one of them. Absent: it may have any. */
-  readonly segments: readonly string[] | null;
-  readonly hosts: readonly string[] | null;
-  readonly principals: readonly string[] | null;
+  readonly lookups: readonly Lookup[];
 }
 
 interface PeerTest {
@@ -141,9 +139,7 @@ export class CompiledRule {
     const sorted = [...tests].sort(byCost);
     return {
       tests: sorted.map((test) => this.#tests.get(test)!),
-      segments: keysOf(sorted, "path", firstSegmentOf),
-      hosts: keysOf(sorted, "host", (host) => hasPort(host) ? "" : exact(host).toLowerCase()),
-      principals: keysOf(sorted, "request-principal", exact),
+      lookups: sorted.flatMap(lookupsOf),
     };
   }
 }
@@ -170,22 +166,4 @@ function fits({ peer: tests }: Source, peer: Peer): boolean {
     if (pattern.fits(peer[of]) === not) return false;
   }
   return true;
-}
-
-/** Keys of the first test of that kind whose values all have one. */
-function keysOf(
-  tests: readonly AuthzTest[],
-  key: AuthzTest["key"],
-  keyOf: (value: string) => string,
-): readonly string[] | null {
-  for (const test of tests) {
-    if (test.key !== key || test.not) continue;
-    const keys = test.values.map(keyOf);
-    if (!keys.includes("")) return [...new Set(keys)];
-  }
-  return null;
-}
-
-function exact(value: string): string {
-  return value.startsWith("*") || value.endsWith("*") ? "" : value;
 }

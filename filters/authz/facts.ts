@@ -25,6 +25,8 @@ export class Facts {
   #hostPort: string | null = null;
   #segment: string | null = null;
   #ip: Ip | null | undefined = undefined;
+  #headerName = "";
+  readonly #headerValues: string[] = [];
   /** The address of the last connection: requests come in rows of one. */
   #knownRemote = "";
   #knownIp: Ip | null = null;
@@ -43,7 +45,19 @@ export class Facts {
     this.#host = null;
     this.#hostPort = null;
     this.#segment = null;
+    this.#headerName = "";
     this.#ip = undefined;
+  }
+
+  /** Values of a field, line by line; good until the next field is asked for. */
+  header(name: string): readonly string[] {
+    const values = this.#headerValues;
+    if (name === this.#headerName) return values;
+    this.#headerName = name;
+    values.length = 0;
+    const { lines } = this.fields;
+    for (let i = 0; i < lines.length; i += 2) if (lines[i] === name) values.push(lines[i + 1]!);
+    return values;
   }
 
   get principal(): string {
@@ -64,9 +78,6 @@ export class Facts {
 
   get segment(): string {
     return this.#segment ??= firstSegment(this.path);
-  }
-  get otherSegment(): string {
-    return firstSegment(this.otherPath);
   }
 
   /** Of the other end of the connection; null when it has none. */

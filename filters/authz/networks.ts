@@ -35,6 +35,22 @@ function wordOf(v4: string): number {
 interface Network {
   readonly ip: Ip;
   readonly mask: Ip;
+  /** Bits of the mask, of 128. */
+  readonly length: number;
+}
+
+/** A network as its length and its first address; addresses within it have the same text at that length. */
+export function networkKey(text: string): string {
+  const { ip, length } = parseNetwork(text);
+  return addressKey(ip, length);
+}
+
+export function addressKey(ip: Ip, length: number): string {
+  const last = (ip[3] & maskOf(length - 96)) >>> 0;
+  // Most addresses are IPv4, whose first 96 bits are all the same.
+  if (length >= 96 && ip[0] === 0 && ip[1] === 0 && ip[2] === 0xffff) return `${length} ${last}`;
+  const [a, b, c] = [0, 1, 2].map((at) => (ip[at]! & maskOf(length - at * 32)) >>> 0);
+  return `${length} ${a} ${b} ${c} ${last}`;
 }
 
 export class Networks {
@@ -71,7 +87,7 @@ function parseNetwork(text: string): Network {
   }
   const length = v4 ? bits + 96 : bits;
   const mask = [0, 1, 2, 3].map((at) => maskOf(length - at * 32));
-  return { ip, mask: [mask[0]!, mask[1]!, mask[2]!, mask[3]!] };
+  return { ip, mask: [mask[0]!, mask[1]!, mask[2]!, mask[3]!], length };
 }
 
 function maskOf(bits: number): number {

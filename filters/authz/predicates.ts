@@ -117,15 +117,13 @@ function networkTest(values: readonly string[], of: (facts: Facts) => Ip | null)
 /** Line by line, never joined: a second line must not hide the first. */
 function headerTest(name: string, pattern: Pattern, all: boolean): Test {
   return {
-    holds({ fields: { lines } }) {
-      let found = false;
-      for (let i = 0; i < lines.length; i += 2) {
-        if (lines[i] !== name) continue;
-        const fits = pattern.fits(lines[i + 1]!);
+    holds(facts) {
+      const values = facts.header(name);
+      for (let i = 0; i < values.length; i++) {
+        const fits = pattern.fits(values[i]!);
         if (fits !== all) return fits;
-        found = true;
       }
-      return found && all;
+      return all && values.length > 0;
     },
   };
 }
@@ -144,7 +142,8 @@ function claimTest(path: readonly string[], values: readonly string[]): Test {
   };
 }
 
-function claimText(value: unknown): string {
+/** A claim as policies write it; "" for what cannot be compared. */
+export function claimText(value: unknown): string {
   return typeof value === "string"
     ? value
     : typeof value === "number" || typeof value === "boolean"
