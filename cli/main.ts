@@ -34,6 +34,10 @@ const VERBS: Readonly<Record<string, { about: string; load: () => Promise<{ run:
     load: () => import("./commands/token.ts"),
   },
   audit: { about: "Who did what, and who tried", load: () => import("./commands/audit.ts") },
+  check: {
+    about: "What will have expired by some moment, and whether anybody has to do something",
+    load: () => import("./commands/check.ts"),
+  },
   ca: { about: "The certificate authority", load: () => import("./commands/ca.ts") },
   filter: {
     about: "Write, build, publish and install filters",

@@ -7,6 +7,7 @@ import { authorityRoutes } from "./api/ca.ts";
 import type { ApiDeps } from "./api/deps.ts";
 import { ApiError, toResponse } from "./api/errors.ts";
 import { filterRoutes } from "./api/filters.ts";
+import { forecastRoutes } from "./api/forecast.ts";
 import { healthRoutes } from "./api/health.ts";
 import { keySetRoutes, metricsRoutes } from "./api/key_sets.ts";
 import { openApiRoutes } from "./api/openapi.ts";
@@ -35,6 +36,7 @@ export const API_ROUTES: readonly ((deps: ApiDeps) => Hono<ApiEnv>)[] = [
   keySetRoutes,
   revocationRoutes,
   rotationRoutes,
+  forecastRoutes,
   openApiRoutes,
 ];
 

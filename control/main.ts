@@ -143,8 +143,9 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   const audit = await AuditLog.open(`${data}/audit`, { clock, log });
   const issued = (serial: string) => findIssuance(issuedFile, serial);
   const { rotation } = rotating;
+  const ownEndsMs = (): number => mesh.certExpiresMs;
   const app = createApp(
-    { ...shared, accessTokens, audit, ledger, view, issued, rotation, metrics },
+    { ...shared, accessTokens, audit, ledger, view, issued, rotation, roster, metrics, ownEndsMs },
     {
       adminToken: token,
       tokens: accessTokens,

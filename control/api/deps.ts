@@ -9,6 +9,7 @@ import type { Rotation } from "../ca/rotation.ts";
 import type { KeySets } from "../jwks/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { Nodes } from "../push/nodes.ts";
+import type { Roster } from "../push/roster.ts";
 import type { Publisher } from "../push/publisher.ts";
 import type { Ledger } from "../store/ledger.ts";
 import type { Vault } from "../store/vault.ts";
@@ -28,6 +29,9 @@ export interface ApiDeps {
   /** What the authority's log says of a serial. */
   readonly issued: (serial: string) => Promise<Issuance | null>;
   readonly rotation: Rotation;
+  readonly roster: Roster;
+  /** When the control plane's own certificate ends. */
+  readonly ownEndsMs: () => number;
   readonly view: ControlView;
   readonly clock: Clock;
   readonly keySets: Pick<KeySets, "list">;

@@ -253,6 +253,15 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     method: "get",
+    path: "/forecast",
+    role: "viewer",
+    summary:
+      "What will have expired by some moment, and whether it is renewed by itself until then",
+    query: ["at"],
+    answer: "What ends, why it is fine or what to do",
+  },
+  {
+    method: "get",
     path: "/ca/rotation",
     role: "viewer",
     summary: "Where a rotation of the authority is, whom it waits for, and what to do",

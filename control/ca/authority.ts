@@ -11,7 +11,7 @@ import {
   parseSpiffeId,
   type TrustBundle,
 } from "../../proxy/tls/mod.ts";
-import { createIntermediate, createRoot } from "./certificates.ts";
+import { createIntermediate, createRoot, type SigningPair } from "./certificates.ts";
 import { readCsr } from "./csr.ts";
 import { AuthorityError, ensureFolder, readCertificates, readKey, writePair } from "./files.ts";
 import { IssuanceLog } from "./issuance_log.ts";
@@ -158,6 +158,17 @@ export class Authority {
     const [der] = decodePem(this.#signer.chainPem, "CERTIFICATE") ?? [];
     const certificate = der === undefined ? "" : parseCertificate(der);
     return typeof certificate === "string" ? "" : nameOfKey(certificate.spki);
+  }
+
+  /** Why no intermediate could be made now, null when one could: what its renewal will come to. */
+  async renewalProblem(): Promise<string | null> {
+    if (this.#signer.external) return null; // its chain is renewed where its key is
+    try {
+      await keyedRoot(this.#places, this.#roots);
+      return null;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
   }
 
   /** Calls `listener` whenever the roots or what signs leafs have been replaced. */
@@ -310,6 +321,21 @@ async function renewIntermediate(
   trustDomain: string,
   nowMs: number,
 ): Promise<Issuer> {
+  const root = await keyedRoot(places, roots);
+  const notAfterMs = Math.min(nowMs + INTERMEDIATE_LIFE_MS, root.certificate.notAfter.getTime());
+  const pair = await createIntermediate(trustDomain, root, {
+    notBeforeMs: nowMs - BACKDATE_MS,
+    notAfterMs,
+  });
+  await writePair(places.chain, places.key, pair);
+  return { pair, above: [] };
+}
+
+/** The root whose key is there; rejects with AuthorityError, which says what to do, when none is. */
+async function keyedRoot(
+  places: Places,
+  roots: readonly X509Certificate[],
+): Promise<SigningPair> {
   const key = await readKey(places.rootKey);
   if (key === null) {
     throw new AuthorityError(
@@ -317,20 +343,14 @@ async function renewIntermediate(
         `Put it back for the time of this start, or lay in a new "${places.chain}" with its key`,
     );
   }
-  const root = await ownerOf(key, roots);
-  if (root === null) {
+  const certificate = await ownerOf(key, roots);
+  if (certificate === null) {
     throw new AuthorityError(
       `Cannot make a new intermediate: "${places.rootKey}" is not the key of a root in ` +
         `"${places.root}". Put the right one there`,
     );
   }
-  const notAfterMs = Math.min(nowMs + INTERMEDIATE_LIFE_MS, root.notAfter.getTime());
-  const pair = await createIntermediate(trustDomain, { certificate: root, key }, {
-    notBeforeMs: nowMs - BACKDATE_MS,
-    notAfterMs,
-  });
-  await writePair(places.chain, places.key, pair);
-  return { pair, above: [] };
+  return { certificate, key };
 }
 
 /** The certificate of a key. */

@@ -31,6 +31,8 @@ export interface MeshListener {
   readonly address: string;
   /** `sha256:<hex>` of the key that signed our own certificate. */
   readonly issuer: string;
+  /** When our own certificate ends. */
+  readonly certExpiresMs: number;
   close(): Promise<void>;
 }
 
@@ -62,6 +64,9 @@ export async function startMeshListener(
     address,
     get issuer() {
       return identity.issuer;
+    },
+    get certExpiresMs() {
+      return identity.notAfterMs;
     },
     async close() {
       clearInterval(sweeper);

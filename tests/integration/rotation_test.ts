@@ -114,3 +114,16 @@ Deno.test("denim ca says how it is used", async () => {
   assert.equal(code, 0);
   assert.match(out, /^done$/m);
 });
+
+Deno.test("denim check has exit code 1 when somebody has to do something", async () => {
+  await using control = await ControlProcess.start();
+  const soon = await control.denim("check", "--at", "+30d");
+  assert.equal(soon.code, 0, soon.err);
+  assert.match(soon.out, /fine +leaf +the control plane itself/);
+  assert.match(soon.out, /All that ends by .* is renewed by itself: 1 roots, 1 intermediates/);
+  await Deno.remove(`${control.data}/ca/root.key`);
+  const later = await control.denim("check", "--at", "+100d");
+  assert.equal(later.code, 1);
+  assert.match(later.out, /DUE +intermediate .*root's key .* is missing/);
+  assert.equal((await control.denim("check", "--at", "soon")).code, 2);
+});
