@@ -17,9 +17,19 @@ import { Metrics } from "../core/metrics.ts";
 import { fetchJwks, KeySets } from "./jwks/mod.ts";
 import { Market, type MarketApi } from "./market/mod.ts";
 import { type OidcConfig, openOidc } from "./oidc/mod.ts";
-import { type MeshListener, startMeshListener } from "./push/listener.ts";
 import { Rotation } from "./ca/rotation.ts";
 import { RotationFiles } from "./ca/rotation_files.ts";
+import {
+  keepOwnCertificate,
+  type MeshListener,
+  ownIdentity,
+  startMeshListener,
+} from "./push/listener.ts";
+import type { SessionDeps } from "./push/session.ts";
+import { type RunningEndpoint, startEndpoint } from "./federation/endpoint.ts";
+import { FederationKeeper } from "./federation/keeper.ts";
+import { ofKind } from "./schema/kinds.ts";
+import type { TrustSpec } from "./schema/snapshot.ts";
 import { Nodes } from "./push/nodes.ts";
 import { Publisher } from "./push/publisher.ts";
 import { Roster } from "./push/roster.ts";
@@ -37,6 +47,12 @@ export interface ControlOptions {
   /** Where people and tools call, and where proxies connect. */
   readonly listen: { readonly host: string; readonly port: number };
   readonly meshListen: { readonly host: string; readonly port: number };
+  /** Where other trust domains get our bundle; with a certificate https_web, else https_spiffe. */
+  readonly bundleListen?: {
+    readonly host: string;
+    readonly port: number;
+    readonly certificate?: { readonly certPem: string; readonly keyPem: string };
+  };
   readonly trustDomain: string;
   readonly leafTtlMs?: number;
   /** What signs leafs instead of a key in the folder. */
@@ -57,6 +73,8 @@ export interface RunningControl {
   readonly url: string;
   /** `host:port` for proxies. */
   readonly meshAddress: string;
+  /** `host:port` where other trust domains get our bundle; null: nowhere. */
+  readonly bundleAddress: string | null;
   readonly adminTokenFile: string;
   close(): Promise<void>;
 }
@@ -92,9 +110,21 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
 
   const nodes = new Nodes(clock);
   const revocations = await RevocationList.open(store, { clock, log });
+  const federation = await FederationKeeper.open({
+    dir: `${data}/federation`,
+    trustDomain,
+    clock,
+    log,
+  });
+  opened.defer(() => federation.close());
+  const configureFederation = (): Promise<void> =>
+    federation.configure(ofKind(ledger.resources(), "MeshConfig")[0]?.spec.federation ?? []);
+  // Before the first snapshot: a start must not cut off those who were believed a moment ago.
+  await configureFederation();
   const trust = () => ({
     domain: trustDomain,
     bundle: authority.bundle(),
+    ...federatedSpec(federation),
     ...(revocations.spec === undefined ? {} : { revoked: revocations.spec }),
   });
   const metrics = new Metrics();
@@ -112,6 +142,8 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   opened.defer(() => publisher.close());
   revocations.onChange(() => publisher.schedule());
   authority.onChange(() => publisher.schedule());
+  federation.onChange(() => publisher.schedule());
+  ledger.onChange(() => void configureFederation());
   const tokens = new Tokens(new KeptTokens(store), { clock });
   const shared = {
     authority,
@@ -145,7 +177,19 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   const { rotation } = rotating;
   const ownEndsMs = (): number => mesh.certExpiresMs;
   const app = createApp(
-    { ...shared, accessTokens, audit, ledger, view, issued, rotation, roster, metrics, ownEndsMs },
+    {
+      ...shared,
+      accessTokens,
+      audit,
+      ledger,
+      view,
+      issued,
+      rotation,
+      roster,
+      metrics,
+      ownEndsMs,
+      federation,
+    },
     {
       adminToken: token,
       tokens: accessTokens,
@@ -155,6 +199,7 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
       reads: options.reads ?? (oidc === null ? "local" : "closed"),
     },
   );
+  const bundle = await serveBundle(options, { authority, clock, log }, opened);
   const server = serve(options.listen, (request, remoteAddress) => {
     return app.fetch(request, { remoteAddress });
   });
@@ -170,17 +215,58 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   opened.defer(() => clearInterval(sweeper));
 
   const url = `http://${hostText(options.listen.host)}:${server.addr.port}`;
+  if (bundle !== null) {
+    log.info("bundle.ready", { address: bundle.address, profile: bundle.profile });
+  }
   log.info("control.ready", { url, mesh: mesh.address, revision: ledger.head, trustDomain });
-  return running({ url, mesh, tokenFile }, opened.move());
+  return running(
+    { url, mesh, tokenFile, bundleAddress: bundle?.address ?? null },
+    opened.move(),
+  );
+}
+
+/** Absent where there is no other trust domain, so that snapshots of meshes without stay what they were. */
+function federatedSpec(federation: FederationKeeper): Pick<TrustSpec, "federated"> {
+  const federated = federation.bundles();
+  return federated.length === 0 ? {} : { federated };
+}
+
+async function serveBundle(
+  { bundleListen, data }: ControlOptions,
+  deps: Pick<SessionDeps, "authority" | "clock" | "log">,
+  opened: AsyncDisposableStack,
+): Promise<RunningEndpoint | null> {
+  if (bundleListen === undefined) return null;
+  const { certificate, ...listen } = bundleListen;
+  const own = certificate === undefined ? await ownIdentity(deps.authority, deps) : null;
+  if (own !== null) {
+    const renewal = keepOwnCertificate(own, deps);
+    opened.defer(() => renewal.stop());
+  }
+  const endpoint = await startEndpoint({
+    listen,
+    identity: own ?? certificate!,
+    authority: deps.authority,
+    sequenceFile: `${data}/federation/own.json`,
+    log: deps.log,
+  });
+  opened.defer(() => endpoint.close());
+  return endpoint;
 }
 
 function running(
-  { url, mesh, tokenFile }: { url: string; mesh: MeshListener; tokenFile: string },
+  { url, mesh, tokenFile, bundleAddress }: {
+    url: string;
+    mesh: MeshListener;
+    tokenFile: string;
+    bundleAddress: string | null;
+  },
   parts: AsyncDisposableStack,
 ): RunningControl {
   return {
     url,
     meshAddress: mesh.address,
+    bundleAddress,
     adminTokenFile: tokenFile,
     close: () => parts.disposeAsync(),
   };

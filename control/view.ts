@@ -127,6 +127,21 @@ export interface AuthorityView {
   readonly roots: readonly CertificateView[];
   /** What issues now: the certificate that signs leafs first, then those above it, without the root. */
   readonly issuers: readonly CertificateView[];
+  /** Other trust domains whose workloads are believed. */
+  readonly federation: readonly FederationView[];
+}
+
+/** How another trust domain stands. */
+export interface FederationView {
+  readonly trustDomain: string;
+  readonly profile: "https_web" | "https_spiffe";
+  readonly url: string;
+  readonly certificates: number;
+  readonly sequence: number | null;
+  /** When its bundle was fetched last (Unix milliseconds); null: not since the start. */
+  readonly fetchedMs: number | null;
+  /** Why the last try failed, "" when it did not. */
+  readonly reason: string;
 }
 
 /** An authority's certificate, for people. */

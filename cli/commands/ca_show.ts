@@ -34,5 +34,20 @@ function text(view: AuthorityView, nowMs: number): string {
       ...view.roots.map((one) => row("root", one)),
       ...view.issuers.map((one) => row("intermediate", one)),
     ]),
+    ...(view.federation.length === 0 ? [] : ["", federated(view, nowMs)]),
   ].join("\n");
+}
+
+function federated({ federation }: AuthorityView, nowMs: number): string {
+  return table(
+    ["FEDERATED WITH", "PROFILE", "ROOTS", "SEQUENCE", "FETCHED", "LAST FAILURE"],
+    federation.map((one) => [
+      one.trustDomain,
+      one.profile,
+      String(one.certificates),
+      String(one.sequence ?? ""),
+      one.fetchedMs === null ? "never" : `${span(nowMs - one.fetchedMs)} ago`,
+      one.reason,
+    ]),
+  );
 }

@@ -3,7 +3,7 @@ import { type Args, parseDuration, UsageError } from "../args.ts";
 import { EXIT, untilStopped, verb } from "../verb.ts";
 import { stderrLog } from "../../core/log.ts";
 import { type Signer, VaultSigner } from "../../control/ca/mod.ts";
-import { startControl } from "../../control/main.ts";
+import { type ControlOptions, startControl } from "../../control/main.ts";
 import { readOidcConfig } from "../../control/oidc/mod.ts";
 
 /**
@@ -22,6 +22,15 @@ export const run = verb({
     "mesh-listen": { value: "HOST:PORT", default: "127.0.0.1:7001", help: "For proxies, mTLS" },
     "trust-domain": { value: "NAME", default: "mesh.local", help: "Of all identities" },
     "leaf-ttl": { value: "TIME", default: "24h", help: "How long proxies' certificates live" },
+    "bundle-listen": {
+      value: "HOST:PORT",
+      help: "Serve the trust bundle to other trust domains (SPIFFE bundle endpoint)",
+    },
+    "bundle-cert": {
+      value: "FILE",
+      help: "PEM chain for it (https_web); else the SVID (https_spiffe)",
+    },
+    "bundle-key": { value: "FILE", help: "Its key" },
     "vault-sign": {
       value: "URL",
       help: "Have Vault or OpenBao sign: https://vault:8200/v1/pki/sign/ROLE",
@@ -59,6 +68,7 @@ export const run = verb({
     meshListen: args.place("mesh-listen"),
     trustDomain: args.text("trust-domain"),
     leafTtlMs: parseDuration("--leaf-ttl", args.text("leaf-ttl")),
+    ...await bundleOf(args),
     ...await signerOf(args),
     hosts: args.all("allow-host"),
     ...readsOf(args),
@@ -69,8 +79,9 @@ export const run = verb({
     },
     log: stderrLog(args.on("verbose") ? "debug" : "info"),
   });
-  const { url, meshAddress: mesh, adminTokenFile } = control;
-  console.log(JSON.stringify({ ready: true, url, mesh, adminTokenFile, pid: Deno.pid }));
+  const { url, meshAddress: mesh, adminTokenFile, bundleAddress } = control;
+  const bundle = bundleAddress === null ? {} : { bundle: bundleAddress };
+  console.log(JSON.stringify({ ready: true, url, mesh, ...bundle, adminTokenFile, pid: Deno.pid }));
   await stopped;
   await control.close();
   return EXIT.ok;
@@ -92,4 +103,22 @@ async function signerOf(args: Args): Promise<{ readonly signer?: Signer }> {
   }
   const serverCa = ca === null ? undefined : await Deno.readTextFile(ca);
   return { signer: new VaultSigner({ signUrl, tokenFile, serverCa }) };
+}
+
+async function bundleOf(args: Args): Promise<Pick<ControlOptions, "bundleListen">> {
+  const cert = args.find("bundle-cert"), key = args.find("bundle-key");
+  if (args.find("bundle-listen") === null) {
+    if (cert === null && key === null) return {};
+    throw new UsageError("--bundle-cert and --bundle-key want --bundle-listen");
+  }
+  const place = args.place("bundle-listen");
+  if (cert === null && key === null) return { bundleListen: place };
+  if (cert === null || key === null) {
+    throw new UsageError("--bundle-cert and --bundle-key go together");
+  }
+  const certificate = {
+    certPem: await Deno.readTextFile(cert),
+    keyPem: await Deno.readTextFile(key),
+  };
+  return { bundleListen: { ...place, certificate } };
 }

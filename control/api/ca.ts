@@ -2,12 +2,19 @@
 import { Hono } from "hono";
 import type { ApiEnv } from "../auth.ts";
 import { describeAuthority, MAX_FOUND } from "../ca/mod.ts";
+import type { AuthorityView } from "../view.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError } from "./errors.ts";
 
-export function authorityRoutes({ authority }: ApiDeps): Hono<ApiEnv> {
+export function authorityRoutes({ authority, federation }: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
-  app.get("/ca", async (c) => c.json(await describeAuthority(authority)));
+  app.get("/ca", async (c) => {
+    const view: AuthorityView = {
+      ...await describeAuthority(authority),
+      federation: federation.view(),
+    };
+    return c.json(view);
+  });
   app.get("/audit/certs", async (c) => {
     const { identity, serial, since, limit = "100" } = c.req.query();
     if (!/^\d{1,4}$/.test(limit) || Number(limit) > MAX_FOUND) {

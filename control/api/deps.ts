@@ -7,6 +7,7 @@ import type { AuditLog } from "../audit/log.ts";
 import type { Authority, Issuance, RevocationList, Tokens } from "../ca/mod.ts";
 import type { Rotation } from "../ca/rotation.ts";
 import type { KeySets } from "../jwks/mod.ts";
+import type { FederationKeeper } from "../federation/keeper.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { Nodes } from "../push/nodes.ts";
 import type { Roster } from "../push/roster.ts";
@@ -25,6 +26,7 @@ export interface ApiDeps {
   readonly accessTokens: AccessTokens;
   readonly audit: AuditLog;
   readonly authority: Authority;
+  readonly federation: FederationKeeper;
   readonly revocations: RevocationList;
   /** What the authority's log says of a serial. */
   readonly issued: (serial: string) => Promise<Issuance | null>;

@@ -4,7 +4,9 @@ import type { AuthorityView, CertificateView } from "../view.ts";
 import type { Authority } from "./authority.ts";
 import { X509Certificate } from "./x509.ts";
 
-export async function describeAuthority(authority: Authority): Promise<AuthorityView> {
+export async function describeAuthority(
+  authority: Authority,
+): Promise<Omit<AuthorityView, "federation">> {
   const { trustDomain, leafTtlMs, signer } = authority;
   const roots = await Promise.all(authority.bundle().flatMap(blocks).map(describe));
   const issuers = await Promise.all(authority.issuers().flatMap(blocks).map(describe));

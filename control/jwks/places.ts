@@ -78,6 +78,12 @@ export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");
 }
 
+/** Whether an address is one of the Internet at large. */
+export function isPublicAddress(address: string): boolean {
+  const ip = plainAddress(address);
+  return ip !== null && isPublic(ip);
+}
+
 function isPublic(ip: string): boolean {
   if (isIP(ip) === 4) return !contains(notPublic4, ip);
   return contains(public6, ip) && !contains(notPublic6, ip);

@@ -179,7 +179,8 @@ function callerOf(peer: Admission, remote: string): Caller {
     : { identity: null, chain: [], notAfterMs: 0, remote };
 }
 
-async function ownIdentity(
+/** The control plane's own identity, with a fresh certificate. */
+export async function ownIdentity(
   authority: Authority,
   { clock }: Pick<SessionDeps, "clock">,
 ): Promise<MeshIdentity> {
@@ -193,7 +194,10 @@ async function ownMaterial(authority: Authority) {
 }
 
 /** Renews our own certificate at half its life, and when the authority has changed. */
-function keepOwnCertificate(identity: MeshIdentity, deps: SessionDeps): { stop(): void } {
+export function keepOwnCertificate(
+  identity: MeshIdentity,
+  deps: Pick<SessionDeps, "authority" | "clock" | "log">,
+): { stop(): void } {
   const { authority, clock, log } = deps;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let stopped = false;

@@ -63,6 +63,9 @@ export const SCHEMA_LIMITS = {
   jwtChars: 2048,
   /** Hosts or networks of MeshConfig's jwks. */
   jwksPlaces: 64,
+  /** Trust domains of MeshConfig's federation, and PEM certificates of one. */
+  federatedDomains: 16,
+  pemChars: 64 * 1024,
   capabilities: 32,
   /** FilterBinding.spec.config as JSON text. */
   filterConfigBytes: 64 * 1024,

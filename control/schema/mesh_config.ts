@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { meshAuthorization } from "./authorization_policy.ts";
 import { DENIM_API, singletonMetadata } from "./common.ts";
+import { federation } from "./federation.ts";
 import { jwksConfig } from "./jwks_config.ts";
 import { extensionProviders } from "./extension_providers.ts";
 import { trafficSettings } from "./traffic_policy.ts";
@@ -22,6 +23,7 @@ export const meshConfig = z.strictObject({
        */
       escapedSlashes: z.enum(["reject", "keep"]).optional(),
     }).optional(),
+    federation: federation.optional(),
     jwks: jwksConfig.optional(),
     via: z.strictObject({
       /** What proxies call themselves in the Via field: a token, `denim` when left out. */

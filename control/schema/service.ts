@@ -1,5 +1,6 @@
 /** Service: a name in the mesh, and the workloads or addresses behind it. */
 import { z } from "zod";
+import { parseSpiffeId } from "../../proxy/tls/spiffe.ts";
 import {
   DENIM_API,
   label,
@@ -88,12 +89,23 @@ export const service = z.strictObject({
     from: label.optional(),
     /** Only workloads with all these labels; absent: all. */
     selector: labels.optional(),
-    /** Fixed addresses outside the mesh, reached in plaintext and without an identity. */
+    /** Fixed addresses outside the mesh, reached in plaintext unless there is an identity. */
     endpoints: z.array(address).max(LIMITS.staticEndpoints, {
       error: `holds more than ${LIMITS.staticEndpoints} addresses`,
     }).optional(),
+    /**
+     * The SPIFFE id of what is at the fixed addresses, which then are inbound listeners of sidecars, say of a
+     * federated trust domain: they are reached with mTLS and have to prove it.
+     */
+    identity: z.string().refine(
+      (text) => parseSpiffeId(text) !== null,
+      wanted('a SPIFFE id such as "spiffe://partner.example/ns/default/sa/web"'),
+    ).optional(),
   }).check((ctx) => {
-    const { ports, endpoints, from, selector } = ctx.value;
+    const { ports, endpoints, from, selector, identity } = ctx.value;
+    if (identity !== undefined && endpoints === undefined) {
+      problem(ctx, ["identity"], "stands without endpoints; workloads of the mesh have their own");
+    }
     if (endpoints !== undefined && (from !== undefined || selector !== undefined)) {
       problem(
         ctx,

@@ -211,6 +211,8 @@ export interface TrustSpec {
   readonly domain: string;
   /** PEM certificates that may sign peers, roots and intermediates in use. */
   readonly bundle: readonly string[];
+  /** Other trust domains, whose bundles judge names of theirs and no others. Absent: none. */
+  readonly federated?: readonly { readonly domain: string; readonly bundle: readonly string[] }[];
   /** What is no longer believed before it expires; absent: nothing. */
   readonly revoked?: RevokedSpec;
 }

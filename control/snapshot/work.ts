@@ -212,8 +212,11 @@ export class Work {
 
   #endpoints(service: Service, port: number): EndpointSpec[] {
     const { namespace, name } = service.metadata;
-    const { endpoints, from = name, selector = {} } = service.spec;
-    if (endpoints !== undefined) return [...new Set(endpoints)].map((address) => ({ address }));
+    const { endpoints, from = name, selector = {}, identity } = service.spec;
+    if (endpoints !== undefined) {
+      const proven = identity === undefined ? {} : { identity };
+      return [...new Set(endpoints)].map((address) => ({ address, ...proven }));
+    }
     const found = new Map<string, EndpointSpec>();
     for (const one of this.shared.workloads(`${namespace}/${from}`)) {
       if (!one.healthy || !selects(selector, one.labels)) continue;

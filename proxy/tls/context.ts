@@ -11,6 +11,7 @@ import {
 import { isSameBundle, readTrustBundle, type TrustBundle } from "./bundle.ts";
 import { issuerOf, parseCertificate, sameBytes } from "./certificate.ts";
 import { clientOptions, MESH_ALPN } from "./client_options.ts";
+import { Federation, type ForeignBundle } from "./federation.ts";
 import { decodePem } from "./pem.ts";
 import {
   isSameRevocations,
@@ -66,6 +67,7 @@ export class MeshIdentity {
   #state: State;
   #generation = 1;
   #revoked: Revocations = readRevocations({});
+  #federation: Federation = Federation.none;
   #clientContext: SecureContext | null = null;
 
   /** Throws IdentityError or TypeError when the material is of no use now. */
@@ -130,6 +132,17 @@ export class MeshIdentity {
     });
   }
 
+  /**
+   * Puts in force the bundles of other trust domains, and only these; no-op when they are the same. Throws
+   * TypeError with what is wrong, and then the old ones stay.
+   */
+  federate(list: readonly ForeignBundle[]): void {
+    if (this.#federation.isSame(list)) return;
+    this.#federation = Federation.read(this.#state.trust.domain, list, this.#federation);
+    this.#clientContext = null;
+    this.#changed();
+  }
+
   /** Whether the bundle in force still vouches for our own chain; if not, renew it now. */
   get isVouchedFor(): boolean {
     const chain = decodePem(this.#state.material.chainPem, "CERTIFICATE") ?? [];
@@ -160,7 +173,7 @@ export class MeshIdentity {
     return {
       key: material.keyPem,
       cert: material.chainPem,
-      ca: [...material.bundle],
+      ca: [...material.bundle, ...this.#federation.pem],
       requestCert: true,
       // Verified in Deno 2.9.6: without a verdict of its own the runtime still checks that the client
       // holds the key of the certificate it shows (tests/security keeps watch over that).
@@ -188,7 +201,7 @@ export class MeshIdentity {
     this.#clientContext ??= createSecureContext({
       key: material.keyPem,
       cert: material.chainPem,
-      ca: [...material.bundle],
+      ca: [...material.bundle, ...this.#federation.pem],
       minVersion: "TLSv1.3",
     });
     return clientOptions(
@@ -204,7 +217,7 @@ export class MeshIdentity {
     role: PeerRole,
     expected?: string | readonly string[],
   ): PeerVerdict {
-    return verifyPeer(chain, this.#state.trust, {
+    return verifyPeer(chain, this.#federation.judgeOf(chain, this.#state.trust), {
       nowMs: this.#nowMs(),
       role,
       revoked: this.#revoked,
