@@ -8,6 +8,7 @@ export interface Pattern {
 /** `a` exactly, `a*` and `*a` by their ends, `*` anything but nothing. */
 export class TextPattern implements Pattern {
   readonly #exact: ReadonlySet<string>;
+  readonly #hasExact: boolean;
   readonly #prefixes: readonly string[];
   readonly #suffixes: readonly string[];
   readonly #any: boolean;
@@ -21,6 +22,7 @@ export class TextPattern implements Pattern {
       else exact.add(value);
     }
     this.#exact = exact;
+    this.#hasExact = exact.size > 0; // asking an empty set means hashing the text for nothing
     this.#prefixes = prefixes;
     this.#suffixes = suffixes;
     this.#any = values.includes("*");
@@ -28,7 +30,7 @@ export class TextPattern implements Pattern {
 
   fits(text: string): boolean {
     if (text === "") return false;
-    if (this.#any || this.#exact.has(text)) return true;
+    if (this.#any || (this.#hasExact && this.#exact.has(text))) return true;
     for (let i = 0; i < this.#prefixes.length; i++) {
       if (text.startsWith(this.#prefixes[i]!)) return true;
     }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, request as nodeRequest, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { AUDIENCE, goodClaims, ISSUER, TestKey } from "../../filters/jwt/fakes.ts";
 import { denim } from "../support/denim.ts";
 import { GrpcPeer } from "../support/grpc_peer.ts";
 import { type Answer, http } from "../support/http.ts";
@@ -301,6 +302,62 @@ Deno.test("AuthorizationPolicy decides at the sidecar of who is asked, for HTTP,
       assert.deepEqual([fields["grpc-status"], fields["denim-fault"]], ["7", "authz.denied"]);
     },
   });
+
+  await t.step(
+    "users by what their verified tokens say, at the sidecar and at the Gateway",
+    async () => {
+      const key = new TestKey("ES256");
+      const tokens = (name: string, kind: string) => ({
+        apiVersion: "denim.dev/v1",
+        kind: "RequestAuthentication",
+        metadata: { name },
+        spec: {
+          targetRefs: [{ kind, name }],
+          jwtRules: [{
+            issuer: ISSUER,
+            audiences: [AUDIENCE],
+            jwks: { keys: [key.jwk] },
+            forwardOriginalToken: true,
+          }],
+        },
+      });
+      const rules = [{
+        from: [{ source: { requestPrincipals: [`${ISSUER}/ann`] } }],
+        when: [{ key: "request.auth.claims.realm.roles", values: ["admin"] }],
+      }];
+      const bearer = (over: Fields): Record<string, string> => ({
+        authorization: `Bearer ${key.token(goodClaims(Date.now(), over))}`,
+      });
+      const admin = { realm: { roles: ["user", "admin"] } };
+      const cases: [headers: Record<string, string>, status: number][] = [
+        [bearer(admin), 200],
+        [bearer({ ...admin, sub: "bob" }), 403],
+        [bearer({ realm: { roles: ["user"] } }), 403],
+        [bearer({ "realm.roles": "admin" }), 403],
+        [{}, 403],
+      ];
+      const edge = { targetRefs: [{ kind: "Gateway", name: "edge" }] };
+      for (
+        const [place, url] of [
+          ["catalog", mesh.outbound("web")],
+          ["edge", mesh.gatewayUrl],
+        ] as const
+      ) {
+        const target = place === "edge" ? edge : CATALOG;
+        await mesh.apply([
+          tokens("catalog", "Service"),
+          tokens("edge", "Gateway"),
+          policy("b", IDLE),
+          policy("users", { ...target, rules }),
+        ]);
+        for (const [headers, wanted] of cases) {
+          const { status } = await http(url, { headers: { host: "catalog.default", ...headers } });
+          assert.equal(status, wanted, `${place} ${JSON.stringify(headers)}`);
+        }
+      }
+      await mesh.apply([policy("users", IDLE)]);
+    },
+  );
 
   await t.step(
     "default deny: nothing passes that no policy allows, and Gateways keep their own",
