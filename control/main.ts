@@ -3,6 +3,8 @@ import { type Clock, systemClock, systemRandom } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { AccessTokens } from "./access/tokens.ts";
 import { createApp } from "./app.ts";
+import type { KubernetesConfig } from "./attest/config.ts";
+import { KubernetesAttestor } from "./attest/kubernetes.ts";
 import { AuditLog } from "./audit/log.ts";
 import { adminToken, type AuthOptions } from "./auth.ts";
 import {
@@ -61,6 +63,8 @@ export interface ControlOptions {
   readonly hosts?: readonly string[];
   /** An issuer whose tokens are believed, and which signs browsers in. */
   readonly oidc?: OidcConfig | null;
+  /** Clusters whose pods may join by their service account. */
+  readonly kubernetes?: KubernetesConfig | null;
   /** Who may read without saying who they are; default: this machine. */
   readonly reads?: AuthOptions["reads"];
   readonly grace?: Pick<WorkloadsOptions, "lostGraceMs" | "restartGraceMs">;
@@ -145,10 +149,15 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   federation.onChange(() => publisher.schedule());
   ledger.onChange(() => void configureFederation());
   const tokens = new Tokens(new KeptTokens(store), { clock });
+  const audit = await AuditLog.open(`${data}/audit`, { clock, log });
+  const attestor = options.kubernetes == null
+    ? null
+    : new KubernetesAttestor({ config: options.kubernetes, trustDomain, clock, log });
   const shared = {
     authority,
     revocations,
     tokens,
+    audit,
     nodes,
     publisher,
     market,
@@ -165,14 +174,13 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   opened.defer(() => rotating.close());
   const { meshListen } = options;
   const mesh: MeshListener = await startMeshListener(meshListen.host, meshListen.port, {
-    ...{ ...shared, workloads, roster },
+    ...{ ...shared, attestor, workloads, roster },
     renewalFault: (chain) => rotating.renewalFault(chain),
   });
   opened.defer(() => mesh.close());
   const view = runningView({ trustDomain, clock, ledger, nodes, workloads, market });
   const accessTokens = new AccessTokens(store, clock);
   const oidc = options.oidc == null ? null : await openOidc(options.oidc, { clock, log });
-  const audit = await AuditLog.open(`${data}/audit`, { clock, log });
   const issued = (serial: string) => findIssuance(issuedFile, serial);
   const { rotation } = rotating;
   const ownEndsMs = (): number => mesh.certExpiresMs;
@@ -180,7 +188,6 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
     {
       ...shared,
       accessTokens,
-      audit,
       ledger,
       view,
       issued,

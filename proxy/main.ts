@@ -17,7 +17,13 @@ import { type AdminServer, type AdminView, startAdmin } from "./admin/server.ts"
 import { AppHealth } from "./app_health.ts";
 import { type KeySource, NO_KEYS } from "./certificates.ts";
 import { withApp } from "./config/app_ports.ts";
-import { obtainIdentity } from "./config/join.ts";
+import {
+  type Credential,
+  type IdentityRequest,
+  JoinError,
+  obtainIdentity,
+  rejoin,
+} from "./config/join.ts";
 import { LastGood } from "./config/last_good.ts";
 import { Keys } from "./config/keys.ts";
 import { Modules } from "./config/modules.ts";
@@ -130,17 +136,18 @@ export async function startProxy(
   const listenAddress = options.mode === "gateway" ? options.listenAddress : "127.0.0.1";
   const parts = assemble(options, modules, listenAddress, keys);
   const { engine } = parts;
-  const identity = await obtainIdentity({
+  const request: IdentityRequest = {
     control: options.control,
     bundlePem: await readTrustBundle(options.trustBundleFile),
-    joinToken: () => readToken(options.joinToken),
+    credential: () => readCredential(options.joinToken),
     namespace: node.namespace,
     name: node.name,
     state: options.state,
     log,
     nowMs: Date.now,
     ...(signal === undefined ? {} : { signal }),
-  });
+  };
+  const identity = await obtainIdentity(request);
   engine.setIdentity(identity);
   const app = options.mode === "sidecar"
     ? new AppHealth(options.app.host, options.app.port, log)
@@ -174,6 +181,9 @@ export async function startProxy(
   const subscription = subscribe({
     control: options.control,
     identity,
+    rejoin: options.joinToken !== null && "jwtFile" in options.joinToken
+      ? () => rejoin(request)
+      : null,
     greeting: {
       node,
       inbound,
@@ -255,18 +265,19 @@ async function readTrustBundle(file: string): Promise<string> {
   }
 }
 
-async function readToken(token: ControlOptions["joinToken"]): Promise<string | null> {
-  if (token === null) return null;
-  if ("token" in token) return token.token;
+async function readCredential(from: ControlOptions["joinToken"]): Promise<Credential | null> {
+  if (from === null) return null;
+  if ("token" in from) return from;
+  const isJwt = "jwtFile" in from, file = isJwt ? from.jwtFile : from.file;
   try {
-    return (await Deno.readTextFile(token.file)).trim();
+    const text = await Deno.readTextFile(file);
+    return isJwt ? { jwt: text } : { token: text };
   } catch (e) {
-    throw new Error(
-      `Cannot read the join token "${token.file}": ${
-        e instanceof Error ? e.message : String(e)
-      }. ` +
-        "Make one with: denim token create",
-    );
+    const hint = isJwt
+      ? "Project a service account token of audience denim into the pod"
+      : "Make one with: denim token create";
+    const reason = e instanceof Error ? e.message : String(e);
+    throw new JoinError(`Cannot read the join token "${file}": ${reason}. ${hint}`);
   }
 }
 

@@ -52,6 +52,8 @@ export interface ControlOptions {
   readonly joinToken:
     | { readonly token: string }
     | { readonly file: string }
+    /** A token that the platform keeps fresh in a file; good for joining again as well. */
+    | { readonly jwtFile: string }
     | null;
   readonly namespace: string;
   /** Folder for the last good snapshot, modules and identity. */

@@ -2,6 +2,7 @@
 import { type Args, parseDuration, UsageError } from "../args.ts";
 import { EXIT, untilStopped, verb } from "../verb.ts";
 import { stderrLog } from "../../core/log.ts";
+import { readKubernetesConfig } from "../../control/attest/config.ts";
 import { type Signer, VaultSigner } from "../../control/ca/mod.ts";
 import { type ControlOptions, startControl } from "../../control/main.ts";
 import { readOidcConfig } from "../../control/oidc/mod.ts";
@@ -40,6 +41,7 @@ export const run = verb({
     "allow-host": { value: "NAME", many: true, help: "Answer requests to this host name as well" },
     "open-reads": { help: "Let everybody who can connect read, not only this machine" },
     oidc: { value: "FILE", help: "Issuer whose tokens are believed and which signs browsers in" },
+    kubernetes: { value: "FILE", help: "Clusters whose pods join by their service account" },
     "closed-reads": { help: "Let nobody read without a token, this machine neither" },
     "lost-grace": {
       value: "TIME",
@@ -61,7 +63,7 @@ export const run = verb({
   ],
 }, async (args) => {
   const stopped = untilStopped();
-  const oidcFile = args.find("oidc");
+  const oidcFile = args.find("oidc"), clusters = args.find("kubernetes");
   const control = await startControl({
     data: args.text("data"),
     listen: args.place("listen"),
@@ -73,6 +75,7 @@ export const run = verb({
     hosts: args.all("allow-host"),
     ...readsOf(args),
     oidc: oidcFile === null ? null : await readOidcConfig(oidcFile),
+    kubernetes: clusters === null ? null : await readKubernetesConfig(clusters),
     grace: {
       lostGraceMs: parseDuration("--lost-grace", args.text("lost-grace")),
       restartGraceMs: parseDuration("--restart-grace", args.text("restart-grace")),

@@ -55,6 +55,10 @@ const SPEC: CommandSpec = {
     "trust-bundle": { value: "FILE", help: "PEM by which the control plane is known" },
     "join-token": { value: "TOKEN", help: "Lets this proxy in, once; prefer the file" },
     "join-token-file": { value: "FILE", help: "The same, in a file" },
+    "join-jwt-file": {
+      value: "FILE",
+      help: "Lets it in by the service account token Kubernetes projects there, also again",
+    },
     namespace: { value: "NAME", default: "default", help: "Of the service or gateway" },
     state: { value: "DIR", help: "Folder for identity and last good configuration" },
     admin: { value: "HOST:PORT", default: "127.0.0.1:0", help: "Readiness, metrics, config dump" },
@@ -182,14 +186,22 @@ export function readOptions(args: Args): ProxyOptions {
 }
 
 function controlOptions(args: Args): ControlOptions {
-  const token = args.find("join-token"), file = args.find("join-token-file");
-  if (token !== null && file !== null) {
-    throw new UsageError("--join-token and --join-token-file exclude each other");
+  const given = ["join-token", "join-token-file", "join-jwt-file"].filter((name) => args.on(name));
+  if (given.length > 1) {
+    throw new UsageError(`${given.map((name) => `--${name}`).join(" and ")} exclude each other`);
   }
+  const token = args.find("join-token"), file = args.find("join-token-file");
+  const jwtFile = args.find("join-jwt-file");
   return {
     control: args.place("control"),
     trustBundleFile: args.text("trust-bundle"),
-    joinToken: token !== null ? { token } : file !== null ? { file } : null,
+    joinToken: token !== null
+      ? { token }
+      : file !== null
+      ? { file }
+      : jwtFile !== null
+      ? { jwtFile }
+      : null,
     namespace: args.text("namespace"),
     state: args.text("state"),
   };

@@ -1,4 +1,5 @@
 /** `denim proxy --supervise`: reads how many workers with which rights, and runs them until told to stop. */
+import { dirname } from "node:path";
 import { type Args, type CommandSpec, UsageError } from "../args.ts";
 import { descriptorFlags } from "../limits.ts";
 import { EXIT, untilStopped } from "../verb.ts";
@@ -91,6 +92,8 @@ function filesOf(options: ProxyOptions): ProxyFiles {
   const { state, trustBundleFile, joinToken } = options;
   const read = [state, trustBundleFile];
   if (joinToken !== null && "file" in joinToken) read.push(joinToken.file);
+  // The kubelet swaps the folder behind a link beside the file.
+  if (joinToken !== null && "jwtFile" in joinToken) read.push(dirname(joinToken.jwtFile));
   return { read, write: [state] };
 }
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { ApiEnv } from "../auth.ts";
 import { parseWorkloadId } from "../../proxy/tls/mod.ts";
 import { MAX_TOKEN_TTL_MS } from "../ca/mod.ts";
+import { RESERVED_NAMESPACE } from "../ca/workload_name.ts";
 import { BODY_LIMITS, readJson } from "./body.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError } from "./errors.ts";
@@ -14,9 +15,6 @@ export const tokenBody = z.strictObject({
   identity: z.string().max(400),
   ttlMs: z.int().positive().max(MAX_TOKEN_TTL_MS).optional(),
 });
-
-/** Names no proxy may have: the control plane is one of them. */
-const RESERVED_NAMESPACE = "denim-system";
 
 export function tokenRoutes({ tokens, authority, revocations, log }: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();

@@ -2,18 +2,15 @@
 import { crypto, timingSafeEqual } from "@std/crypto";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { parseSpiffeId } from "../../proxy/tls/mod.ts";
+import { Tries } from "./bad_tries.ts";
 
 /** No token lives longer. */
 export const MAX_TOKEN_TTL_MS = 10 * 60_000;
 /** Tokens the memory store holds; the database has its own limit. */
 export const MAX_STORED_TOKENS = 10_000;
-/**
- * Bad tries of one source within a minute after which it is not heard until the minute is over. Per
- * source, because a lock for all would let anybody keep everybody from joining.
- */
+/** Bad tries of one source within a minute. */
 export const MAX_BAD_TRIES = 20;
 const TRY_WINDOW_MS = 60_000;
-/** Sources whose bad tries are counted at one time; the one counted for longest is forgotten first. */
 export const MAX_COUNTED_SOURCES = 1024;
 const TOKEN_BYTES = 32;
 const PREFIX = "denim-join-";
@@ -68,7 +65,11 @@ export class MemoryTokenStore implements TokenStore {
 export class Tokens {
   readonly #store: TokenStore;
   readonly #clock: Clock;
-  readonly #badTries = new Map<string, { startMs: number; count: number }>();
+  readonly #badTries = new Tries({
+    most: MAX_BAD_TRIES,
+    windowMs: TRY_WINDOW_MS,
+    sources: MAX_COUNTED_SOURCES,
+  });
 
   constructor(store: TokenStore, options: TokensOptions = {}) {
     this.#store = store;
@@ -99,37 +100,29 @@ export class Tokens {
    * address it came from) tried too often.
    */
   async redeem(token: string, source = ""): Promise<string | null> {
-    const nowMs = this.#clock.nowMs();
-    const tries = this.#badTries.get(source);
-    const isCurrent = tries !== undefined && Math.abs(nowMs - tries.startMs) < TRY_WINDOW_MS;
-    if (isCurrent && tries.count >= MAX_BAD_TRIES) return null;
-    const identity = TOKEN.test(token) ? await this.#take(await hashOf(token), nowMs) : null;
-    if (identity === null) this.#countBadTry(source, nowMs);
-    return identity;
+    return (await this.take(token, source))?.identity ?? null;
   }
 
-  async #take(hash: string, nowMs: number): Promise<string | null> {
+  /** The same with all that is kept of the token, for {@link giveBack}. */
+  async take(token: string, source = ""): Promise<TokenRecord | null> {
+    const nowMs = this.#clock.nowMs();
+    if (this.#badTries.isOver(source, nowMs)) return null;
+    const record = TOKEN.test(token) ? await this.#take(await hashOf(token), nowMs) : null;
+    if (record === null) this.#badTries.count(source, nowMs);
+    return record;
+  }
+
+  /** Undoes a take that led to no certificate by our own fault: its proxy will come again with the token. */
+  async giveBack(record: TokenRecord): Promise<void> {
+    await this.#store.put(record);
+  }
+
+  async #take(hash: string, nowMs: number): Promise<TokenRecord | null> {
     const record = await this.#store.get(hash);
     if (record === null || !sameHash(record.hash, hash)) return null;
     // Taken out before it is believed: of two that come with the same token one gets nothing.
     if (!await this.#store.delete(hash)) return null;
-    return nowMs <= record.expiresMs ? record.identity : null;
-  }
-
-  #countBadTry(source: string, nowMs: number): void {
-    const tries = this.#badTries.get(source);
-    if (tries !== undefined && Math.abs(nowMs - tries.startMs) < TRY_WINDOW_MS) {
-      tries.count++;
-      return;
-    }
-    this.#badTries.delete(source);
-    if (this.#badTries.size >= MAX_COUNTED_SOURCES) {
-      for (const oldest of this.#badTries.keys()) {
-        this.#badTries.delete(oldest);
-        break;
-      }
-    }
-    this.#badTries.set(source, { startMs: nowMs, count: 1 });
+    return nowMs <= record.expiresMs ? record : null;
   }
 }
 

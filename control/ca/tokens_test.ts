@@ -34,6 +34,19 @@ Deno.test("Tokens.redeem lets one of two win when both come with the same token 
   assert.deepEqual(results.toSorted(), [WEB, null].toSorted());
 });
 
+Deno.test("Tokens.giveBack lets a token be used that led to nothing, until its time is over", async () => {
+  const { clock, tokens } = setUp();
+  const token = await tokens.create(WEB, 1000);
+  const record = await tokens.take(token);
+  assert.equal(await tokens.redeem(token), null, "meanwhile it is nobody's");
+  await tokens.giveBack(record!);
+  clock.ms += 1000;
+  assert.equal(await tokens.redeem(token), WEB);
+  await tokens.giveBack(record!);
+  clock.ms += 1;
+  assert.equal(await tokens.redeem(token), null);
+});
+
 Deno.test("Tokens.redeem refuses a token after its time, and spends it", async () => {
   const { clock, tokens } = setUp();
   const early = await tokens.create(WEB, 1000);

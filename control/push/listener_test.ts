@@ -37,6 +37,8 @@ Deno.test("startMeshListener bounds its connections, and strangers more than mem
     renewalFault: () => Promise.resolve(null),
     revocations: await RevocationList.open(store, { clock, log: silentLog }),
     tokens: new Tokens(new MemoryTokenStore()),
+    attestor: null,
+    audit: { record() {} },
     nodes: new Nodes(clock),
     workloads: await Workloads.open(store, { clock, log: silentLog }),
     publisher: {} as Publisher,

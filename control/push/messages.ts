@@ -14,6 +14,7 @@ export const MESSAGE_LIMITS = {
   callers: 1000,
   textChars: 2000,
   tokenChars: 200,
+  jwtChars: 16 * 1024,
   csrChars: 8192,
   uriChars: 2048,
   unknownKeys: 64,
@@ -93,6 +94,11 @@ const fromProxy = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("join"),
     token: z.string().max(MESSAGE_LIMITS.tokenChars),
+    csr: z.string().max(MESSAGE_LIMITS.csrChars),
+  }),
+  z.object({
+    type: z.literal("attest"),
+    jwt: z.string().max(MESSAGE_LIMITS.jwtChars),
     csr: z.string().max(MESSAGE_LIMITS.csrChars),
   }),
   z.object({ type: z.literal("csr"), csr: z.string().max(MESSAGE_LIMITS.csrChars) }),

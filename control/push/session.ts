@@ -1,7 +1,7 @@
 /**
  * One connection of a proxy, from its handshake on.
  *
- *   no certificate ──join──▶ svid, then closed            (the proxy comes back with it)
+ *   no certificate ──join, attest──▶ svid, then closed    (the proxy comes back with it)
  *   certificate ─┬─csr────▶ svid
  *                └─hello──▶ registered: snapshots out; ack, nack, module, report, csr, bye in
  *
@@ -11,6 +11,8 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { issuerOf, parseWorkloadId } from "../../proxy/tls/mod.ts";
 import { type Authority, CsrError, type RevocationList, type Tokens } from "../ca/mod.ts";
+import type { KubernetesAttestor } from "../attest/kubernetes.ts";
+import type { AuditLog, AuditRecord } from "../audit/log.ts";
 import type { KeySets } from "../jwks/mod.ts";
 import type { MarketApi } from "../market/mod.ts";
 import type { FrameEvents } from "../schema/frame_socket.ts";
@@ -28,6 +30,9 @@ export interface SessionDeps {
   readonly authority: Authority;
   readonly revocations: Pick<RevocationList, "has" | "spec" | "onChange">;
   readonly tokens: Tokens;
+  /** Null: nobody joins by a token of a cluster. */
+  readonly attestor: Pick<KubernetesAttestor, "attest"> | null;
+  readonly audit: Pick<AuditLog, "record">;
   readonly nodes: Nodes;
   readonly workloads: Workloads;
   readonly roster: Roster;
@@ -74,6 +79,8 @@ export class Session implements FrameEvents {
   #node: ProxyNode | null = null;
   #saidBye = false;
   #over = false;
+  /** Code of the refusal that ended it, "" for none. */
+  #refused = "";
   #trustedUntilMs: number;
   #serial = "";
   /** Requests that need the authority, a module's bytes or a key are answered one after the other. */
@@ -156,13 +163,15 @@ export class Session implements FrameEvents {
   #received(message: FromProxy): void {
     if (this.#caller.identity === null) {
       if (message.type === "join") return this.#later(() => this.#join(message));
+      if (message.type === "attest") return this.#later(() => this.#attest(message));
       return this.#refuse(
         "peer.no_certificate",
-        "A certificate is wanted on this connection; without one only join is heard",
+        "A certificate is wanted on this connection; without one only joining is heard",
       );
     }
     switch (message.type) {
       case "join":
+      case "attest":
         return this.#refuse("join.has_identity", "A proxy with a certificate renews it with csr");
       case "csr":
         return this.#later(() => this.#again(this.#caller.identity!, message.csr));
@@ -178,7 +187,7 @@ export class Session implements FrameEvents {
 
   #fromNode(
     node: ProxyNode,
-    message: Exclude<FromProxy, { type: "join" | "csr" | "hello" }>,
+    message: Exclude<FromProxy, { type: "join" | "attest" | "csr" | "hello" }>,
   ): void {
     const { log, workloads, keySets, clock } = this.#deps;
     const { delivery } = node.link;
@@ -212,17 +221,59 @@ export class Session implements FrameEvents {
   async #join({ token, csr }: { token: string; csr: string }): Promise<void> {
     const { tokens, log } = this.#deps;
     const { remote } = this.#caller;
-    const identity = await tokens.redeem(token, remote);
-    if (identity === null) {
+    const record = await tokens.take(token, remote);
+    if (record === null) {
       log.warn("join.refused", { remote });
+      this.#audit({ proof: "join-token", target: "", result: "refused", code: "join.bad_token" });
       return this.#refuse(
         "join.bad_token",
         "The join token is unknown, used or expired. Make a new one: denim token create",
       );
     }
+    const { identity } = record;
+    await this.#joined(identity, csr, { who: identity, proof: "join-token", target: "" });
+    // The proxy did nothing wrong and tries again: with the only token it has.
+    if (this.#refused === "csr.failed") await tokens.giveBack(record);
+  }
+
+  async #attest({ jwt, csr }: { jwt: string; csr: string }): Promise<void> {
+    const { attestor, log } = this.#deps;
+    const { remote } = this.#caller;
+    const attested: Awaited<ReturnType<KubernetesAttestor["attest"]>> = await attestor?.attest(
+      jwt,
+      remote,
+    ) ?? {
+      ok: false,
+      code: "join.bad_token",
+      reason: "No cluster is configured here whose tokens are taken: denim control --kubernetes",
+      about: "",
+    };
+    if (attested.ok) {
+      const { identity, who, about: target } = attested;
+      return await this.#joined(identity, csr, { who, proof: "kubernetes", target });
+    }
+    const { code, reason, about: target } = attested;
+    log.warn("join.refused", { remote, code, reason, about: target });
+    this.#audit({ proof: "kubernetes", target, result: "refused", code });
+    this.#refuse(code, reason);
+  }
+
+  /** A newcomer's first certificate; then the connection is over. */
+  async #joined(
+    identity: string,
+    csr: string,
+    about: Pick<AuditRecord, "who" | "proof" | "target">,
+  ): Promise<void> {
     await this.#renew(identity, csr);
+    const target = `${identity}${about.target === "" ? "" : ` for ${about.target}`}`;
+    const result = this.#refused === ""
+      ? "done"
+      : this.#refused === "csr.failed"
+      ? "failed"
+      : "refused";
+    this.#audit({ ...about, target, result, code: this.#refused });
     if (this.#over) return;
-    log.info("join.accepted", { identity, remote });
+    this.#deps.log.info("join.accepted", { identity, remote: this.#caller.remote });
     this.#link.end();
   }
 
@@ -231,6 +282,13 @@ export class Session implements FrameEvents {
     const fault = await this.#deps.renewalFault(this.#caller.chain);
     if (fault !== null) return this.#refuse("csr.not_yours", fault);
     await this.#renew(identity, csr);
+  }
+
+  #audit(
+    about: Pick<AuditRecord, "proof" | "target" | "result" | "code"> & { who?: string },
+  ): void {
+    const { who = "unknown", ...rest } = about;
+    this.#deps.audit.record({ who, from: this.#caller.remote, what: "join", ...rest });
   }
 
   async #renew(identity: string, csr: string): Promise<void> {
@@ -388,6 +446,7 @@ export class Session implements FrameEvents {
   #refuse(code: string, message: string): void {
     const { remote, identity } = this.#caller;
     this.#deps.log.warn("session.refused", { remote, identity, code, reason: message });
+    this.#refused = code;
     this.#link.send({ type: "error", code, message });
     this.#link.end();
     this.#over = true;

@@ -62,6 +62,7 @@ async function setUp(
   const workloads = beside?.workloads ??
     await Workloads.open(new MemoryStore(), { clock, log: silentLog });
   const nodes = beside?.nodes ?? new Nodes(clock);
+  const tokens = new Tokens(new MemoryTokenStore(), { clock });
   const session = new Session(
     { identity, chain: [], notAfterMs: clock.ms + 3_600_000, remote: "10.0.0.7" },
     {
@@ -79,7 +80,9 @@ async function setUp(
       roster: await Roster.open(new MemoryStore(), { clock, log: silentLog }),
       renewalFault: () => Promise.resolve(null),
       revocations: { has: () => false, spec: undefined, onChange() {} },
-      tokens: new Tokens(new MemoryTokenStore(), { clock }),
+      tokens,
+      attestor: null,
+      audit: { record() {} },
       nodes,
       workloads,
       publisher: {
@@ -96,7 +99,20 @@ async function setUp(
   const say = (message: unknown): void =>
     session.json(new TextEncoder().encode(JSON.stringify(message)));
   const codes = (): string[] => sent.flatMap((one) => one.type === "error" ? [one.code] : []);
-  return { clock, session, sent, modules, ends, say, codes, nodes, workloads, blocked, unknown };
+  return {
+    clock,
+    session,
+    sent,
+    modules,
+    ends,
+    say,
+    codes,
+    nodes,
+    workloads,
+    blocked,
+    unknown,
+    tokens,
+  };
 }
 
 const report = (appHealthy: boolean, more = {}): FromProxy => ({
@@ -121,6 +137,16 @@ Deno.test("Session hears only join from a stranger, and only once what is refuse
   say({ type: "join", token: "x", csr: "y" });
   assert.equal(sent.length, 1, "it is over after the first refusal");
   assert.deepEqual(ends, ["end"]);
+});
+
+Deno.test("Session spends no join token on a certificate that could not be issued", async () => {
+  const { say, codes, tokens, ends } = await setUp(null);
+  const token = await tokens.create(WEB);
+  say({ type: "join", token, csr: "x" }); // the authority of these tests issues nothing
+  while (ends.length === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(codes(), ["csr.failed"]);
+  await new Promise((resolve) => setTimeout(resolve, 0)); // what it does after its answer
+  assert.equal(await tokens.redeem(token), WEB);
 });
 
 Deno.test("Session ends a connection that does not greet, and one that falls silent", async () => {

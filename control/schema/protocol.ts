@@ -31,9 +31,11 @@ export const REPLACED = "proxy.replaced";
 /** How often `alive` is sent, and the silence after which a proxy connects anew. */
 export const ALIVE_MS = 5000, CONTROL_SILENCE_MS = 20_000;
 
-/** What a proxy sends. Before it has an identity only `join` is heard. */
+/** What a proxy sends. Before it has an identity only `join` and `attest` are heard. */
 export type FromProxy =
   | { readonly type: "join"; readonly token: string; readonly csr: string }
+  /** The same with a token that the platform gave the workload: a JWT of its Kubernetes cluster. */
+  | { readonly type: "attest"; readonly jwt: string; readonly csr: string }
   | { readonly type: "csr"; readonly csr: string }
   | {
     readonly type: "hello";

@@ -1,7 +1,7 @@
 /** Renews the certificate at about half its remaining life, with a new key each time. */
 import type { Clock, Random } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
-import { createKeyAndCsr, type MeshIdentity } from "../tls/mod.ts";
+import { createKeyAndCsr, type IdentityMaterial, type MeshIdentity } from "../tls/mod.ts";
 import { writeIdentity } from "./identity_store.ts";
 
 export interface RenewalOptions {
@@ -52,17 +52,24 @@ export class Renewal {
 
   received({ chain, bundle }: { readonly chain: string; readonly bundle: string }): void {
     if (this.#keyPem === "") return; // not asked for
-    const { identity, state, log } = this.#options;
+    const { identity, log } = this.#options;
     const { trustDomain } = identity.material;
     const material = { trustDomain, keyPem: this.#keyPem, chainPem: chain, bundle: [bundle] };
     this.#keyPem = "";
     try {
-      identity.replace(material);
+      this.replaced(material);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       log.error("identity.not_renewed", { reason });
-      return this.#again();
+      this.#again();
     }
+  }
+
+  /** Puts a certificate in force, keeps it and renews it in its time; throws when it is none for us. */
+  replaced(material: IdentityMaterial): void {
+    const { identity, state, log } = this.#options;
+    identity.replace(material);
+    this.#keyPem = "";
     this.#due = false;
     log.info("identity.renewed", { serial: identity.serial, notAfterMs: identity.notAfterMs });
     this.#arm();

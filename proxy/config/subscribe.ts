@@ -16,7 +16,7 @@ import {
   type ToProxy,
 } from "../../control/schema/protocol.ts";
 import type { Snapshot } from "../../control/schema/snapshot.ts";
-import type { MeshIdentity } from "../tls/mod.ts";
+import type { IdentityMaterial, MeshIdentity } from "../tls/mod.ts";
 import { Backoff } from "./backoff.ts";
 import { connectLink, type Place } from "./control_link.ts";
 import { forgetIdentity, writeIdentity } from "./identity_store.ts";
@@ -31,6 +31,8 @@ export type Greeting = Omit<Extract<FromProxy, { type: "hello" }>, "type" | "ver
 export interface SubscriptionOptions {
   readonly control: Place;
   readonly identity: MeshIdentity;
+  /** Gets a certificate without showing one, when this one has expired; null: nothing lets us in again. */
+  readonly rejoin?: (() => Promise<IdentityMaterial>) | null;
   readonly greeting: Greeting;
   /** Version in force when the subscription starts (from disk), null for none. */
   readonly version: string | null;
@@ -124,7 +126,8 @@ class Subscriber implements Subscription {
   }
 
   #connect(): void {
-    const { control, identity } = this.#options;
+    const { control, identity, rejoin, clock } = this.#options;
+    if (rejoin != null && clock.nowMs() >= identity.notAfterMs) return void this.#rejoin(rejoin);
     const link = connectLink(control, identity, {
       // A snapshot of the connection before may still be on its way into force: hello must not name the past.
       connected: () => void this.#applying.then(() => this.#hello(link)),
@@ -133,6 +136,19 @@ class Subscriber implements Subscription {
       closed: (reason) => this.#lost(reason),
     });
     this.#link = link;
+  }
+
+  /** Without a certificate in date no connection would be admitted. */
+  async #rejoin(rejoin: () => Promise<IdentityMaterial>): Promise<void> {
+    try {
+      const material = await rejoin();
+      if (this.#closing !== null) return this.#closing.resolve();
+      this.#renewal.replaced(material);
+      this.#backoff.reset();
+      this.#connect();
+    } catch (error) {
+      this.#lost(error instanceof Error ? error.message : String(error));
+    }
   }
 
   #hello(link: FrameSocket): void {

@@ -126,7 +126,7 @@ class Proxy implements AsyncDisposable {
     const identity = await obtainIdentity({
       control: mesh.place,
       bundlePem,
-      joinToken: () => Promise.resolve(String(token)),
+      credential: () => Promise.resolve({ token: String(token) }),
       namespace: "default",
       name: "web",
       state,

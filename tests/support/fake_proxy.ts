@@ -24,6 +24,10 @@ const ANSWER_MS = 5000;
 export type Of<T extends ToProxy["type"]> = Extract<ToProxy, { type: T }>;
 type Waiting = { readonly fits: (message: ToProxy) => boolean; resolve(message: ToProxy): void };
 
+function identityOf(keyPem: string, { chain, bundle }: Of<"svid">): MeshIdentity {
+  return new MeshIdentity({ trustDomain: DOMAIN, keyPem, chainPem: chain, bundle: [bundle] });
+}
+
 export class FakeProxy implements Disposable {
   readonly #socket: TLSSocket;
   readonly #reader = new FrameReader();
@@ -46,19 +50,35 @@ export class FakeProxy implements Disposable {
     bundle: string,
     token: string,
   ): Promise<MeshIdentity | Of<"error">> {
-    const trust = readTrustBundle(DOMAIN, [bundle]);
     const { keyPem, csrPem } = createKeyAndCsr();
+    const answer = await FakeProxy.enter(address, bundle, { type: "join", token, csr: csrPem });
+    return answer.type === "svid" ? identityOf(keyPem, answer) : answer;
+  }
+
+  /** The same with the token of a pod. */
+  static async attest(
+    address: string,
+    bundle: string,
+    jwt: string,
+  ): Promise<MeshIdentity | Of<"error">> {
+    const { keyPem, csrPem } = createKeyAndCsr();
+    const answer = await FakeProxy.enter(address, bundle, { type: "attest", jwt, csr: csrPem });
+    return answer.type === "svid" ? identityOf(keyPem, answer) : answer;
+  }
+
+  /** Says one thing without a certificate, and gives the answer. */
+  static async enter(
+    address: string,
+    bundle: string,
+    message: FromProxy,
+  ): Promise<Of<"svid"> | Of<"error">> {
+    const trust = readTrustBundle(DOMAIN, [bundle]);
     const options = joinOptions(trust, CONTROL_PLANE, { alpn: CONTROL_ALPN });
     using proxy = new FakeProxy(connect({ ...place(address), ...options }));
-    proxy.send({ type: "join", token, csr: csrPem });
-    const answer = await proxy.next((one) => one.type === "svid" || one.type === "error");
-    if (answer.type !== "svid") return answer as Of<"error">;
-    return new MeshIdentity({
-      trustDomain: DOMAIN,
-      keyPem,
-      chainPem: answer.chain,
-      bundle: [answer.bundle],
-    });
+    proxy.send(message);
+    return await proxy.next((one) => one.type === "svid" || one.type === "error") as
+      | Of<"svid">
+      | Of<"error">;
   }
 
   static connect(address: string, identity: MeshIdentity): FakeProxy {

@@ -27,6 +27,8 @@ export class TestIssuer implements AsyncDisposable {
   tamper: (claims: JWTPayload) => JWTPayload = (claims) => claims;
   /** How often keys were asked for. */
   keysAsked = 0;
+  /** What was shown when keys were asked for last. */
+  authorization: string | null = null;
   /** False: it answers 503 to everything. */
   isUp = true;
   readonly #server: Deno.HttpServer<Deno.NetAddr>;
@@ -85,6 +87,7 @@ export class TestIssuer implements AsyncDisposable {
         });
       case "/keys":
         this.keysAsked++;
+        this.authorization = request.headers.get("authorization");
         return Response.json(this.keySet());
       case "/authorize":
         return this.#authorize(url.searchParams);
