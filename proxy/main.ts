@@ -13,7 +13,8 @@ import { WasmReports } from "../wasm/reports.ts";
 import type { ProxyReport } from "../control/schema/protocol.ts";
 import type { NodeRef, Snapshot } from "../control/schema/snapshot.ts";
 import { createAccessLog } from "./access_log.ts";
-import { type AdminServer, type AdminView, startAdmin } from "./admin/server.ts";
+import type { AdminDoor } from "./admin/door.ts";
+import { type AdminView, startAdmin } from "./admin/server.ts";
 import { AppHealth } from "./app_health.ts";
 import { type KeySource, NO_KEYS } from "./certificates.ts";
 import { withApp } from "./config/app_ports.ts";
@@ -31,6 +32,7 @@ import { subscribe } from "./config/subscribe.ts";
 import { putTrustInForce } from "./config/trust.ts";
 import { Engine } from "./engine.ts";
 import type {
+  AdminPlace,
   ControlOptions,
   GatewayOptions,
   ProxyOptions,
@@ -88,7 +90,7 @@ export async function startStandalone(
 ): Promise<RunningProxy> {
   const parts = assemble(options, source.modules, options.listenAddress, source.keys ?? NO_KEYS);
   await parts.engine.apply(source.snapshot);
-  const admin = startAdmin(options.admin.host, options.admin.port, adminView(parts, () => true));
+  const admin = startAdmin(adminPlace(options), adminView(parts, () => true));
   return running(parts, admin, followFiles(parts, source.renew));
 }
 
@@ -165,7 +167,7 @@ export async function startProxy(
   const ports = options.mode === "sidecar" ? new SidecarPorts(engine, options) : null;
   const inbound = await ports?.address() ?? null;
   const view = adminView(parts, () => app === null || app.healthy);
-  const admin = startAdmin(options.admin.host, options.admin.port, view);
+  const admin = startAdmin(adminPlace(options), view);
   const serving = Promise.withResolvers<void>();
   if (engine.snapshot !== null) serving.resolve();
   const apply = async (snapshot: Snapshot): Promise<void> => {
@@ -232,6 +234,12 @@ async function within(limitMs: number, done: Promise<void>): Promise<void> {
   const timer = setTimeout(late.resolve, limitMs);
   await Promise.race([done, late.promise]);
   clearTimeout(timer);
+}
+
+/** Workers have sockets of their own beside that of their supervisor. */
+function adminPlace({ admin, supervised }: ProxyOptions): AdminPlace {
+  if (!("unix" in admin) || supervised == null) return admin;
+  return { unix: `${admin.unix}.${supervised.worker}` };
 }
 
 function nodeOf(options: SidecarOptions | GatewayOptions): NodeRef {
@@ -355,7 +363,7 @@ function adminView(parts: Parts, appHealthy: () => boolean): AdminView {
   };
 }
 
-function running(parts: Parts, admin: AdminServer, stop: () => Promise<void>): RunningProxy {
+function running(parts: Parts, admin: AdminDoor, stop: () => Promise<void>): RunningProxy {
   const { engine, options } = parts;
   return {
     engine,

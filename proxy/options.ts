@@ -10,9 +10,12 @@ export interface Bind {
   readonly port: number;
 }
 
+/** Of a proxy's own HTTP: a port, or a Unix socket by its path. */
+export type AdminPlace = Bind | { readonly unix: string };
+
 interface CommonOptions {
   /** Where the proxy's own HTTP (readiness, metrics, configuration in force) listens. */
-  readonly admin: Bind;
+  readonly admin: AdminPlace;
   /** Written, whole, when the proxy is ready: the same JSON line as on standard output. */
   readonly readyFile: string | null;
   readonly accessLog: boolean;

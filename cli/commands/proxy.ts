@@ -7,6 +7,7 @@ import { EXIT, untilStopped, verb } from "../verb.ts";
 import { type RunningProxy, startProxy, startStandalone } from "../../proxy/main.ts";
 import { PROXY_HEAP_MIB } from "../../proxy/launch.ts";
 import type {
+  AdminPlace,
   Bind,
   ControlOptions,
   ProxyOptions,
@@ -61,7 +62,11 @@ const SPEC: CommandSpec = {
     },
     namespace: { value: "NAME", default: "default", help: "Of the service or gateway" },
     state: { value: "DIR", help: "Folder for identity and last good configuration" },
-    admin: { value: "HOST:PORT", default: "127.0.0.1:0", help: "Readiness, metrics, config dump" },
+    admin: {
+      value: "HOST:PORT|unix:PATH",
+      default: "127.0.0.1:0",
+      help: "Readiness, metrics, config dump; a Unix socket is for the same user only",
+    },
     "ready-file": { value: "FILE", help: "Written when it serves" },
     "drain-timeout": { value: "TIME", default: "10s", help: "For running requests at SIGTERM" },
     "reuse-port": {
@@ -144,6 +149,9 @@ async function start(options: ProxyOptions, signal: AbortSignal): Promise<Runnin
   return await startStandalone(options, await readStandalone(options.config));
 }
 
+/** An address of a Unix socket has 108 bytes; it is bound in a folder beside this path at first. */
+const MAX_SOCKET_PATH = 80;
+
 /** The command line as options; throws UsageError. */
 export function readOptions(args: Args): ProxyOptions {
   const modes = ["service", "gateway", "config"].filter((name) => args.on(name));
@@ -151,7 +159,7 @@ export function readOptions(args: Args): ProxyOptions {
     throw new UsageError("One of --service, --gateway and --config is wanted");
   }
   const common = {
-    admin: args.place("admin"),
+    admin: adminPlace(args.text("admin")),
     readyFile: args.find("ready-file"),
     accessLog: args.on("access-log"),
     logLevel: levelOf(args.text("log-level")),
@@ -183,6 +191,16 @@ export function readOptions(args: Args): ProxyOptions {
     ...common,
     ...control,
   };
+}
+
+function adminPlace(text: string): AdminPlace {
+  if (!text.startsWith("unix:")) return parsePlace("--admin", text);
+  const path = text.slice("unix:".length);
+  if (path.startsWith("/") && path.length <= MAX_SOCKET_PATH) return { unix: path };
+  throw new UsageError(
+    `--admin is "${text}"; wanted a whole path of at most ${MAX_SOCKET_PATH} characters such as ` +
+      "unix:/run/denim/admin.sock",
+  );
 }
 
 function controlOptions(args: Args): ControlOptions {

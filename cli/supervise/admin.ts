@@ -1,6 +1,7 @@
 /** The admin address of a supervised proxy: one page for all workers, there also while one restarts. */
 import { Metrics } from "../../core/metrics.ts";
-import type { Bind } from "../../proxy/options.ts";
+import { type AdminDoor, openDoor, text } from "../../proxy/admin/door.ts";
+import type { AdminPlace } from "../../proxy/options.ts";
 import { mergeMetrics, type Page } from "./merge_metrics.ts";
 
 export interface AdminSource {
@@ -11,31 +12,14 @@ export interface AdminSource {
 
 export interface ServingWorker {
   readonly pid: number;
-  /** `http://host:port` of its own admin page. */
+  /** `http://host:port` or `unix:/path` of its own admin page. */
   readonly admin: string;
 }
 
-export interface SupervisorAdmin {
-  readonly url: string;
-  close(): Promise<void>;
-}
-
 const WORKER_TIMEOUT_MS = 2000;
-const OWN_NAMES = ["127.0.0.1", "localhost", "[::1]"];
 
-export function startSupervisorAdmin(bind: Bind, source: AdminSource): SupervisorAdmin {
-  const { host, port } = bind;
-  const server = Deno.serve({ hostname: host, port, onListen: () => {} }, async (request) => {
-    const { hostname, pathname } = new URL(request.url);
-    if (hostname !== host && !OWN_NAMES.includes(hostname)) {
-      return text(403, `The admin port answers to ${OWN_NAMES.join(", ")} only\n`);
-    }
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return text(405, "The admin port is read-only\n");
-    }
-    return await answer(pathname, source);
-  });
-  return { url: `http://${host}:${server.addr.port}`, close: () => server.shutdown() };
+export function startSupervisorAdmin(place: AdminPlace, source: AdminSource): AdminDoor {
+  return openDoor(place, ({ path }) => answer(path, source));
 }
 
 async function answer(path: string, source: AdminSource): Promise<Response> {
@@ -73,14 +57,20 @@ async function pages(source: AdminSource): Promise<Page[]> {
   return found.filter((page) => page !== null);
 }
 
+/** Whole, so that nothing stays open. */
 async function ask(url: string, path: string): Promise<Response | null> {
+  const socket = url.startsWith("unix:") ? url.slice("unix:".length) : null;
+  using client = socket === null
+    ? undefined
+    : Deno.createHttpClient({ proxy: { transport: "unix", path: socket } });
   try {
-    return await fetch(url + path, { signal: AbortSignal.timeout(WORKER_TIMEOUT_MS) });
+    const told = await fetch(`${socket === null ? url : "http://localhost"}${path}`, {
+      signal: AbortSignal.timeout(WORKER_TIMEOUT_MS),
+      ...(client === undefined ? {} : { client }),
+    });
+    const { status, headers } = told;
+    return new Response(await told.bytes(), { status, headers });
   } catch {
     return null; // it has just died
   }
-}
-
-function text(status: number, body: string): Response {
-  return new Response(body, { status, headers: { "content-type": "text/plain; charset=utf-8" } });
 }

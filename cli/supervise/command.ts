@@ -82,19 +82,21 @@ export function workerArgs(args: Args, spec: CommandSpec, options: ProxyOptions)
     ...(options.descriptors === undefined ? descriptorFlags() : []),
     ...own,
     "--admin",
-    "127.0.0.1:0",
+    "unix" in options.admin ? `unix:${options.admin.unix}` : "127.0.0.1:0",
     "--reuse-port",
   ];
 }
 
 function filesOf(options: ProxyOptions): ProxyFiles {
-  if (options.mode === "standalone") return { read: "all", write: [] };
+  const { admin } = options;
+  const socket = "unix" in admin ? [dirname(admin.unix)] : [];
+  if (options.mode === "standalone") return { read: "all", write: socket };
   const { state, trustBundleFile, joinToken } = options;
-  const read = [state, trustBundleFile];
+  const read = [state, trustBundleFile, ...socket];
   if (joinToken !== null && "file" in joinToken) read.push(joinToken.file);
   // The kubelet swaps the folder behind a link beside the file.
   if (joinToken !== null && "jwtFile" in joinToken) read.push(dirname(joinToken.jwtFile));
-  return { read, write: [state] };
+  return { read, write: [state, ...socket] };
 }
 
 function wholeNumber(

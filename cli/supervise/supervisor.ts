@@ -9,8 +9,9 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { Metrics } from "../../core/metrics.ts";
-import type { Bind } from "../../proxy/options.ts";
-import { type ServingWorker, startSupervisorAdmin, type SupervisorAdmin } from "./admin.ts";
+import type { AdminPlace, Bind } from "../../proxy/options.ts";
+import type { AdminDoor } from "../../proxy/admin/door.ts";
+import { type ServingWorker, startSupervisorAdmin } from "./admin.ts";
 import { type HeldSocket, holdSocket } from "./held_socket.ts";
 import { Slot } from "./slot.ts";
 import { startWorker, type Worker, type WorkerReady, type WorkerSpec } from "./worker.ts";
@@ -19,7 +20,7 @@ export interface SupervisorOptions {
   readonly workers: number;
   /** Listeners known before a worker runs: a sidecar's two. Others are held as soon as a worker opened them. */
   readonly listeners: ReadonlyMap<string, Bind>;
-  readonly admin: Bind;
+  readonly admin: AdminPlace;
   /** Arguments of the Deno executable for one worker. */
   readonly workerArgs: readonly string[];
   readonly clock: Clock;
@@ -36,7 +37,7 @@ export interface SupervisorReady extends WorkerReady {
 export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #metrics = new Metrics();
-  readonly #admin: SupervisorAdmin;
+  readonly #admin: AdminDoor;
   readonly #slots: Slot[] = [];
   /** By worker, then by listener name. */
   readonly #sockets: Map<string, HeldSocket>[] = [];

@@ -1,7 +1,10 @@
-/** The proxy's own loopback HTTP: readiness, metrics, what is in force. Read-only. */
+/** The proxy's own HTTP: readiness, metrics, what is in force. */
 import type { Metrics } from "../../core/metrics.ts";
+import { redact } from "../../core/redact.ts";
 import type { ProxyReport } from "../../control/schema/protocol.ts";
 import type { Snapshot } from "../../control/schema/snapshot.ts";
+import type { AdminPlace } from "../options.ts";
+import { type AdminDoor, openDoor, text } from "./door.ts";
 
 export interface AdminView {
   /** Null when ready, else what is missing. */
@@ -11,35 +14,8 @@ export interface AdminView {
   readonly metrics: Metrics;
 }
 
-export interface AdminServer {
-  readonly url: string;
-  close(): Promise<void>;
-}
-
-/** Answers only to names of this host: a page in a browser must not reach it by DNS rebinding. */
-const OWN_NAMES = ["127.0.0.1", "localhost", "[::1]"];
-
-export function startAdmin(host: string, port: number, view: AdminView): AdminServer {
-  let server: Deno.HttpServer<Deno.NetAddr>;
-  try {
-    server = Deno.serve({ hostname: host, port, onListen: () => {} }, (request) => {
-      const url = new URL(request.url);
-      if (url.hostname !== host && !OWN_NAMES.includes(url.hostname)) {
-        return text(403, `The admin port answers to ${OWN_NAMES.join(", ")} only\n`);
-      }
-      if (request.method !== "GET" && request.method !== "HEAD") {
-        return text(405, "The admin port is read-only\n");
-      }
-      return answer(url.pathname, view);
-    });
-  } catch (e) {
-    if (!(e instanceof Deno.errors.AddrInUse)) throw e;
-    throw new Error(
-      `Cannot open the admin port on ${host}:${port}: the port is in use. ` +
-        "Stop the program that has it, or choose another with --admin (port 0 takes a free one)",
-    );
-  }
-  return { url: `http://${host}:${server.addr.port}`, close: () => server.shutdown() };
+export function startAdmin(place: AdminPlace, view: AdminView): AdminDoor {
+  return openDoor(place, ({ path }) => answer(path, view));
 }
 
 function answer(path: string, view: AdminView): Response {
@@ -55,14 +31,16 @@ function answer(path: string, view: AdminView): Response {
         headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
       });
     case "/stats":
-      return Response.json(view.report());
+      return json(view.report());
     case "/config_dump":
-      return Response.json(view.snapshot());
+      return json(view.snapshot());
     default:
       return text(404, "Try /ready, /livez, /metrics, /stats or /config_dump\n");
   }
 }
 
-function text(status: number, body: string): Response {
-  return new Response(body, { status, headers: { "content-type": "text/plain; charset=utf-8" } });
+/** A header that a route sets may hold a token, and the text of a trap whatever a filter put there. */
+function json(value: unknown): Response {
+  const body = redact(JSON.stringify(value));
+  return new Response(body, { headers: { "content-type": "application/json" } });
 }
