@@ -4,7 +4,7 @@ import type { Args, FlagSpec } from "./args.ts";
 /** Flags of every verb that talks to the control plane. */
 export const CLIENT_FLAGS = {
   control: { value: "URL", help: "Control plane; else DENIM_CONTROL, else .denim/local.json" },
-  "token-file": { value: "FILE", help: "Admin token; else DENIM_TOKEN, else beside local.json" },
+  "token-file": { value: "FILE", help: "Access token; else DENIM_TOKEN, else beside local.json" },
 } as const satisfies Record<string, FlagSpec>;
 
 const LOCAL = ".denim/local.json", LOCAL_TOKEN = ".denim/admin.token";
@@ -72,7 +72,8 @@ export class Client {
     const token = await this.#token();
     if (token === null && method !== "GET") {
       throw new Error(
-        `No admin token is known. Name its file with --token-file (DATA/admin.token of the control plane)`,
+        "No access token is known. Name its file with --token-file: one of denim token create --role, " +
+          "or DATA/admin.token of the control plane",
       );
     }
     const headers: Record<string, string> = { "content-type": "application/json" };

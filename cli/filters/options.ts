@@ -60,7 +60,7 @@ async function findToken(flag: unknown, local: string | undefined): Promise<stri
     return (await Deno.readTextFile(path)).trim();
   } catch {
     throw new UsageError(
-      `The admin token cannot be read from "${path}"; name its file with --token-file`,
+      `The access token cannot be read from "${path}"; name its file with --token-file`,
     );
   }
 }

@@ -1,4 +1,5 @@
 /** An identity provider with real keys: publishes them, signs tokens, and signs browsers in without asking anybody. */
+import { KeyObject, sign } from "node:crypto";
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 
 interface Key {
@@ -69,6 +70,23 @@ export class TestIssuer implements AsyncDisposable {
     return await new SignJWT({ iss: this.url, iat: nowSeconds, exp: nowSeconds + 300, ...claims })
       .setProtectedHeader({ alg: key.algorithm, kid: key.kid, ...header })
       .sign(key.privateKey);
+  }
+
+  /** What the library refuses to write. */
+  signRaw(header: Readonly<Record<string, unknown>>, claims: JWTPayload): string {
+    const key = this.#keys[0]!;
+    const encode = (value: unknown): string =>
+      new TextEncoder().encode(JSON.stringify(value))
+        .toBase64({ alphabet: "base64url", omitPadding: true });
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    const head = encode({ alg: key.algorithm, kid: key.kid, ...header });
+    const text = `${head}.${encode({ iss: this.url, exp: nowSeconds + 300, ...claims })}`;
+    const signature = sign(
+      "RSA-SHA256",
+      new TextEncoder().encode(text),
+      KeyObject.from(key.privateKey),
+    );
+    return `${text}.${signature.toString("base64url")}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
