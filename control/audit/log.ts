@@ -77,7 +77,9 @@ export class AuditLog {
   /** Opens the log kept in `dir`; its owner alone may read it. */
   static async open(dir: string, options: AuditLogOptions): Promise<AuditLog> {
     await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
-    return new AuditLog(dir, options);
+    const audit = new AuditLog(dir, options);
+    for (const file of [audit.#changes, audit.#refusals]) file.mend();
+    return audit;
   }
 
   /** Never throws: what was done stays done. A log that could not be written is told and remembered. */
