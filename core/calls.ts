@@ -11,6 +11,8 @@ export interface CallRequest {
   readonly head: RequestHead;
   /** Empty for none. */
   readonly body: Uint8Array;
+  /** After the body; absent: none. */
+  readonly trailers?: Fields;
   /** The whole call, with whatever attempts it takes. */
   readonly timeoutMs: number;
   /** Bytes of an answer's body; a longer one is a fault. */

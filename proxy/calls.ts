@@ -137,9 +137,11 @@ class CallAttempt implements StreamSink<ResponseHead> {
   }
 
   start(): void {
-    const { head, body } = this.#call.request;
-    this.#stream.head(head, body.length === 0);
-    if (body.length > 0 && this.#call.owns(this)) this.#stream.data(body, true);
+    const { head, body, trailers } = this.#call.request;
+    const last = trailers === undefined;
+    this.#stream.head(head, body.length === 0 && last);
+    if (body.length > 0 && this.#call.owns(this)) this.#stream.data(body, last);
+    if (!last && this.#call.owns(this)) this.#stream.trailers(trailers);
   }
 
   info(): void {}

@@ -12,8 +12,18 @@ export interface WasmFilterConfig {
   readonly memoryBytes: number;
   readonly failMode: "open" | "closed";
   readonly capabilities: readonly string[];
+  /** Whom the module may send requests of its own. */
+  readonly upstreams: readonly UpstreamConfig[];
   /** Name of the root context the module registers; only SDKs that hold several plugins need it. */
   readonly rootId?: string;
+}
+
+export interface UpstreamConfig {
+  /** What a module may call it. */
+  readonly names: readonly string[];
+  readonly backend: string;
+  /** Lines every request there gets, flat. */
+  readonly fields: readonly string[];
 }
 
 /** Reads a FilterSpec's config; an Error names the first field that is wrong and what it wants. */
@@ -42,6 +52,7 @@ export function readConfig(value: unknown): WasmFilterConfig {
     memoryBytes: positive(spec, "memoryBytes", WASM_LIMITS.memoryBytes),
     failMode: failMode ?? "closed",
     capabilities: texts(spec, "capabilities"),
+    upstreams: upstreams(spec),
     ...(rootId === undefined ? {} : { rootId }),
   };
 }
@@ -65,6 +76,19 @@ function texts(spec: Readonly<Record<string, unknown>>, field: string): readonly
     throw wrong(field, value, "a list of strings");
   }
   return value;
+}
+
+function upstreams(spec: Readonly<Record<string, unknown>>): readonly UpstreamConfig[] {
+  const value = spec["upstreams"] ?? [];
+  if (!Array.isArray(value)) throw wrong("upstreams", value, "a list");
+  return value.map((item: unknown) => {
+    const one = record(item);
+    return {
+      names: texts(one, "names"),
+      backend: text(one, "backend"),
+      fields: texts(one, "fields"),
+    };
+  });
 }
 
 function positive(

@@ -9,6 +9,7 @@ import { WASM_LIMITS } from "./limits.ts";
 import { compileModule } from "./module.ts";
 import { createProxyWasmFilter } from "./proxy_wasm/filter.ts";
 import { abiOf } from "./proxy_wasm/guest.ts";
+import type { Upstream } from "./proxy_wasm/host.ts";
 import { Plugin, type PluginOptions } from "./proxy_wasm/plugin.ts";
 import { SharedData } from "./proxy_wasm/shared_data.ts";
 import { WasmReports } from "./reports.ts";
@@ -76,7 +77,11 @@ class WasmFactory {
     const held = shared;
     try {
       const plugin = await held.plugin;
-      return createProxyWasmFilter(plugin, env.slot, () => this.#release(key, held, plugin));
+      plugin.adopt(env.calls);
+      return createProxyWasmFilter(plugin, env.slot, () => {
+        plugin.abandon(env.calls);
+        this.#release(key, held, plugin);
+      });
     } catch (error) {
       this.#release(key, held, null);
       throw error;
@@ -140,6 +145,8 @@ function pluginOptions(
       : [config.rootId],
     config: new TextEncoder().encode(config.config),
     capabilities: new Set(config.capabilities),
+    upstreams: upstreamsOf(config),
+    calls: env.calls,
     limits: {
       fuelPerCall: config.fuelPerCall,
       startFuel: Math.max(WASM_LIMITS.startFuel, config.fuelPerCall),
@@ -153,6 +160,15 @@ function pluginOptions(
     metrics: env.metrics,
     log: env.log,
   };
+}
+
+/** By name; where two share one, the first holds. */
+function upstreamsOf(config: WasmFilterConfig): ReadonlyMap<string, Upstream> {
+  const found = new Map<string, Upstream>();
+  for (const upstream of config.upstreams) {
+    for (const name of upstream.names) if (!found.has(name)) found.set(name, upstream);
+  }
+  return found;
 }
 
 function nameOf(config: WasmFilterConfig): string {

@@ -50,6 +50,13 @@ export const WASM_LIMITS = {
   propertyPathBytes: 1024,
   properties: 64,
   propertyBytes: 64 * 1024,
+  /** Requests of its own one instance may have under way, and the bytes all of them may hold. */
+  calls: 256,
+  callBytes: 8 * 1024 * 1024,
+  /** The body of one answer. */
+  callAnswerBytes: 1024 * 1024,
+  /** The longest such a request may take; a guest that names no time gets this one. */
+  callTimeoutMs: 60_000,
   /** A tick is not due more often. */
   minTickMs: 10,
   /** random_get in one call, as in WASI hosts. */

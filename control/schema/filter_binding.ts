@@ -1,6 +1,6 @@
 /** FilterBinding: puts a Wasm module into the chains of what it targets. */
 import { z } from "zod";
-import { DENIM_API, metadata, problem, targetRefOf, wanted } from "./common.ts";
+import { DENIM_API, label, metadata, port, problem, targetRefOf, wanted } from "./common.ts";
 import { CAPABILITIES, type Capability } from "../../wasm/capabilities.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 
@@ -62,6 +62,23 @@ export const filterBinding = z.strictObject({
       LIMITS.capabilities,
       { error: `holds more than ${LIMITS.capabilities} names` },
     ).optional(),
+    /**
+     * Services the module may send requests of its own, with the capability http-call or grpc-call.
+     * It calls one by `name`, or as `service.namespace:port`, `namespace/service:port`,
+     * `service.namespace.svc.cluster.local:port` or Istio's `outbound|port||service.namespace.svc.cluster.local`.
+     */
+    upstreams: z.array(z.strictObject({
+      /** What the module calls it, besides; often written in its code or configuration. */
+      name: z.string().regex(
+        /^[\x21-\x7e]{1,256}$/,
+        wanted("at most 256 printable characters without spaces"),
+      ).optional(),
+      service: label,
+      /** Absent: the binding's own. Another one has to permit it by a ReferenceGrant. */
+      namespace: label.optional(),
+      port,
+    })).max(LIMITS.filterUpstreams, { error: `holds more than ${LIMITS.filterUpstreams} Services` })
+      .optional(),
     limits: z.strictObject({
       fuelPerCall: z.int(wanted("a whole number")).min(1000, wanted("at least 1000"))
         .max(LIMITS.fuelPerCall, wanted(`at most ${LIMITS.fuelPerCall}`)).optional(),

@@ -239,7 +239,18 @@ export interface WasmConfig {
   readonly failMode: "open" | "closed";
   /** Capabilities granted by the binding; a host call outside them is refused. */
   readonly capabilities: readonly string[];
+  /** Whom the module may send requests of its own; absent: nobody. */
+  readonly upstreams?: readonly WasmUpstream[];
   readonly phases: readonly WasmPhase[];
+}
+
+export interface WasmUpstream {
+  /** What the module may call it; where two upstreams share a name, the first is meant. */
+  readonly names: readonly string[];
+  /** In the snapshot too. */
+  readonly backend: string;
+  /** Lines every request there gets, flat. */
+  readonly fields: readonly string[];
 }
 
 /** AuthorizationPolicies of one place, which decide together. */

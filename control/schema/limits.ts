@@ -67,6 +67,8 @@ export const SCHEMA_LIMITS = {
   federatedDomains: 16,
   pemChars: 64 * 1024,
   capabilities: 32,
+  /** Services one filter may send requests of its own. */
+  filterUpstreams: 32,
   /** FilterBinding.spec.config as JSON text. */
   filterConfigBytes: 64 * 1024,
   fuelPerCall: 1_000_000_000,

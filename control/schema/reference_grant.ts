@@ -1,6 +1,7 @@
 /** ReferenceGrant of the Gateway API: a namespace's permission to refer into it. */
 import { z } from "zod";
 import {
+  DENIM_GROUP,
   GATEWAY_API,
   GATEWAY_GROUP,
   label,
@@ -17,11 +18,24 @@ export const referenceGrant = z.strictObject({
   kind: z.literal("ReferenceGrant"),
   metadata,
   spec: z.strictObject({
-    from: z.array(z.strictObject({
-      group: z.literal(GATEWAY_GROUP),
-      kind: z.enum(["HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "Gateway"]),
-      namespace: label,
-    })).min(1, { error: "is empty, wanted at least one source" }).max(LIMITS.grantEntries),
+    from: z.array(
+      z.strictObject({
+        group: z.enum([GATEWAY_GROUP, DENIM_GROUP]),
+        kind: z.enum([
+          "HTTPRoute",
+          "GRPCRoute",
+          "TCPRoute",
+          "TLSRoute",
+          "Gateway",
+          "FilterBinding",
+        ]),
+        namespace: label,
+      }).check((ctx) => {
+        const { group, kind } = ctx.value;
+        const right = kind === "FilterBinding" ? DENIM_GROUP : GATEWAY_GROUP;
+        if (group !== right) problem(ctx, ["group"], `is ${show(group)}, wanted "${right}"`);
+      }),
+    ).min(1, { error: "is empty, wanted at least one source" }).max(LIMITS.grantEntries),
     to: z.array(
       z.strictObject({
         group: serviceGroup,

@@ -13,6 +13,11 @@ kind: Service
 metadata: {name: many}
 spec: {ports: [{port: 80}, {port: 81}], endpoints: ["10.0.0.1:80"]}
 ---
+apiVersion: denim.dev/v1
+kind: Service
+metadata: {name: far, namespace: other}
+spec: {ports: [{port: 80}], endpoints: ["10.0.0.3:80"]}
+---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: edge}
@@ -158,6 +163,24 @@ const REFUSED: [what: string, text: string, path: string, message: RegExp][] = [
     /is missing; acme\/call uses headers-read, http-call: list what you grant, or \[\]/,
   ],
   [
+    "an upstream that is not there",
+    policy(
+      "FilterBinding",
+      "module: {name: acme/tag}, capabilities: [], upstreams: [{service: nowhere, port: 80}]",
+    ),
+    "spec.upstreams[0].service",
+    /names Service "default\/nowhere", which does not exist/,
+  ],
+  [
+    "an upstream of another namespace without its permission",
+    policy(
+      "FilterBinding",
+      "module: {name: acme/tag}, capabilities: [], upstreams: [{service: far, namespace: other, port: 80}]",
+    ),
+    "spec.upstreams[0].namespace",
+    /is "other", which has no ReferenceGrant for FilterBindings of namespace "default" to Service "far"/,
+  ],
+  [
     "a file in a mesh",
     policy("FilterBinding", "module: {file: ./a.wasm}"),
     "spec.module.file",
@@ -238,4 +261,22 @@ Deno.test("checkReferences wants fixed endpoints and read files of a standalone 
 
 Deno.test("checkReferences reports every problem at once", () => {
   equal(check(route("name: egde", "name: gone")).length, 2);
+});
+
+Deno.test("checkReferences takes an upstream of another namespace with its permission", () => {
+  const problems = check(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: ReferenceGrant
+metadata: {name: g, namespace: other}
+spec:
+  from: [{group: denim.dev, kind: FilterBinding, namespace: default}]
+  to: [{group: "", kind: Service, name: far}]
+---
+${
+    policy(
+      "FilterBinding",
+      "module: {name: acme/tag}, capabilities: [], upstreams: [{service: far, namespace: other, port: 80}]",
+    )
+  }`);
+  same(problems, []);
 });

@@ -29,6 +29,7 @@ import type {
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { HeaderModifier, PathModifier, RouteFilter } from "../schema/http_route_filters.ts";
 import { older } from "./mesh.ts";
+import { filterUpstreams } from "./filter_upstreams.ts";
 import { breakerOf, type Level, retryOf, sourceOf, timeoutOf } from "./settings.ts";
 import type { AdmittedModule } from "./modules.ts";
 import type { Work } from "./work.ts";
@@ -197,7 +198,7 @@ function wasmByPhase(
       continue;
     }
     work.needs(module);
-    const config = wasmConfig(binding, module);
+    const config = wasmConfig(work, binding, module);
     specs[config.phases[0]!].push({ kind: "wasm", name: fullName(binding), config });
   }
   return { specs, missing };
@@ -207,8 +208,9 @@ function priority(binding: FilterBinding): number {
   return binding.spec.priority ?? FILTER_DEFAULTS.priority;
 }
 
-function wasmConfig(binding: FilterBinding, module: AdmittedModule): WasmConfig {
+function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule): WasmConfig {
   const { config, capabilities, limits, failMode, phase } = binding.spec;
+  const upstreams = filterUpstreams(work, binding);
   return {
     abi: module.abi,
     digest: module.digest,
@@ -225,6 +227,7 @@ function wasmConfig(binding: FilterBinding, module: AdmittedModule): WasmConfig 
       : limits.memoryMiB * 1024 * 1024,
     failMode: failMode ?? FILTER_DEFAULTS.failMode,
     capabilities: [...capabilities ?? []].sort(),
+    ...(upstreams.length === 0 ? {} : { upstreams }),
     phases: [phase ?? module.phase ?? FILTER_DEFAULTS.phase],
   };
 }

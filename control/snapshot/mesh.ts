@@ -106,7 +106,7 @@ export class Mesh {
 
   /** Whether a `source` of namespace `from` may name that resource of another namespace. */
   granted(
-    source: AnyRoute["kind"] | "Gateway",
+    source: AnyRoute["kind"] | "Gateway" | "FilterBinding",
     from: string,
     kind: "Service" | "Secret",
     to: string,

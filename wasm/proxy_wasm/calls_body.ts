@@ -16,6 +16,8 @@ function bytesOf(vm: Vm, buffer: number): Uint8Array | null {
     case BUFFER.requestBody:
     case BUFFER.responseBody:
       return halfOf(vm, buffer)?.buffer ?? null;
+    case BUFFER.callBody:
+      return vm.answer.body;
     case BUFFER.vmConfig:
       return EMPTY;
     case BUFFER.pluginConfig:
@@ -29,9 +31,9 @@ function known(buffer: number): boolean {
   return buffer >= 0 && buffer <= BUFFER.foreign;
 }
 
-/** Configuration is a filter's own; bodies must have been granted. */
+/** Configuration and answers are a filter's own; bodies must have been granted. */
 function granted(vm: Vm, buffer: number, call: string, capability: string): boolean {
-  if (buffer >= BUFFER.vmConfig || vm.host.capabilities.has(capability)) return true;
+  if (buffer >= BUFFER.callBody || vm.host.capabilities.has(capability)) return true;
   vm.host.denied(call);
   return false;
 }

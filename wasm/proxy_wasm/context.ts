@@ -2,6 +2,7 @@
 import { type FilterContext, REQUEST, RESPONSE } from "../../core/filter.ts";
 import type { Fields } from "../../core/fields.ts";
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from "./headers.ts";
+import type { HttpCall } from "./http_call.ts";
 import type { Vm } from "./vm.ts";
 
 export const EMPTY: Uint8Array = new Uint8Array(0);
@@ -65,6 +66,8 @@ export class StreamContext {
   reset = false;
   /** on_done said false: on_log and on_delete wait for proxy_done. */
   finishing = false;
+  /** Requests the guest made on behalf of this stream, under way. */
+  calls: Set<HttpCall> | null = null;
   properties: Map<string, Uint8Array> | null = null;
   #deleted = false;
 
@@ -126,7 +129,13 @@ export class StreamContext {
       if (done === 0) this.finishing = true;
       else this.finish();
     }
+    // Who was held until an answer comes has left; what was sent on the side goes on.
+    if (this.request.paused || this.response.paused) this.#abandonCalls();
     this.exchange = null;
+  }
+
+  #abandonCalls(): void {
+    if (this.calls !== null) { for (const call of this.calls) call.abandon(); }
   }
 
   /** What is left after on_done: the access-log callback and the farewell. */

@@ -58,7 +58,7 @@ export class Streams {
    */
   after(exchange: FilterContext, stream: StreamContext): typeof CONTINUE | typeof DONE {
     const { vm } = stream;
-    if (vm.dead === null && vm.touched.length === 0) return CONTINUE;
+    if (vm.dead === null && vm.touched.length === 0 && vm.effects.length === 0) return CONTINUE;
     this.plugin.settle(vm, stream);
     if (vm.dead !== null) return this.#without(exchange, faultOf(vm), stream);
     if (stream.reset) {

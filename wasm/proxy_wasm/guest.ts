@@ -11,6 +11,7 @@ export const CALLBACKS = {
   onConfigure: "proxy_on_configure",
   onTick: "proxy_on_tick",
   onQueueReady: "proxy_on_queue_ready",
+  onHttpCallResponse: "proxy_on_http_call_response",
   onRequestHeaders: "proxy_on_request_headers",
   onRequestBody: "proxy_on_request_body",
   onRequestTrailers: "proxy_on_request_trailers",

@@ -263,18 +263,29 @@ export class ResponseHeaders extends HeaderMap {
 }
 
 const BODILESS: ReadonlySet<string> = new Set(["HEAD", "CONNECT"]);
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+export const TOKEN: RegExp = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 // deno-lint-ignore no-control-regex -- control characters are what is looked for
 const BAD_VALUE = /[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$/;
-const PATH = /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/;
-const AUTHORITY = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
+export const PATH: RegExp = /^(?:\/[\x21-\x7e\x80-\xff]*|\*)$/;
+export const AUTHORITY: RegExp = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 const STATUS_CODE = /^[2-5][0-9]{2}$/;
 
 /** Whether a filter may send `value` under `name`: anything else could forge a line or a message. */
 function valid(name: string, value: string): boolean {
   if (value.length > WASM_LIMITS.headerValueBytes || BAD_VALUE.test(value)) return false;
   return NAME.test(name.startsWith(":") ? name.slice(1) : name);
+}
+
+/** Lines for a request of a filter's own: nothing that only a proxy may say. Null: malformed. */
+export function requestLines(lines: readonly string[]): string[] | null {
+  const kept = replyLines(lines);
+  if (kept === null) return null;
+  const free: string[] = [];
+  for (let i = 0; i < kept.length; i += 2) {
+    if (!PROVEN.has(kept[i]!) && kept[i] !== "host") free.push(kept[i]!, kept[i + 1]!);
+  }
+  return free;
 }
 
 /** Lines for a local reply: only what may stand in a response, names in lower case. Null: malformed. */

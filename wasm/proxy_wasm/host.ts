@@ -1,15 +1,24 @@
 /** What every instance of one plugin shares: its configuration, limits, state and accounts. */
+import type { Calls } from "../../core/calls.ts";
 import type { Clock, Random } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { Counter, Metrics } from "../../core/metrics.ts";
+import type { StreamContext } from "./context.ts";
 import type { PluginMetrics } from "./metrics.ts";
 import type { SharedData } from "./shared_data.ts";
-import type { Vm } from "./vm.ts";
+import type { Effect, Vm } from "./vm.ts";
 
 export interface PluginLimits {
   readonly fuelPerCall: number;
   readonly startFuel: number;
   readonly memoryBytes: number;
+}
+
+/** A backend a guest may send requests of its own. */
+export interface Upstream {
+  readonly backend: string;
+  /** Lines every request there gets, flat. */
+  readonly fields: readonly string[];
 }
 
 /** The same totals as the proxy's metrics, which outlive a plugin. */
@@ -88,6 +97,17 @@ export interface PluginHost {
   readonly cost: Cost;
   readonly shared: SharedData;
   readonly metrics: PluginMetrics;
+  /** Whom the guest may ask, by what it calls them. */
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly calls: Calls;
+  /** Effects of a guest call are being seen to: what comes back now must wait. */
+  readonly busy: boolean;
+  /** Comes back to `effect` when whatever runs now is over. */
+  post(effect: Effect): void;
+  /** To be called after every call into a guest. */
+  settle(vm: Vm, own: StreamContext | null): void;
+  /** The guest named an upstream it may not ask. */
+  noUpstream(name: string): void;
   /** Whether one more line fits the filter's share of the log. */
   mayLog(): boolean;
   /** `vm` wants ticks at another interval. */

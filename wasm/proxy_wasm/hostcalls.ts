@@ -1,6 +1,7 @@
 /** Host call by name. A row is all it takes to add one; its capability stands in catalogue.ts. */
 import { STATUS } from "./abi.ts";
 import * as body from "./calls_body.ts";
+import * as http from "./calls_http.ts";
 import * as headers from "./calls_headers.ts";
 import * as plugin from "./calls_plugin.ts";
 import * as stream from "./calls_stream.ts";
@@ -50,13 +51,13 @@ export const CALLS: Readonly<Record<HostCall, MakeCall>> = {
   proxy_resolve_shared_queue: NOT_YET,
   proxy_enqueue_shared_queue: NOT_YET,
   proxy_dequeue_shared_queue: NOT_YET,
-  proxy_http_call: NOT_YET,
+  proxy_http_call: http.httpCall,
   proxy_grpc_call: NOT_YET,
   proxy_grpc_stream: NOT_YET,
   proxy_grpc_send: NOT_YET,
   proxy_grpc_cancel: NOT_YET,
   proxy_grpc_close: NOT_YET,
-  proxy_get_status: NOT_YET,
+  proxy_get_status: http.getStatus,
   emscripten_notify_memory_growth: () => () => {},
   pthread_equal: () => (a: number, b: number): number => a === b ? 1 : 0,
 };

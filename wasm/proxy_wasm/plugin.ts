@@ -1,4 +1,5 @@
 /** One bound filter in one proxy: its instance and the next, its ticks, what it keeps and what it costs. */
+import type { Calls } from "../../core/calls.ts";
 import type { Clock, Random } from "../../core/clock.ts";
 import { type FilterContext, REQUEST, RESPONSE } from "../../core/filter.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
@@ -9,12 +10,12 @@ import { WASM_LIMITS } from "../limits.ts";
 import type { CompiledModule } from "../module.ts";
 import type { FilterStatus } from "../reports.ts";
 import { EMPTY, StreamContext } from "./context.ts";
-import { type Cost, costOf, type PluginHost, type PluginLimits } from "./host.ts";
+import { type Cost, costOf, type PluginHost, type PluginLimits, type Upstream } from "./host.ts";
 import { LogShare } from "./log_share.ts";
 import { PluginMetrics } from "./metrics.ts";
 import { RestartPolicy } from "./restart.ts";
 import type { SharedData } from "./shared_data.ts";
-import { Vm } from "./vm.ts";
+import { type Effect, Vm } from "./vm.ts";
 
 export interface PluginOptions {
   readonly name: string;
@@ -23,6 +24,9 @@ export interface PluginOptions {
   readonly rootNames: readonly string[];
   readonly config: Uint8Array;
   readonly capabilities: ReadonlySet<string>;
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  /** By which the guest asks others while it starts. */
+  readonly calls: Calls;
   readonly limits: PluginLimits;
   readonly failOpen: boolean;
   /** Outlives the plugin: the next version of the same binding goes on with it. */
@@ -45,6 +49,9 @@ class Ticker extends Expires {
   }
 }
 
+/** Names of upstreams that are asked for in vain are logged once each, so many of them. */
+const MAX_STRANGERS = 16;
+
 export class Plugin implements PluginHost, FilterStatus {
   readonly options: PluginOptions;
   readonly compiled: CompiledModule;
@@ -62,6 +69,10 @@ export class Plugin implements PluginHost, FilterStatus {
   readonly #restart = new RestartPolicy();
   readonly #ticker = new Ticker(this);
   readonly #deniedCalls = new Set<string>();
+  readonly #strangers = new Set<string>();
+  readonly #calls: Calls[] = [];
+  #posted: Effect[] = [];
+  #busy = false;
 
   constructor(compiled: CompiledModule, options: PluginOptions) {
     this.compiled = compiled;
@@ -136,17 +147,67 @@ export class Plugin implements PluginHost, FilterStatus {
   }
 
   /** Whether anything but the exchange's own body could wake a paused stream. */
-  canWake(vm: Vm): boolean {
-    return vm.tickMs > 0;
+  canWake(stream: StreamContext): boolean {
+    return stream.vm.tickMs > 0 || (stream.calls !== null && stream.calls.size > 0);
   }
 
   /** To be called after every call into a guest: buries a dead instance, applies effects on other streams than `own`. */
   settle(vm: Vm, own: StreamContext | null): void {
     if (vm.dead !== null && vm === this.#vm) this.#bury(vm, own);
+    if (vm.effects.length > 0) this.#run(vm);
     if (vm.touched.length === 0) return;
     const touched = vm.touched;
     vm.touched = [];
     for (const stream of touched) if (stream !== own) this.#apply(stream);
+  }
+
+  /** One after the other, and none of them leads back into the guest before all have been begun. */
+  #run(vm: Vm): void {
+    const { effects } = vm;
+    vm.effects = [];
+    const busy = this.#busy;
+    this.#busy = true;
+    for (const effect of effects) effect.run();
+    this.#busy = busy;
+  }
+
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  post(effect: Effect): void {
+    this.#posted.push(effect);
+    if (this.#posted.length === 1) queueMicrotask(this.#deliver);
+  }
+
+  readonly #deliver = (): void => {
+    const posted = this.#posted;
+    this.#posted = [];
+    for (const effect of posted) effect.run();
+  };
+
+  /** A chain with this filter is being built, or is gone: requests of its own go by the newest there is. */
+  adopt(calls: Calls): void {
+    this.#calls.push(calls);
+  }
+  abandon(calls: Calls): void {
+    this.#calls.splice(this.#calls.lastIndexOf(calls), 1);
+  }
+
+  get calls(): Calls {
+    return this.#calls.at(-1) ?? this.options.calls;
+  }
+  get upstreams(): ReadonlyMap<string, Upstream> {
+    return this.options.upstreams;
+  }
+
+  noUpstream(name: string): void {
+    if (this.#strangers.size >= MAX_STRANGERS || this.#strangers.has(name)) return;
+    this.#strangers.add(name);
+    this.log.warn("wasm.unknown_upstream", {
+      upstream: name,
+      hint: "name it in upstreams of the FilterBinding",
+    });
   }
 
   tick(): void {
@@ -180,9 +241,13 @@ export class Plugin implements PluginHost, FilterStatus {
     this.#closed = true;
     this.#vm = null;
     this.options.wheel.disarm(this.#ticker);
-    if (vm === null || vm.rootId === 0) return;
-    vm.enter(vm.guest.onDone, null, 1, vm.rootId, 0, 0);
-    vm.enter(vm.guest.onDelete, null, 0, vm.rootId, 0, 0);
+    if (vm === null) return;
+    if (vm.rootId !== 0) {
+      vm.enter(vm.guest.onDone, null, 1, vm.rootId, 0, 0);
+      vm.enter(vm.guest.onLog, null, 0, vm.rootId, 0, 0);
+      vm.enter(vm.guest.onDelete, null, 0, vm.rootId, 0, 0);
+    }
+    hangUp(vm);
   }
 
   #current(): Vm | null {
@@ -213,6 +278,7 @@ export class Plugin implements PluginHost, FilterStatus {
     }
     vm.touched = [];
     this.#vm = vm;
+    this.#run(vm);
     this.#restart.started(this.clock.monotonicMs());
     this.tickChanged(vm);
     return null;
@@ -233,6 +299,7 @@ export class Plugin implements PluginHost, FilterStatus {
     const labels = { filter: name, kind: vm.dead!.kind };
     metrics.counter("denim_wasm_traps_total", "Traps of Wasm filters", labels).add();
     this.#trapped(vm.dead!.text);
+    hangUp(vm);
     for (const stream of vm.contexts.values()) {
       if (stream === own || stream.exchange === null) continue;
       if (!stream.request.paused && !stream.response.paused) continue; // notices at its next callback
@@ -265,6 +332,13 @@ export class Plugin implements PluginHost, FilterStatus {
       if (resume !== 0) exchange.resume(resume);
     }
   }
+}
+
+/** Nobody is there any more to hear of the answers. */
+function hangUp(vm: Vm): void {
+  for (const call of vm.calls.values()) call.forget();
+  vm.calls.clear();
+  vm.callBytes = 0;
 }
 
 /** Sends the local response a guest asked for. */

@@ -288,14 +288,6 @@ Deno.test("A tick comes at its period, not more often than the least, and can be
   assert.equal(s.wheel.armed, 0);
 });
 
-Deno.test("Calls the ABI has and this host has not yet answer internal failure", async () => {
-  const s = await setUpWat(onRequest(`(call $note (call $proxy_http_call (i32.const 0) (i32.const 0)
-    (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
-    (i32.const 16)))`));
-  s.exchange().requestHead();
-  assert.deepEqual(s.notes(), ["10"]);
-});
-
 Deno.test("A module whose root context has a name finds it by its listing's name", async () => {
   // Exits as AssemblyScript's SDK does unless plugin_root_id is "test".
   const body = `(data (i32.const 256) "plugin_root_id")

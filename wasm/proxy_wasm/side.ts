@@ -59,7 +59,7 @@ export class Side {
     }
     half.paused = true;
     // Nothing else could ever wake it, so what it waits for must be the body.
-    if (!end && vm.guest[this.#body] !== undefined && !this.#streams.plugin.canWake(vm)) {
+    if (!end && vm.guest[this.#body] !== undefined && !this.#streams.plugin.canWake(stream)) {
       half.collecting = true;
       return COLLECT;
     }

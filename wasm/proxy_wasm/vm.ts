@@ -6,6 +6,7 @@
  *      └─▶ the caller applies the effects; only then may anything call a guest again
  */
 import type { AbiVersion } from "./abi.ts";
+import { type Answer, NO_ANSWER } from "./answer.ts";
 import type { StreamContext } from "./context.ts";
 import {
   abiOf,
@@ -29,12 +30,32 @@ const NO_MEMORY = new WebAssembly.Memory({ initial: 0, maximum: 0 });
 /** One call in so many is timed: reading the clock twice costs 0.2 µs, as much as a small callback. Heavy ones all are. */
 const TIMED_EVERY = 16;
 
+/** Something a host call asked for that may lead back into the guest, so that it has to wait. */
+export interface Effect {
+  /** The call into the guest that asked for it is over. */
+  run(): void;
+}
+
+/** A request of the guest's own. */
+export interface OwnCall {
+  readonly bytes: number;
+  /** Nobody waits for the answer any more: nothing of it reaches the guest. */
+  forget(): void;
+}
+
 export class Vm implements Undo {
   readonly host: PluginHost;
   readonly abi: AbiVersion;
   readonly contexts: Map<number, StreamContext> = new Map();
   /** Streams for which host calls noted effects in the running or last call. */
   touched: StreamContext[] = [];
+  /** What else the running or last call asked for, in its order. */
+  effects: Effect[] = [];
+  /** Requests of the guest's own that are under way, by the number it knows them by. */
+  readonly calls: Map<number, OwnCall> = new Map();
+  callBytes = 0;
+  /** What the running callback is about, when that is an answer. */
+  answer: Answer = NO_ANSWER;
   guest: Guest = guestOf({});
   memory: GuestMemory = new GuestMemory(NO_MEMORY, null);
   dead: Trap | null = null;
@@ -57,6 +78,7 @@ export class Vm implements Undo {
   #memorySize = 0;
   #inside = false;
   #nextId = 1;
+  #nextCall = 1;
   #calls = 0;
   /** The last call used much fuel. */
   #heavy = false;
@@ -85,6 +107,27 @@ export class Vm implements Undo {
   /** A number no context of this instance had before. */
   newId(): number {
     return this.#nextId++;
+  }
+
+  /** Takes a call into the books; the number the guest will know it by, 0: it has too many. */
+  opened(call: OwnCall): number {
+    if (this.calls.size >= WASM_LIMITS.calls) return 0;
+    if (this.callBytes + call.bytes > WASM_LIMITS.callBytes) return 0;
+    let id = this.#nextCall;
+    while (this.calls.has(id)) id = next(id);
+    this.#nextCall = next(id);
+    this.calls.set(id, call);
+    this.callBytes += call.bytes;
+    return id;
+  }
+
+  /** Takes it out again; false: it was not there any more. */
+  closed(id: number): boolean {
+    const call = this.calls.get(id);
+    if (call === undefined) return false;
+    this.calls.delete(id);
+    this.callBytes -= call.bytes;
+    return true;
   }
 
   /** Bytes of linear memory in use. */
@@ -127,9 +170,11 @@ export class Vm implements Undo {
     a: number,
     b: number,
     c: number,
+    d = 0,
+    e = 0,
   ): number {
     if (fn === undefined || this.dead !== null) return absent;
-    return this.#call(fn, stream, this.#budget, a, b, c);
+    return this.#call(fn, stream, this.#budget, a, b, c, d, e);
   }
 
   changed(map: HeaderMap): void {
@@ -148,6 +193,8 @@ export class Vm implements Undo {
     a: number,
     b: number,
     c: number,
+    d: number,
+    e: number,
   ): number {
     if (this.#inside) {
       // Guests are not built for it: Rust's would panic and die, others would corrupt themselves.
@@ -166,7 +213,7 @@ export class Vm implements Undo {
     let result: number | undefined = 0;
     this.#inside = true;
     try {
-      result = fn(a, b, c);
+      result = fn(a, b, c, d, e);
     } catch (error) {
       this.#die(error, nameOf(this.#exports, fn), budget !== this.#budget);
     }
@@ -189,6 +236,7 @@ export class Vm implements Undo {
       for (const map of dirty) this.dead === null ? map.commit() : map.rollback();
       dirty.length = 0;
     }
+    if (this.dead !== null) this.effects = [];
     this.#memorySize = this.memory.size;
     if (this.#memorySize > this.host.limits.memoryBytes && this.dead === null) {
       this.#die(new WebAssembly.RuntimeError("the memory grew over its limit"), "memory", false);
@@ -197,12 +245,12 @@ export class Vm implements Undo {
 
   #startCall(fn: GuestFunction | undefined, absent: number, a: number, b: number): number {
     if (fn === undefined || this.dead !== null) return absent;
-    return this.#call(fn, null, BigInt(this.host.limits.startFuel), a, b, 0);
+    return this.#call(fn, null, BigInt(this.host.limits.startFuel), a, b, 0, 0, 0);
   }
 
   #init(fn: GuestFunction, name: string): void {
     if (this.dead !== null) return;
-    this.#call(fn, null, BigInt(this.host.limits.startFuel), 0, 0, 0);
+    this.#call(fn, null, BigInt(this.host.limits.startFuel), 0, 0, 0, 0, 0);
     // A command's _start ends by proc_exit(0): that is a good end.
     if (name === "_start" && this.#exitCode === 0) this.dead = null;
   }
@@ -240,6 +288,11 @@ export class Vm implements Undo {
       lastLog: this.lastLog,
     });
   }
+}
+
+/** Numbers of calls stay positive: some SDKs keep them in signed ones. */
+function next(id: number): number {
+  return id >= 0x7fff_ffff ? 1 : id + 1;
 }
 
 function nameOf(exports: WebAssembly.Exports, fn: GuestFunction): string {

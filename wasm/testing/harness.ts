@@ -1,5 +1,5 @@
 /** What Wasm tests share: WAT with the ABI's imports, metered modules, and one exchange driven by hand through a compiled plan. */
-import { NO_CALLS } from "../../core/calls.ts";
+import { type Calls, NO_CALLS } from "../../core/calls.ts";
 import { compilePlan, type FilterContext, type Plan, type Verdict } from "../../core/filter.ts";
 import type { Filter, FilterEnv } from "../../core/filter.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -47,6 +47,7 @@ const SIGNATURES: Readonly<Record<string, string>> = {
   proxy_increment_metric: "i32 i64",
   proxy_record_metric: "i32 i64",
   proxy_get_metric: "i32 i32",
+  proxy_get_status: "i32 i32 i32",
   proxy_http_call: "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32",
 };
 
@@ -143,13 +144,16 @@ export interface Settings {
   readonly capabilities?: readonly string[];
   readonly module?: string;
   readonly rootId?: string;
+  readonly upstreams?: readonly unknown[];
+  /** Of the environment: who answers requests of the filter's own. */
+  readonly calls?: Calls;
   /** Of the environment, not the config: where the filter keeps its state when there are several. */
   readonly slot?: number;
 }
 
 /** The filter a binding of `bytes` makes. */
 export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise<FilterSetup> {
-  const { slot = 0, ...config } = settings;
+  const { slot = 0, calls = NO_CALLS, ...config } = settings;
   const clock = new FakeClock();
   const wheel = new Wheel(clock, { drive: false });
   const metrics = new Metrics();
@@ -166,7 +170,7 @@ export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise
     wheel,
     random: () => 0.5,
     metrics,
-    calls: NO_CALLS,
+    calls,
     log,
     keep: (_key, make) => make(),
   };
