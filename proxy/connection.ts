@@ -12,8 +12,13 @@ import type { ResettableWire } from "./tunnel.ts";
 
 /** Bytes queued on one connection above which its feeders are paused; less while memory is tight. */
 export const HIGH_WATER_BYTES = 256 * 1024, TIGHT_WATER_BYTES = 32 * 1024;
+/** The same where many exchanges share it: who comes next waits behind all that is queued. One large read is enough. */
+const SHARED_WATER_BYTES = 80 * 1024;
 
-/** Up to so many pieces at once, which are one or two messages, a shared connection does not wait for more. */
+/** Pieces of this size fill a write by themselves. */
+const LARGE_PIECE_BYTES = 8 * 1024;
+
+/** Up to so many small pieces at once, which are one or two messages, a shared connection does not wait for more. */
 const FEW_WRITES = 3;
 
 /** Connections that hold bytes in the slab: while there are any it is not used anew. */
@@ -82,7 +87,7 @@ export class Connection implements ResettableWire, ChannelOwner {
   #channel: Channel | null = null;
   #flusher: FlushQueue;
   #batch: boolean;
-  /** Pieces since the last flush. */
+  /** Small pieces since the last flush. */
   #writes = 0;
   /** What waits to be written: whole pieces, then the end of them, a run of the slab that may still grow. */
   #pieces: Uint8Array[] = [];
@@ -154,13 +159,16 @@ export class Connection implements ResettableWire, ChannelOwner {
   }
 
   write(bytes: Uint8Array): boolean {
+    let from = 0;
+    // In parts that leave no slab half empty.
+    for (; bytes.length - from > MOST_SHARED_BYTES; from += MOST_SHARED_BYTES) {
+      this.#put(bytes.subarray(from, from + MOST_SHARED_BYTES));
+    }
+    return this.#put(from === 0 ? bytes : bytes.subarray(from));
+  }
+  #put(bytes: Uint8Array): boolean {
     const { length } = bytes;
     if (length === 0 || this.#gone || this.#ending) return true;
-    if (length > MOST_SHARED_BYTES) {
-      this.#endRun();
-      this.#pieces.push(bytes.slice());
-      return this.#queue(length);
-    }
     const from = reserve(length);
     slab.bytes.set(bytes, from);
     slab.at = from + length;
@@ -236,19 +244,24 @@ export class Connection implements ResettableWire, ChannelOwner {
       holders++;
     }
     this.#queued += length;
-    this.#writes++;
+    if (length < LARGE_PIECE_BYTES) this.#writes++;
     const channel = this.#channel;
     if (!this.#scheduled && channel !== null) {
       this.#scheduled = true;
       this.#flusher.add(this);
     }
     const waiting = channel === null ? this.#queued : this.#queued + channel.waiting;
-    if (channel === null || waiting > (BUFFERED.tight ? TIGHT_WATER_BYTES : HIGH_WATER_BYTES)) {
+    if (channel === null || waiting > this.#mark) {
       this.#starved = true;
       this.#count(waiting);
       return false;
     }
     return true;
+  }
+
+  get #mark(): number {
+    if (BUFFERED.tight) return TIGHT_WATER_BYTES;
+    return this.#batch ? SHARED_WATER_BYTES : HIGH_WATER_BYTES;
   }
 
   /** What waits is copied to memory of its own. */

@@ -1,6 +1,7 @@
 /** A peer that does not read gets all the same what was written to it, and holds up nobody's memory. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { Buffer } from "node:buffer";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Codec } from "../core/stream.ts";
 import { Connection } from "./connection.ts";
@@ -63,6 +64,49 @@ Deno.test("A connection whose peer does not read takes what waits out of the sha
   await slow.codec.room.promise;
   while (read < sent) await once(slow.far, "data");
   for (const { connection, far } of [slow, quick]) {
+    connection.destroy();
+    far.destroy();
+  }
+  server.close();
+  await once(server, "close");
+});
+
+Deno.test("A piece larger than the slab takes arrives whole and in order", async () => {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { connection, far } = await open(server);
+  const bytes = Uint8Array.from({ length: 1_000_003 }, (_, i) => (i * 7 + (i >> 10)) & 0xff);
+  connection.write(bytes.subarray(0, 10));
+  connection.write(bytes.subarray(10));
+  const got: Uint8Array[] = [];
+  let size = 0;
+  far.on("data", (read: Uint8Array) => {
+    got.push(read);
+    size += read.length;
+  }).resume();
+  while (size < bytes.length) await once(far, "data");
+  assert.deepEqual(Buffer.concat(got), Buffer.from(bytes));
+  connection.destroy();
+  far.destroy();
+  server.close();
+  await once(server, "close");
+});
+
+Deno.test("A connection that many exchanges share says sooner that it has enough", async () => {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const alone = await open(server), shared = await open(server);
+  shared.connection.batch();
+  const fill = ({ connection }: { connection: Connection }): number => {
+    let written = 0;
+    do written += 4096; while (connection.write(new Uint8Array(4096)));
+    return written;
+  };
+  assert.ok(fill(shared) <= 100 * 1024);
+  assert.ok(fill(alone) > 256 * 1024);
+  for (const { connection, far } of [alone, shared]) {
     connection.destroy();
     far.destroy();
   }

@@ -55,6 +55,7 @@ export class ControlReader {
     const error = host.peer.read(payload, host.role === "client");
     if (error !== f.NO_ERROR) return host.error(error, "SETTINGS");
     host.sender.encoder.resize(host.peer.headerTableBytes);
+    host.sender.frameBytes = host.peer.frameBytes;
     const delta = host.peer.initialWindow - before;
     for (const stream of host.streams.all()) {
       stream.sendWindow += delta; // 6.9.2: may go below zero

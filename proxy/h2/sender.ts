@@ -10,8 +10,11 @@ import { HpackEncoder } from "./hpack/encoder.ts";
 import type { H2Limits } from "./limits.ts";
 import type { H2Stream } from "./stream.ts";
 
-/** What every peer takes. Larger frames some would take as well, but streams share the connection by frames. */
-const MOST_FRAME_BYTES = f.MIN_MAX_FRAME_BYTES;
+/**
+ * Streams share the connection by frames, so none is larger, whatever the peer would take. With its header
+ * such a frame fills three TLS records, as many as the runtime seals at a time (Deno 2.9.6).
+ */
+export const MOST_DATA_BYTES = 3 * 16_384 - f.FRAME_HEADER_BYTES;
 const NOTHING = new Uint8Array(0);
 
 /** RFC 9113 8.2.2 and 8.3.1: without meaning in HTTP/2; a filter may have set one. */
@@ -32,6 +35,10 @@ export class Sender {
   #window = f.DEFAULT_WINDOW;
   /** Streams with something to send that their own window allows, in turn. */
   readonly #ready: H2Stream[] = [];
+  /** Streams whose feeders are held back and may go on as soon as the socket has room. */
+  readonly #resumable: H2Stream[] = [];
+  /** Of one DATA frame. */
+  #most = f.MIN_MAX_FRAME_BYTES;
   #congested = false;
   #pumping = false;
   readonly #framed: () => void;
@@ -58,7 +65,7 @@ export class Sender {
   /** Sends the block the encoder holds. */
   block(id: number, end: boolean): void {
     const block = this.#encoder.finish();
-    const most = MOST_FRAME_BYTES;
+    const most = f.MIN_MAX_FRAME_BYTES;
     const flags = end ? f.FLAG_END_STREAM : 0;
     if (block.length <= most) {
       return void this.#put(block, f.HEADERS, flags | f.FLAG_END_HEADERS, id);
@@ -77,19 +84,15 @@ export class Sender {
     this.block(stream.id, true);
   }
 
+  /** The peer takes frames of this size. */
+  set frameBytes(bytes: number) {
+    this.#most = Math.min(bytes, MOST_DATA_BYTES);
+  }
+
   data(stream: H2Stream, bytes: Uint8Array, end: boolean): void {
-    const { length } = bytes;
-    if (length === 0 && !end) return;
-    if (
-      stream.queue.length === 0 && !this.#congested && length <= stream.sendWindow &&
-      length <= this.#window && length <= MOST_FRAME_BYTES
-    ) {
-      this.#frame(stream, bytes, end);
-      if (end) stream.sentEnd();
-      return;
-    }
-    // Whole frames of what came just now leave without being kept, when nobody waits for a turn.
-    const most = MOST_FRAME_BYTES;
+    if (bytes.length === 0 && !end) return;
+    // What came just now leaves without being kept, when nobody waits for a turn.
+    const most = this.#most;
     while (
       bytes.length > most && stream.queue.length === 0 && !this.#congested &&
       this.#ready.length === 0 && most <= stream.sendWindow && most <= this.#window
@@ -97,16 +100,37 @@ export class Sender {
       this.#frame(stream, bytes.subarray(0, most), false);
       bytes = bytes.subarray(most);
     }
-    stream.queue.push(bytes);
-    if (end) stream.endQueued = true;
-    this.pump(stream);
+    const { length } = bytes;
     if (
-      !end && stream.queue.length > this.#limits.sendBufferBytes && !stream.feederPaused &&
-      stream.feeder !== null
+      stream.queue.length === 0 && !this.#congested && length <= stream.sendWindow &&
+      length <= this.#window && length <= most
     ) {
-      stream.feederPaused = true;
-      stream.feeder.pause();
+      this.#frame(stream, bytes, end);
+      if (end) return stream.sentEnd();
+    } else {
+      stream.queue.push(bytes);
+      if (end) stream.endQueued = true;
+      this.pump(stream);
     }
+    // The socket has enough to do: what else its source has is better left there than copied.
+    if (!end && (this.#congested || stream.queue.length > this.#limits.sendBufferBytes)) {
+      this.#hold(stream);
+    }
+  }
+
+  #hold(stream: H2Stream): void {
+    if (stream.feederPaused || stream.feeder === null) return;
+    stream.feederPaused = true;
+    stream.feeder.pause();
+    this.#mayGoOn(stream);
+  }
+
+  /** Its feeder goes on when it is its turn, if little enough waits. */
+  #mayGoOn(stream: H2Stream): void {
+    if (!stream.feederPaused || stream.resumable) return;
+    if (stream.queue.length > this.#limits.sendBufferBytes >> 1) return;
+    stream.resumable = true;
+    this.#resumable.push(stream);
   }
 
   /** The peer widened the connection's window; false when that overflows it. */
@@ -146,26 +170,42 @@ export class Sender {
   #run(): void {
     if (this.#pumping) return; // a feeder that resumes may push and come back here
     this.#pumping = true;
-    while (!this.#congested && this.#ready.length > 0) {
-      const stream = this.#ready[0]!;
-      if (stream.over) {
-        stream.ready = false;
-        this.#ready.shift();
-        continue;
-      }
-      if (this.#window <= 0 && stream.queue.length > 0) break;
-      this.#ready.shift();
-      stream.ready = false;
-      this.#turn(stream);
+    while (!this.#congested) {
+      const stream = this.#next();
+      if (stream !== null) this.#turn(stream);
+      else if (!this.#resume()) break;
     }
     this.#pumping = false;
+  }
+
+  /** Whose turn it is; null when none may send. */
+  #next(): H2Stream | null {
+    for (let stream = this.#ready[0]; stream !== undefined; stream = this.#ready[0]) {
+      if (!stream.over && this.#window <= 0 && stream.queue.length > 0) return null;
+      this.#ready.shift();
+      stream.ready = false;
+      if (!stream.over) return stream;
+    }
+    return null;
+  }
+
+  /** Lets one feeder go on; false when none is left. */
+  #resume(): boolean {
+    const stream = this.#resumable.shift();
+    if (stream === undefined) return false;
+    stream.resumable = false;
+    if (stream.feederPaused) {
+      stream.feederPaused = false;
+      stream.feeder?.resume();
+    }
+    return true;
   }
 
   /** One frame of one stream. */
   #turn(stream: H2Stream): void {
     const { queue } = stream;
     if (queue.length > 0) {
-      const most = Math.min(stream.sendWindow, this.#window, MOST_FRAME_BYTES);
+      const most = Math.min(stream.sendWindow, this.#window, this.#most);
       if (most <= 0) return; // its window shrank while it waited its turn
       const piece = queue.take(most);
       const ends = stream.endQueued && queue.length === 0;
@@ -178,10 +218,7 @@ export class Sender {
       return this.#ended(stream);
     }
     this.#enlist(stream);
-    if (stream.feederPaused && queue.length <= this.#limits.sendBufferBytes >> 1) {
-      stream.feederPaused = false;
-      stream.feeder?.resume();
-    }
+    this.#mayGoOn(stream);
   }
 
   #ended(stream: H2Stream): void {

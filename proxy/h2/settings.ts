@@ -26,6 +26,7 @@ export class PeerSettings {
   headerTableBytes = 4096;
   concurrentStreams = Infinity;
   initialWindow = DEFAULT_WINDOW;
+  frameBytes = MIN_MAX_FRAME_BYTES;
   connectProtocol = false;
 
   /** Takes in a SETTINGS payload; returns NO_ERROR or the code of the connection error it is. */
@@ -53,10 +54,9 @@ export class PeerSettings {
         this.initialWindow = value;
         return NO_ERROR;
       case MAX_FRAME_SIZE:
-        // Ours are never larger than what every peer takes, so only its range matters.
-        return value < MIN_MAX_FRAME_BYTES || value > MAX_MAX_FRAME_BYTES
-          ? PROTOCOL_ERROR
-          : NO_ERROR;
+        if (value < MIN_MAX_FRAME_BYTES || value > MAX_MAX_FRAME_BYTES) return PROTOCOL_ERROR;
+        this.frameBytes = value;
+        return NO_ERROR;
       case ENABLE_CONNECT_PROTOCOL: // RFC 8441 3: 0 or 1, and never back to 0
         if (value > 1 || (this.connectProtocol && value === 0)) return PROTOCOL_ERROR;
         this.connectProtocol = value === 1;

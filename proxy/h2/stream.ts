@@ -56,6 +56,8 @@ export class H2Stream implements Stream<AnyHead> {
   /** In the connection's round of streams with something to send. */
   ready = false;
   feederPaused = false;
+  /** In the connection's round of streams whose feeders may go on. */
+  resumable = false;
   /** Body taken that the peer has not been told of yet. */
   uncredited = 0;
   /** The next one in its chain of the {@link StreamTable}. @internal */
