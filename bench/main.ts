@@ -1,6 +1,7 @@
 /** `deno task bench NAME`: one measurement, or all, printed and kept in bench/history. */
 import { parseArgs } from "node:util";
 import { authz } from "./authz.ts";
+import { ca } from "./ca.ts";
 import { fairness } from "./fairness.ts";
 import { grpc } from "./grpc.ts";
 import { handshake } from "./handshake.ts";
@@ -31,6 +32,7 @@ const USAGE = `deno task bench NAME [options]
                                              from the command to the last open connection closed, and
                                              the first new one refused everywhere
   start      [--starts 10]                   process start to ready line
+  ca         [--rounds 5] [--seconds 4]      identities the authority issues
   authz      [--rounds 5] [--seconds 4]      what 1,000 authorization policies cost a request
   all        all of the above, then one table
   table      the table of what was kept last
@@ -76,6 +78,7 @@ const RUN: Readonly<Record<Result["bench"], () => Promise<Result>>> = {
   fairness: () => fairness({ rounds: number("rounds"), seconds: number("seconds") }),
   idle: () => idle({ connections: number("idle"), seconds: number("seconds") }),
   memory: () => memory({ requests: number("requests"), connections: number("connections") }),
+  ca: () => ca({ rounds: number("rounds"), seconds: number("seconds") }),
   authz: () => authz({ rounds: number("rounds"), seconds: number("seconds") }),
   start: () => start(number("starts")),
 };

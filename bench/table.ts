@@ -7,6 +7,7 @@ import {
   type Round,
 } from "./figures.ts";
 import type { AuthzResult } from "./authz.ts";
+import type { CaResult } from "./ca.ts";
 import type { FairnessResult } from "./fairness.ts";
 import type { GrpcResult } from "./grpc.ts";
 import type { HandshakeResult } from "./handshake.ts";
@@ -20,6 +21,7 @@ import type { StreamResult } from "./stream.ts";
 
 export type Result =
   | AuthzResult
+  | CaResult
   | FairnessResult
   | GrpcResult
   | HandshakeResult
@@ -44,6 +46,7 @@ export const BENCHES = [
   "memory",
   "start",
   "authz",
+  "ca",
 ] as const satisfies readonly Result["bench"][];
 
 interface Row {
@@ -122,6 +125,12 @@ function rows(result: Result): Row[] {
       return [idleRow("plain", result), idleRow("mtls", result)];
     case "memory":
       return memoryRows(result);
+    case "ca":
+      return [{
+        what: "Identities issued per second and core",
+        values: { denim: result.median.issuedPerCore },
+        aim: "",
+      }];
     case "authz":
       return [{
         what: `${result.policies} authorization policies, CPU µs a request added`,

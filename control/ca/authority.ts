@@ -235,7 +235,7 @@ export class Authority {
       nowMs,
       ttlMs: this.leafTtlMs,
     });
-    this.#log.append({
+    await this.#log.append({
       time: new Date(nowMs).toISOString(),
       serial: svid.serial,
       identity,

@@ -55,48 +55,73 @@ export interface IssuanceFindings {
   readonly breaks: readonly string[];
 }
 
-/** Appends to one file; lines are whole and on disk when {@link append} returns. */
+interface Waiting {
+  readonly issuance: Issuance;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/** Appends to one file; what comes while the disk is busy goes there together. */
 export class IssuanceLog {
   readonly #file: LineFile;
-  #n: number;
-  #previous: string;
+  #head: IssuanceFindings["head"];
+  #waiting: Waiting[] = [];
+  #writing = false;
+  /** After a failure nobody knows what is on disk until it has been looked at. */
+  #isUncertain = false;
 
-  private constructor(file: LineFile, n: number, previous: string) {
+  private constructor(file: LineFile, head: IssuanceFindings["head"]) {
     this.#file = file;
-    this.#n = n;
-    this.#previous = previous;
+    this.#head = head;
   }
 
   /** Goes on where the log of `file` ends. */
   static async open(file: string, limits: Partial<LineFileLimits> = {}): Promise<IssuanceLog> {
     const { maxBytes = MAX_LOG_BYTES, kept = KEPT_LOGS } = limits;
     const lines = new LineFile(file, { maxBytes, kept });
-    lines.mend();
-    let n = 0, previous = NO_LINE, after = 0;
-    for await (const line of lines.newestFirst()) {
-      if (after++ === 0) previous = hashOf(line);
-      const entry = parse(line);
-      // What a power cut left half written is a line too, only nobody's.
-      if (entry === null) continue;
-      n = (entry.n ?? 0) + after - 1;
-      break;
-    }
-    return new IssuanceLog(lines, n, previous);
+    return new IssuanceLog(lines, await endOf(lines));
   }
 
-  /** Throws when the line cannot be written: a certificate nobody can account for is not handed out. */
-  append(issuance: Issuance): void {
-    const line = JSON.stringify({ n: this.#n + 1, previous: this.#previous, ...issuance });
-    this.#file.append(line, { sync: true });
-    this.#n++;
-    this.#previous = hashOf(line);
+  /**
+   * The line is whole and on disk when this resolves. Rejects when it cannot be written: a certificate
+   * nobody can account for is not handed out.
+   */
+  append(issuance: Issuance): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#waiting.push({ issuance, done });
+    if (!this.#writing) void this.#write();
+    return done.promise;
+  }
+
+  async #write(): Promise<void> {
+    this.#writing = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      try {
+        if (this.#isUncertain) this.#head = await endOf(this.#file);
+        this.#isUncertain = false;
+        let { n, sha256 } = this.#head;
+        const lines = batch.map(({ issuance }) => {
+          const line = JSON.stringify({ n: ++n, previous: sha256, ...issuance });
+          sha256 = hashOf(line);
+          return line;
+        });
+        await this.#file.appendAll(lines);
+        this.#head = { n, sha256 };
+        for (const { done } of batch) done.resolve();
+      } catch (error) {
+        this.#isUncertain = true;
+        for (const { done } of batch) done.reject(error);
+      }
+    }
+    this.#writing = false;
   }
 
   /** Reads the log up to its present end, judges its chain and gives what fits. */
   async search(query: IssuanceQuery): Promise<IssuanceFindings> {
     for (;;) {
       const before = this.#file.putAsides;
-      const findings = await this.#read(query, { n: this.#n, sha256: this.#previous });
+      const findings = await this.#read(query, this.#head);
       // Files that were renamed meanwhile were read twice or not at all.
       if (this.#file.putAsides === before) return findings;
     }
@@ -128,6 +153,21 @@ export class IssuanceLog {
     }
     return { found: found.reverse(), lines, first, head, breaks };
   }
+}
+
+/** Number and hash of the last line; ends that line if a power cut left it half written. */
+async function endOf(lines: LineFile): Promise<IssuanceFindings["head"]> {
+  lines.mend();
+  let n = 0, sha256 = NO_LINE, after = 0;
+  for await (const line of lines.newestFirst()) {
+    if (after++ === 0) sha256 = hashOf(line);
+    const entry = parse(line);
+    // What was left half written is a line too, only nobody's.
+    if (entry === null) continue;
+    n = (entry.n ?? 0) + after - 1;
+    break;
+  }
+  return { n, sha256 };
 }
 
 /** What is wrong between a line and the one before it (null: it is the first there is). */

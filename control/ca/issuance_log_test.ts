@@ -30,7 +30,7 @@ const serials = async (log: IssuanceLog, query = {}): Promise<string[]> =>
 Deno.test("IssuanceLog appends whole lines and keeps as many old files as it may", () =>
   withFile(async (file, dir) => {
     const log = await IssuanceLog.open(file, { maxBytes: 1000, kept: 2 });
-    for (let i = 0; i < 12; i++) log.append(entry(`A${i}`));
+    for (let i = 0; i < 12; i++) await log.append(entry(`A${i}`));
     const names = [...Deno.readDirSync(dir)].map((one) => one.name).sort();
     assert.deepEqual(names, ["issued.jsonl.1", "issued.jsonl.2"]);
     assert.equal(((await Deno.stat(`${file}.1`)).mode ?? 0) & 0o777, 0o600);
@@ -46,11 +46,11 @@ Deno.test("IssuanceLog appends whole lines and keeps as many old files as it may
 Deno.test("IssuanceLog goes on where it ended, over put-aside files and half a line", () =>
   withFile(async (file) => {
     const limits = { maxBytes: 1000, kept: 8 };
-    for (let i = 0; i < 9; i++) (await IssuanceLog.open(file, limits)).append(entry(`A${i}`));
+    for (let i = 0; i < 9; i++) await (await IssuanceLog.open(file, limits)).append(entry(`A${i}`));
     assert.deepEqual((await (await IssuanceLog.open(file, limits)).search(all)).breaks, []);
     await Deno.writeTextFile(file, '{"n":10,"previous":"', { append: true });
     const log = await IssuanceLog.open(file, limits);
-    log.append(entry("B"));
+    await log.append(entry("B"));
     const { breaks, found } = await log.search(all);
     assert.deepEqual(breaks, ["the line after line 9 is damaged"]);
     assert.equal(found[0]!.n, 11);
@@ -59,9 +59,9 @@ Deno.test("IssuanceLog goes on where it ended, over put-aside files and half a l
 Deno.test("IssuanceLog finds by identity, serial and time, the newest first", () =>
   withFile(async (file) => {
     const log = await IssuanceLog.open(file);
-    log.append(entry("0AB1"));
-    log.append(entry("0AB2", { identity: `${WEB}2` }));
-    log.append(entry("0AB3", { time: "2026-11-24T04:00:00.000Z" }));
+    await log.append(entry("0AB1"));
+    await log.append(entry("0AB2", { identity: `${WEB}2` }));
+    await log.append(entry("0AB3", { time: "2026-11-24T04:00:00.000Z" }));
     assert.deepEqual(await serials(log), ["0AB3", "0AB2", "0AB1"]);
     assert.deepEqual(await serials(log, { limit: 1 }), ["0AB3"]);
     assert.deepEqual(await serials(log, { identity: WEB }), ["0AB3", "0AB1"]);
@@ -85,7 +85,7 @@ for (const [what, tamper, says] of TAMPERED) {
   Deno.test(`IssuanceLog shows when somebody ${what}`, () =>
     withFile(async (file) => {
       const log = await IssuanceLog.open(file);
-      for (let i = 0; i < 5; i++) log.append(entry(`A${i}`));
+      for (let i = 0; i < 5; i++) await log.append(entry(`A${i}`));
       const lines = (await Deno.readTextFile(file)).trimEnd().split("\n");
       tamper(lines);
       await Deno.writeTextFile(file, lines.join("\n") + "\n");
@@ -99,7 +99,30 @@ Deno.test("IssuanceLog takes up a log that was written before there was a chain"
     const { issuer: _, ...old } = entry("A0");
     await Deno.writeTextFile(file, JSON.stringify(old) + "\n");
     const log = await IssuanceLog.open(file);
-    log.append(entry("A1"));
+    await log.append(entry("A1"));
     assert.deepEqual((await log.search(all)).breaks, []);
     assert.deepEqual(await serials(log), ["A1", "A0"]);
+  }));
+
+Deno.test("IssuanceLog writes what comes together in one go, each line after the other", () =>
+  withFile(async (file) => {
+    const log = await IssuanceLog.open(file);
+    await Promise.all(Array.from({ length: 50 }, (_, n) => log.append(entry(`A${n}`))));
+    const { breaks, lines, head } = await log.search(all);
+    assert.deepEqual({ breaks, lines, n: head.n }, { breaks: [], lines: 50, n: 50 });
+  }));
+
+Deno.test("IssuanceLog rejects what it could not write, and goes on with a whole chain", () =>
+  withFile(async (file) => {
+    const log = await IssuanceLog.open(file);
+    await log.append(entry("A0"));
+    await Deno.rename(file, `${file}.away`);
+    await Deno.mkdir(file);
+    await assert.rejects(log.append(entry("A1")));
+    await Deno.remove(file);
+    await Deno.rename(`${file}.away`, file);
+    await log.append(entry("A2"));
+    const { breaks } = await log.search(all);
+    assert.deepEqual(breaks, []);
+    assert.deepEqual(await serials(log), ["A2", "A0"]);
   }));

@@ -67,7 +67,7 @@ function checkRoot(root: Certificate, which: string, trustDomain: string): void 
   if (!isSignedBy(root, key)) {
     throw new AuthorityError(
       `Cannot use ${which}: its signature is not its own key's, or of an algorithm other than ` +
-        "ECDSA or RSA with SHA-256 or SHA-384",
+        "ECDSA with SHA-256, 384 or 512 and RSA with SHA-256 or 384",
     );
   }
 }

@@ -86,7 +86,7 @@ Deno.test("findIssuance finds a serial in the log and in what was put aside, and
     issuer: "",
   };
   for (let n = 10; n < 20; n++) {
-    log.append({ ...times, serial: n.toString(16).toUpperCase(), identity: WEB });
+    await log.append({ ...times, serial: n.toString(16).toUpperCase(), identity: WEB });
   }
   for (const serial of ["A", "13"]) {
     assert.equal((await findIssuance(file, serial))?.serial, serial);

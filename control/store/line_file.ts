@@ -41,6 +41,16 @@ export class LineFile {
     if (file.statSync().size >= this.#limits.maxBytes) this.#putAside();
   }
 
+  /** The same for several lines, on disk when it resolves, without holding up the process meanwhile. */
+  async appendAll(lines: readonly string[]): Promise<void> {
+    const bytes = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
+    using file = await Deno.open(this.#file, { append: true, create: true, mode: 0o600 });
+    let at = 0;
+    while (at < bytes.length) at += await file.write(bytes.subarray(at));
+    await file.syncData();
+    if ((await file.stat()).size >= this.#limits.maxBytes) this.#putAside();
+  }
+
   /** Whether a line could be appended, as far as can be known without doing it. */
   opens(): boolean {
     try {

@@ -121,6 +121,7 @@ const CURVES: ReadonlySet<string> = new Set(["prime256v1", "secp384r1"]);
 const DIGESTS: Readonly<Record<string, { readonly key: string; readonly name: string }>> = {
   "1.2.840.10045.4.3.2": { key: "ec", name: "sha256" },
   "1.2.840.10045.4.3.3": { key: "ec", name: "sha384" },
+  "1.2.840.10045.4.3.4": { key: "ec", name: "sha512" },
   "1.2.840.113549.1.1.11": { key: "rsa", name: "sha256" },
   "1.2.840.113549.1.1.12": { key: "rsa", name: "sha384" },
 };

@@ -123,4 +123,12 @@ export const SUITES: readonly Suite[] = [
     seconds: 30,
     fast: false,
   },
+  {
+    name: "spiffe",
+    proves: "go-spiffe's vectors for ids and bundle documents, read from Go's module cache",
+    paths: [`${HERE}/spiffe/spiffe_test.ts`],
+    needs: [GO],
+    seconds: 1,
+    fast: true,
+  },
 ];
