@@ -12,9 +12,8 @@ import { EXIT, verb } from "../verb.ts";
 export const run = verb({
   usage: "denim get KIND [NAME] [-n NAMESPACE] [-o yaml|json]",
   about: "Shows resources of a kind (gateways, httproutes, grpcroutes, tcproutes, tlsroutes,\n" +
-    "services, trafficpolicies, authorizationpolicies, filterbindings,\n" +
-    "peerauthentications, referencegrants, secrets,\n" +
-    "meshconfigs, all),\n" +
+    "services, trafficpolicies, authorizationpolicies, requestauthentications,\n" +
+    "peerauthentications, filterbindings, referencegrants, secrets, meshconfigs, all),\n" +
     "or what runs:\n" +
     "  proxies    every proxy, what it has in force, and why not\n" +
     "  services   every Service and its workloads\n" +
