@@ -6,7 +6,7 @@ import { filterPush } from "./filter_push.ts";
 
 const USAGE = `denim filter: write, build and publish filters
 
-  denim filter new NAME [--lang ts|as|wat] [--publisher NAME]   a folder with a filter that works
+  denim filter new NAME [--lang ts|as|rust|go|c|wat] [--publisher NAME]   a folder with a filter that works
   denim filter build DIR [-o FILE] [--admitted FILE]            compile, and say what it is and may touch
   denim filter push DIR                                         build, sign and upload it
   denim filter install NAME[@VERSION] --to KIND/NAME            bind it to a Service, HTTPRoute or Gateway

@@ -1,7 +1,7 @@
 /** `denim filter new`: a folder with a filter that builds and works as it is. */
 import { dirname, join } from "node:path";
 import { readFlags, runVerb, UsageError } from "../filters/options.ts";
-import { type TemplateLanguage, templateOf } from "../filters/templates.ts";
+import { isTemplateLanguage, TEMPLATE_LANGUAGES, templateOf } from "../filters/templates.ts";
 
 export function filterNew(args: readonly string[]): Promise<number> {
   return runVerb(async () => {
@@ -12,8 +12,8 @@ export function filterNew(args: readonly string[]): Promise<number> {
     const dir = positionals[0];
     if (dir === undefined) throw new UsageError("Name the filter: denim filter new NAME");
     const { lang, publisher } = values as { lang: string; publisher: string };
-    if (!["ts", "as", "wat"].includes(lang)) {
-      throw new UsageError(`--lang is "${lang}"; wanted ts, as or wat`);
+    if (!isTemplateLanguage(lang)) {
+      throw new UsageError(`--lang is "${lang}"; wanted one of ${TEMPLATE_LANGUAGES.join(", ")}`);
     }
     const short = dir.split("/").at(-1)!;
     if (!/^[a-z0-9][-a-z0-9]{0,62}$/.test(short)) {
@@ -21,7 +21,7 @@ export function filterNew(args: readonly string[]): Promise<number> {
         `"${short}" is no name for a filter; wanted letters a-z, digits and dashes`,
       );
     }
-    await writeNew(dir, templateOf(lang as TemplateLanguage, `${publisher}/${short}`));
+    await writeNew(dir, await templateOf(lang, `${publisher}/${short}`));
     console.log(`Made ${dir}. Next:\n\n  denim filter build ${dir}\n  denim filter push ${dir}`);
   });
 }

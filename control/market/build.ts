@@ -3,6 +3,9 @@ import { basename, dirname, extname, isAbsolute, join, relative, resolve } from 
 import { fileURLToPath } from "node:url";
 import { buildAssemblyScript } from "../../wasm/build/assemblyscript.ts";
 import { CompileError } from "../../wasm/build/compile.ts";
+import { buildC, cVersion } from "../../wasm/build/c.ts";
+import { buildGo, goVersion } from "../../wasm/build/go.ts";
+import { buildRust, rustVersion } from "../../wasm/build/rust.ts";
 import { buildTypeScript } from "../../wasm/build/typescript.ts";
 import { sha256 } from "../../wasm/filter.ts";
 import { binaryKind } from "../../wasm/parse.ts";
@@ -15,7 +18,16 @@ export const MANIFEST_FILE = "denim.filter.yaml";
 const SOURCES_LIMIT = 500;
 /** Never part of what is built. */
 const NOT_SOURCES = /(?:_test\.ts|\.md|^binding\.yaml|^denim\.filter\.yaml)$/;
-const NOT_FOLDERS: ReadonlySet<string> = new Set(["node_modules", ".denim", ".git"]);
+const NOT_FOLDERS: ReadonlySet<string> = new Set([
+  ...["node_modules", ".denim", ".git"],
+  ...["target", "tests"],
+]);
+
+/** What names a folder's language where its manifest does not; the first that is there. */
+const SOURCES = [
+  ...["filter.ts", "assembly/index.ts", "filter.wat", "Cargo.toml", "go.mod"],
+  ...["filter.c", "filter.cc", "filter.cpp", "filter.wasm"],
+] as const;
 
 /** Why a folder is not a filter that can be built; the message says what to do. */
 export class BuildError extends Error {
@@ -37,7 +49,32 @@ export interface BuildOptions {
   readonly cacheDir?: string;
 }
 
-type Build = (entry: string, out: string) => Promise<Uint8Array<ArrayBuffer>>;
+/** How one language is built. */
+interface Builder {
+  /** `out`: a folder for this build alone; `cache`: one that stays. */
+  build(entry: string, out: string, cache: string): Promise<Uint8Array<ArrayBuffer>>;
+  /** The compiler's version, where it is not one of ours. */
+  version?(entry: string): Promise<string>;
+}
+
+const TYPESCRIPT: Builder = { build: buildTypeScript };
+const ASSEMBLYSCRIPT: Builder = { build: buildAssemblyScript };
+const RUST: Builder = { build: buildRust, version: rustVersion };
+const GO: Builder = { build: buildGo, version: goVersion };
+const C: Builder = { build: buildC, version: cVersion };
+
+const BUILDERS: Readonly<Record<string, Builder>> = {
+  ".ts": TYPESCRIPT,
+  ".mts": TYPESCRIPT,
+  ".js": TYPESCRIPT,
+  ".mjs": TYPESCRIPT,
+  "Cargo.toml": RUST,
+  "go.mod": GO,
+  ".c": C,
+  ".cc": C,
+  ".cpp": C,
+  ".cxx": C,
+};
 
 /** `path`: the filter's folder, or its manifest. */
 export async function buildFilter(path: string, options: BuildOptions = {}): Promise<BuiltFilter> {
@@ -46,17 +83,18 @@ export async function buildFilter(path: string, options: BuildOptions = {}): Pro
   const manifestText = await Deno.readTextFile(manifestPath);
   const manifest = readManifest(manifestText);
   const source = await findSource(dir, manifest);
-  const build = buildOf(source, manifest);
-  if (build === null) {
+  const builder = builderOf(source, manifest);
+  if (builder === null) {
     const bytes = await Deno.readFile(source);
     await checkReady(bytes, source);
     return { manifest, manifestText, bytes, source, cached: false };
   }
   const cacheDir = resolve(options.cacheDir ?? ".denim/build");
-  const target = join(cacheDir, `${await keyOf(dir, source)}.wasm`);
+  const version = await attempt(source, dir, () => builder.version?.(source) ?? "");
+  const target = join(cacheDir, `${await keyOf(dir, source, version)}.wasm`);
   const known = await readIfThere(target);
   if (known !== null) return { manifest, manifestText, bytes: known, source, cached: true };
-  const bytes = await runBuild(build, source, dir);
+  const bytes = await runBuild(builder, source, dir, cacheDir);
   await Deno.mkdir(cacheDir, { recursive: true });
   const temporary = `${target}.${crypto.randomUUID()}.tmp`;
   await Deno.writeFile(temporary, bytes);
@@ -79,46 +117,63 @@ async function findManifest(path: string): Promise<string> {
 }
 
 async function findSource(dir: string, manifest: Manifest): Promise<string> {
-  const candidates = manifest.source === undefined
-    ? ["filter.ts", "assembly/index.ts", "filter.wat", "filter.wasm"]
-    : [manifest.source];
+  const candidates = manifest.source === undefined ? SOURCES : [manifest.source];
   for (const candidate of candidates) {
     const path = resolve(dir, candidate);
     const inside = relative(dir, path);
     if (inside.startsWith("..") || isAbsolute(inside)) {
       throw new BuildError(`source is "${candidate}", which is outside the filter's folder`);
     }
-    if ((await Deno.stat(path).catch(() => null))?.isFile) return path;
+    if ((await Deno.stat(path).catch(() => null))?.isFile) return await projectOf(dir, path);
   }
   throw new BuildError(`There is no ${candidates.join(" or ")} in "${dir}"`);
 }
 
+/** Rust and Go are built by their project file, whichever of their sources the manifest names. */
+async function projectOf(dir: string, source: string): Promise<string> {
+  const file = { ".rs": "Cargo.toml", ".go": "go.mod" }[extname(source)];
+  if (file === undefined) return source;
+  const path = join(dir, file);
+  if ((await Deno.stat(path).catch(() => null))?.isFile) return path;
+  throw new BuildError(`"${basename(source)}" needs a ${file}, and there is none in "${dir}"`);
+}
+
 /** Null: nothing to compile. */
-function buildOf(source: string, manifest: Manifest): Build | null {
+function builderOf(source: string, manifest: Manifest): Builder | null {
   const extension = extname(source);
   if (extension === ".wat" || extension === ".wasm") return null;
   const isAssemblyScript = manifest.language === "assemblyscript" ||
     (manifest.language === undefined && source.endsWith("assembly/index.ts"));
-  if (isAssemblyScript) return buildAssemblyScript;
-  if ([".ts", ".js", ".mts", ".mjs"].includes(extension)) return buildTypeScript;
+  if (isAssemblyScript) return ASSEMBLYSCRIPT;
+  const builder = BUILDERS[basename(source)] ?? BUILDERS[extension];
+  if (builder !== undefined) return builder;
   throw new BuildError(
-    `"${source}" ends in "${extension}"; wanted .ts, .js, .wat, or a .wasm built by its own tools`,
+    `"${source}" ends in "${extension}"; wanted .ts, .js, .wat, .rs, .go, .c, .cc, or a .wasm ` +
+      "built by its own tools",
   );
 }
 
 async function runBuild(
-  build: Build,
+  builder: Builder,
   source: string,
   dir: string,
+  cache: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const out = await Deno.makeTempDir({ prefix: "denim-build-" });
   try {
-    return await build(source, out);
+    return await attempt(source, dir, () => builder.build(source, out, cache));
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
+}
+
+/** What compilers have against a source, said with its name. */
+async function attempt<T>(source: string, dir: string, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     throw new BuildError(`${relative(dir, source)} does not compile:\n${error.message}`);
-  } finally {
-    await Deno.remove(out, { recursive: true });
   }
 }
 
@@ -134,8 +189,8 @@ async function checkReady(bytes: Uint8Array, source: string): Promise<void> {
 }
 
 /** Over the filter's files, the SDK and the versions of the compilers: anything else cannot change the result. */
-async function keyOf(dir: string, source: string): Promise<string> {
-  const parts: string[] = [relative(dir, source)];
+async function keyOf(dir: string, source: string, version: string): Promise<string> {
+  const parts: string[] = [relative(dir, source), version];
   await addFiles(dir, dir, parts);
   for (const folder of ["sdk", "wit", "toolchain"]) {
     const path = fileURLToPath(new URL(`../../wasm/${folder}`, import.meta.url));

@@ -78,7 +78,7 @@ Deno.test("buildFilter says what is missing", async () => {
     await assert.rejects(buildFilter(dir), /outside the filter's folder/);
     await Deno.writeTextFile(join(dir, "main.rs"), "fn main() {}");
     await Deno.writeTextFile(join(dir, "denim.filter.yaml"), manifestOf({ source: "main.rs" }));
-    await assert.rejects(buildFilter(dir), /ends in "\.rs"; wanted \.ts, \.js, \.wat, or a \.wasm/);
+    await assert.rejects(buildFilter(dir), /"main\.rs" needs a Cargo\.toml, and there is none in/);
     await Deno.writeTextFile(join(dir, "filter.wat"), "not wasm");
     await Deno.writeTextFile(join(dir, "denim.filter.yaml"), manifestOf({ source: "filter.wat" }));
     await assert.rejects(buildFilter(dir), /neither WebAssembly nor WebAssembly text/);
