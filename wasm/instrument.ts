@@ -235,7 +235,7 @@ class Rewriter {
     const from = reader.at;
     const groups = reader.u32();
     const groupsFrom = reader.at;
-    let locals = this.#module.types[this.#module.functions[index]!]!.params;
+    let locals = this.#module.types[this.#module.functions[index]!]!.params.length;
     for (let i = 0; i < groups; i++) {
       locals += reader.u32();
       skipValueType(reader);

@@ -1,12 +1,14 @@
 /** A core module made ready to be instantiated: compiled once, shared by all its instances. */
 import { PAGE_BYTES } from "./limits.ts";
-import { type ModuleImport, parseModule } from "./parse.ts";
+import { type FunctionType, type ModuleImport, parseModule } from "./parse.ts";
+
+const UNTYPED: FunctionType = { params: [], results: [] };
 
 export interface CompiledModule {
   readonly module: WebAssembly.Module;
   readonly size: number;
-  /** Function imports, with what each must return: 0x7f i32, 0x7e i64, … or nothing. */
-  readonly imports: readonly (ModuleImport & { readonly result: number | null })[];
+  /** With the types of functions; those of anything else are empty. */
+  readonly imports: readonly (ModuleImport & FunctionType)[];
   readonly exports: ReadonlySet<string>;
   /** The memory never grows over this. */
   readonly memoryMaxBytes: number;
@@ -19,10 +21,7 @@ export async function compileModule(bytes: Uint8Array): Promise<CompiledModule> 
   return {
     module,
     size: bytes.length,
-    imports: parsed.imports.map((i) => ({
-      ...i,
-      result: i.type < 0 ? null : parsed.types[i.type]?.results[0] ?? null,
-    })),
+    imports: parsed.imports.map((i) => ({ ...i, ...parsed.types[i.type] ?? UNTYPED })),
     exports: new Set(parsed.exports.map((e) => e.name)),
     memoryMaxBytes: (parsed.memories[0]?.max ?? 65536) * PAGE_BYTES,
   };

@@ -52,8 +52,8 @@ export interface Limits {
 }
 
 export interface FunctionType {
-  readonly params: number;
-  /** The value types' first bytes: 0x7f i32, 0x7e i64, … */
+  /** Both: the value types' first bytes: 0x7f i32, 0x7e i64, … */
+  readonly params: readonly number[];
   readonly results: readonly number[];
 }
 
@@ -195,7 +195,7 @@ function readFunctionType(reader: Reader): FunctionType {
       at,
     );
   }
-  const params = vector(reader, skipValueType).length;
+  const params = vector(reader, skipValueType);
   return { params, results: vector(reader, skipValueType) };
 }
 

@@ -13,7 +13,8 @@ export class ModuleError extends Error {
   }
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+/** A byte order mark is a character of a name like any other: the engine thinks so too. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Reads forward through `bytes`, from `at` up to `end`. */
 export class Reader {

@@ -3,6 +3,7 @@ import type { CompiledModule } from "../module.ts";
 import { STATUS } from "./abi.ts";
 import { HOST_CALLS, type HostCall, WASI_MODULES } from "./catalogue.ts";
 import { CALLS } from "./hostcalls.ts";
+import { checkSignature } from "./signatures.ts";
 import type { Vm } from "./vm.ts";
 import { WASI, WASI_UNKNOWN } from "./wasi.ts";
 
@@ -15,13 +16,15 @@ const SELF_CHECKED: ReadonlySet<string> = new Set([
 
 /** Nothing is missing at link time: what is not there answers with an error when it is called. */
 export function linkImports(compiled: CompiledModule, vm: Vm): WebAssembly.Imports {
-  const imports: Record<string, Record<string, WebAssembly.ImportValue>> = {};
-  for (const { module, name, kind, result } of compiled.imports) {
+  // Without prototypes: a module may import from "__proto__" or "constructor", which are names like any other.
+  const imports: Record<string, Record<string, WebAssembly.ImportValue>> = Object.create(null);
+  for (const { module, name, kind, params, results } of compiled.imports) {
     if (kind !== "function") {
       throw new WebAssembly.LinkError(`The module imports the ${kind} ${module}.${name}`);
     }
-    const own = imports[module] ??= {};
-    own[name] = functionFor(vm, module, name, result) as WebAssembly.ImportValue;
+    checkSignature(module, name, params, results);
+    const own = imports[module] ??= Object.create(null) as typeof imports[string];
+    own[name] = functionFor(vm, module, name, results[0] ?? null) as WebAssembly.ImportValue;
   }
   return imports;
 }
