@@ -30,6 +30,28 @@ export interface Outcome {
   grpcStatus: number;
 }
 
+/** What is known of an exchange beside its messages. */
+export interface ExchangeFacts {
+  /** `ip:port` of our end of the client's connection; "" when it is gone. */
+  readonly local: string;
+  /** What the client called us in its TLS hello; "" for nothing. */
+  readonly servername: string;
+  /** `ip:port` of the endpoint of the running or last attempt; "" before the first. */
+  readonly endpoint: string;
+  /** The first thing that went wrong. */
+  readonly fault: Fault | null;
+  /** The fields its response ended with: trailers, or a head that was all of it. */
+  readonly ending: Fields | null;
+}
+
+/** The place of a filter: the proxy, and the listener its chain begins at. */
+export interface FilterPlace {
+  /** `sidecar/namespace/name` or `gateway/namespace/name`. */
+  readonly node: string;
+  readonly listener: string;
+  readonly direction: "inbound" | "outbound";
+}
+
 /** The exchange as a filter sees it. One object per exchange; never kept after onEnd. */
 export interface FilterContext {
   readonly request: RequestHead;
@@ -45,6 +67,8 @@ export interface FilterContext {
   readonly version: string;
   /** Per-exchange filter state; a filter owns the index its environment was created with. */
   readonly slots: unknown[];
+  /** Absent where there is no proxy. */
+  readonly facts?: ExchangeFacts;
   /** The verified token of the end user, from the filter that verified it; null: no valid one came, or none was asked for. */
   claims: Claims | null;
   /**
@@ -98,6 +122,8 @@ export interface FilterEnv {
   readonly name: string;
   /** Index of this filter's state in `ctx.slots`. */
   readonly slot: number;
+  /** Absent where there is no proxy. */
+  readonly place?: FilterPlace;
   /** Name of the backend the chain leads to; state per backend is kept under it. */
   readonly backend: string;
   readonly clock: Clock;

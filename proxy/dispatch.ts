@@ -104,6 +104,11 @@ export class Dispatch implements Sink<RequestHead>, Source {
     this.#try();
   }
 
+  /** Address of the running or last attempt's endpoint, "" before the first. */
+  get endpoint(): string {
+    return this.#tried.at(-1) ?? "";
+  }
+
   pause(): void {
     this.#attempt?.stream.pause();
   }

@@ -117,6 +117,10 @@ export class Exchange extends ExchangeState implements StreamSink<RequestHead>, 
     if (held & RESPONSE) this.#responseFlow.resume();
   }
 
+  get endpoint(): string {
+    return this.#dispatch.endpoint;
+  }
+
   /** Bytes a tunnel has carried from the client and to it. */
   get tunnelledUp(): number {
     return this.#requestFlow.tunnelled;

@@ -2,6 +2,7 @@
 import type { Claims } from "../core/claims.ts";
 import type { Fault } from "../core/fault.ts";
 import type { Fields } from "../core/fields.ts";
+import type { ExchangeFacts } from "../core/filter.ts";
 import type { RequestHead, ResponseHead } from "../core/message.ts";
 import type { Stream } from "../core/stream.ts";
 import type { Exchange } from "./exchange.ts";
@@ -13,6 +14,8 @@ export interface Arrival {
   readonly runtime: ListenerRuntime;
   readonly peer: string;
   readonly remote: string;
+  /** `ip:port` of our end; "" when the connection is gone. */
+  readonly local: string;
   /** What the client called us in its TLS hello; "" for nothing. */
   readonly servername: string;
   /** The exchange has become a tunnel, which no request timeout watches over any more. */
@@ -24,7 +27,7 @@ export interface Arrival {
 
 const NO_SLOTS: unknown[] = [];
 
-export abstract class ExchangeState {
+export abstract class ExchangeState implements ExchangeFacts {
   readonly arrival: Arrival;
   readonly downstream: Stream<ResponseHead>;
   readonly startedMs: number;
@@ -60,6 +63,16 @@ export abstract class ExchangeState {
     if (slots > 0) this.slots = new Array(slots);
   }
 
+  get facts(): ExchangeFacts {
+    return this;
+  }
+  abstract get endpoint(): string;
+  get local(): string {
+    return this.arrival.local;
+  }
+  get servername(): string {
+    return this.arrival.servername;
+  }
   get peer(): string {
     return this.arrival.peer;
   }

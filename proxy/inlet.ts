@@ -1,4 +1,5 @@
 /** One accepted connection, as its exchanges see it. */
+import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import type { Entry } from "./entry.ts";
 import type { Exchange } from "./exchange.ts";
@@ -32,13 +33,24 @@ export class Inlet implements Arrival {
   /** When its peer ceased to be trusted, on the monotonic clock; Infinity: it is. */
   distrustedMs = Infinity;
 
-  constructor(owner: InletOwner, { remote, admitted, servername = "" }: Entry) {
+  readonly #socket: Pick<Socket, "localAddress" | "localPort">;
+
+  constructor(
+    owner: InletOwner,
+    { remote, admitted, servername = "" }: Entry,
+    socket: Pick<Socket, "localAddress" | "localPort">,
+  ) {
     this.#owner = owner;
+    this.#socket = socket;
     this.admitted = admitted;
     this.peer = admitted === null ? "" : admitted.identity;
     this.remote = remote;
     this.servername = servername;
     this.watch = new Watch(this.monotonicMs());
+  }
+  get local(): string {
+    const { localAddress, localPort } = this.#socket;
+    return localAddress === undefined ? "" : `${localAddress}:${localPort}`;
   }
   get runtime(): ListenerRuntime {
     const { runtime, deps: { overload, shed } } = this.#owner;

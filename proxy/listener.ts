@@ -276,7 +276,7 @@ export class Listener implements ConnectionOwner {
     }
     this.#accepted.add();
     const connection = new Connection(socket, this);
-    const inlet = new Inlet(this, entry);
+    const inlet = new Inlet(this, entry, socket);
     const tally: Tally | null = this.#traffic?.entered(entry) ?? null;
     connection.lastActiveMs = this.deps.clock.monotonicMs();
     connection.codec = this.deps.codec(

@@ -87,6 +87,7 @@ export function rig(filters: Filter[], options: { replay?: number; endpoints?: n
     runtime,
     peer: "",
     remote: "127.0.0.1:1",
+    local: "127.0.0.1:2",
     servername: "",
     switched() {},
     ended: (x) => ended.push(x),

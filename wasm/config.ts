@@ -14,6 +14,8 @@ export interface WasmFilterConfig {
   readonly capabilities: readonly string[];
   /** Whom the module may send requests of its own. */
   readonly upstreams: readonly UpstreamConfig[];
+  /** Bindings of one namespace with the same one share data and find each other's queues; "" shares nothing. */
+  readonly vmId: string;
   /** Name of the root context the module registers; only SDKs that hold several plugins need it. */
   readonly rootId?: string;
 }
@@ -53,6 +55,7 @@ export function readConfig(value: unknown): WasmFilterConfig {
     failMode: failMode ?? "closed",
     capabilities: texts(spec, "capabilities"),
     upstreams: upstreams(spec),
+    vmId: text(spec, "vmId", ""),
     ...(rootId === undefined ? {} : { rootId }),
   };
 }

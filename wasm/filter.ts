@@ -12,6 +12,7 @@ import { abiOf } from "./proxy_wasm/guest.ts";
 import type { Upstream } from "./proxy_wasm/host.ts";
 import { Plugin, type PluginOptions } from "./proxy_wasm/plugin.ts";
 import { SharedData } from "./proxy_wasm/shared_data.ts";
+import { SharedQueues } from "./proxy_wasm/shared_queues.ts";
 import { WasmReports } from "./reports.ts";
 
 /** Where admitted artefacts come from; rejects when there is none of that digest. */
@@ -41,6 +42,12 @@ export function makeWasmFactory(options: WasmFactoryOptions): FilterFactory {
   return (config, env) => factory.create(config, env);
 }
 
+/** What outlives a plugin. */
+interface Kept {
+  readonly data: SharedData;
+  readonly queues: SharedQueues;
+}
+
 interface Shared {
   readonly plugin: Promise<Plugin>;
   users: number;
@@ -66,11 +73,13 @@ class WasmFactory {
       return await component(await this.#bytes(config.digest), config, env, this.#reports);
     }
     // Asked for every time, so that it is kept for as long as any snapshot has this binding.
-    const data = env.keep(`wasm-shared-data/${env.name}`, () => new SharedData());
+    const scope = config.vmId === "" ? env.name : `${namespaceOf(env.name)} vm ${config.vmId}`;
+    const data = env.keep(`wasm-shared-data/${scope}`, () => new SharedData());
+    const queues = env.keep(`wasm-queues/${namespaceOf(env.name)}`, () => new SharedQueues());
     const key = JSON.stringify([env.name, config]);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
-      shared = { plugin: this.#plugin(config, env, data), users: 0 };
+      shared = { plugin: this.#plugin(config, env, { data, queues }), users: 0 };
       this.#shared.set(key, shared);
     }
     shared.users++;
@@ -78,7 +87,7 @@ class WasmFactory {
     try {
       const plugin = await held.plugin;
       plugin.adopt(env.calls);
-      return createProxyWasmFilter(plugin, env.slot, () => {
+      return createProxyWasmFilter(plugin, env, () => {
         plugin.abandon(env.calls);
         this.#release(key, held, plugin);
       });
@@ -97,7 +106,7 @@ class WasmFactory {
   }
 
   /** Compiles and starts: a module that traps or refuses its configuration never comes into force. */
-  async #plugin(config: WasmFilterConfig, env: FilterEnv, shared: SharedData): Promise<Plugin> {
+  async #plugin(config: WasmFilterConfig, env: FilterEnv, shared: Kept): Promise<Plugin> {
     const bytes = await this.#bytes(config.digest);
     const compiled = await compileModule(bytes);
     if (abiOf(compiled.exports) === null) {
@@ -135,7 +144,7 @@ export async function sha256(bytes: Uint8Array): Promise<string> {
 function pluginOptions(
   config: WasmFilterConfig,
   env: FilterEnv,
-  shared: SharedData,
+  { data, queues }: Kept,
 ): PluginOptions {
   return {
     name: env.name,
@@ -153,13 +162,21 @@ function pluginOptions(
       memoryBytes: config.memoryBytes,
     },
     failOpen: config.failMode === "open",
-    shared,
+    shared: data,
+    queues,
+    vmId: config.vmId,
     clock: env.clock,
     wheel: env.wheel,
     random: env.random,
     metrics: env.metrics,
     log: env.log,
   };
+}
+
+/** Of the binding a filter comes from. */
+function namespaceOf(name: string): string {
+  const at = name.indexOf("/");
+  return at < 0 ? "" : name.slice(0, at);
 }
 
 /** By name; where two share one, the first holds. */

@@ -57,6 +57,13 @@ export const WASM_LIMITS = {
   callAnswerBytes: 1024 * 1024,
   /** The longest such a request may take; a guest that names no time gets this one. */
   callTimeoutMs: 60_000,
+  /** Shared queues of one namespace, items of one, and bytes of all of them. */
+  queues: 64,
+  queueItems: 4096,
+  queueBytes: 4 * 1024 * 1024,
+  queueNameChars: 256,
+  /** How long an instance that is not done may go on once no exchange uses it any more. */
+  doneMs: 10_000,
   /** A tick is not due more often. */
   minTickMs: 10,
   /** random_get in one call, as in WASI hosts. */

@@ -79,6 +79,8 @@ export const filterBinding = z.strictObject({
       port,
     })).max(LIMITS.filterUpstreams, { error: `holds more than ${LIMITS.filterUpstreams} Services` })
       .optional(),
+    /** Bindings of a namespace with the same one share data, and find each other's queues by it. */
+    vmId: label.optional(),
     limits: z.strictObject({
       fuelPerCall: z.int(wanted("a whole number")).min(1000, wanted("at least 1000"))
         .max(LIMITS.fuelPerCall, wanted(`at most ${LIMITS.fuelPerCall}`)).optional(),

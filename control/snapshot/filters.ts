@@ -209,7 +209,7 @@ function priority(binding: FilterBinding): number {
 }
 
 function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule): WasmConfig {
-  const { config, capabilities, limits, failMode, phase } = binding.spec;
+  const { config, capabilities, limits, failMode, phase, vmId } = binding.spec;
   const upstreams = filterUpstreams(work, binding);
   return {
     abi: module.abi,
@@ -228,6 +228,7 @@ function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule):
     failMode: failMode ?? FILTER_DEFAULTS.failMode,
     capabilities: [...capabilities ?? []].sort(),
     ...(upstreams.length === 0 ? {} : { upstreams }),
+    ...(vmId === undefined ? {} : { vmId }),
     phases: [phase ?? module.phase ?? FILTER_DEFAULTS.phase],
   };
 }

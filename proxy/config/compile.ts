@@ -1,6 +1,11 @@
 /** Wire snapshot → what the data path reads. The one translator: wire names stop here. */
 import { type Clock, type Random } from "../../core/clock.ts";
-import { compilePlan, type Filter, type FilterFactory } from "../../core/filter.ts";
+import {
+  compilePlan,
+  type Filter,
+  type FilterFactory,
+  type FilterPlace,
+} from "../../core/filter.ts";
 import { FAULTS } from "../../core/fault.ts";
 import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
@@ -10,6 +15,7 @@ import type {
   EndpointSpec,
   FilterSpec,
   ListenerSpec,
+  NodeRef,
   RouteSpec,
   Snapshot,
 } from "../../control/schema/snapshot.ts";
@@ -97,6 +103,7 @@ class Compilation {
   readonly endpointKeys = new Set<string>();
   readonly filters: Filter[] = [];
   #shared: Readonly<Record<string, unknown>> = {};
+  #node: NodeRef | null = null;
   readonly #backends = new Map<string, BalancedBackend>();
   readonly #calls: BackendCalls;
 
@@ -114,6 +121,7 @@ class Compilation {
 
   async run(snapshot: Snapshot): Promise<RuntimeSnapshot> {
     this.#shared = snapshot.shared ?? {};
+    this.#node = snapshot.node;
     for (const spec of Object.values(snapshot.backends)) {
       this.#backends.set(spec.name, this.#backend(spec));
     }
@@ -171,11 +179,17 @@ class Compilation {
       ? spec.backends
       : [{ backend: "", weight: 1, filters: [] }];
     const routes: WeightedRoute[] = [];
+    const { kind, namespace, name } = this.#node!;
+    const place: FilterPlace = {
+      node: `${kind}/${namespace}/${name}`,
+      listener: listener.name,
+      direction: listener.role === "outbound" ? "outbound" : "inbound",
+    };
     for (const choice of choices) {
       const chain = [...spec.filters, ...choice.filters];
       const filters = standingFilters(listener.role, via, this.#deps.random);
       for (const link of chain) {
-        filters.push(await this.#filter(link, filters.length, choice.backend));
+        filters.push(await this.#filter(link, filters.length, choice.backend, place));
       }
       // Bodies are kept for those chains only that may send one again.
       const retries = chain.some((link) => link.kind === "retry");
@@ -192,7 +206,12 @@ class Compilation {
     return routes;
   }
 
-  async #filter(spec: FilterSpec, slot: number, backend: string): Promise<Filter> {
+  async #filter(
+    spec: FilterSpec,
+    slot: number,
+    backend: string,
+    place: FilterPlace,
+  ): Promise<Filter> {
     const factory = this.#deps.factories.get(spec.kind);
     if (factory === undefined) {
       const known = [...this.#deps.factories.keys()].join(", ");
@@ -203,6 +222,7 @@ class Compilation {
       name: spec.name,
       slot,
       backend,
+      place,
       clock,
       wheel,
       random,

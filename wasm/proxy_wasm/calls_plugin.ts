@@ -1,8 +1,6 @@
-/** Host calls that concern the plugin: log, time, ticks, shared data, metrics, properties, foreign functions. */
+/** Host calls that concern the plugin: log, time, ticks, shared data, metrics. */
 import { WASM_LIMITS } from "../limits.ts";
 import { LOG_LEVELS, STATUS } from "./abi.ts";
-import { latin1 } from "./memory.ts";
-import { getProperty as lookUp } from "./properties.ts";
 import type { Vm } from "./vm.ts";
 
 const utf8 = new TextDecoder();
@@ -92,54 +90,5 @@ export function getMetric(vm: Vm) {
     if (typeof found === "number") return found;
     const value = BigInt(Math.trunc(found.value));
     return vm.memory.setU64(out, value) ? STATUS.ok : STATUS.invalidMemory;
-  };
-}
-
-export function getProperty(vm: Vm) {
-  return (path: number, pathSize: number, outPointer: number, outSize: number): number => {
-    if (pathSize >>> 0 > WASM_LIMITS.propertyPathBytes) return STATUS.notFound;
-    const bytes = vm.memory.view(path, pathSize);
-    if (bytes === null) return STATUS.invalidMemory;
-    const value = lookUp(vm, pathOf(bytes));
-    return value === null ? STATUS.notFound : vm.memory.give(value, outPointer, outSize);
-  };
-}
-
-/** Kept for this exchange only and apart from the proxy's own properties, which it cannot shadow. */
-export function setProperty(vm: Vm) {
-  return (path: number, pathSize: number, value: number, valueSize: number): number => {
-    if (pathSize >>> 0 > WASM_LIMITS.propertyPathBytes) return STATUS.notFound;
-    const name = vm.memory.view(path, pathSize);
-    const bytes = vm.memory.copy(value, valueSize);
-    if (name === null || bytes === null) return STATUS.invalidMemory;
-    const stream = vm.effective;
-    if (stream === null || bytes.length > WASM_LIMITS.propertyBytes) return STATUS.notFound;
-    stream.properties ??= new Map();
-    const key = pathOf(name).join(".");
-    if (stream.properties.size >= WASM_LIMITS.properties && !stream.properties.has(key)) {
-      return STATUS.notFound;
-    }
-    stream.properties.set(key, bytes);
-    return STATUS.ok;
-  };
-}
-
-/** Segments end in NUL or are parted by it, as SDKs differ. */
-function pathOf(bytes: Uint8Array): string[] {
-  const segments = latin1(bytes).split("\0");
-  if (segments.length > 1 && segments.at(-1) === "") segments.pop();
-  return segments;
-}
-
-export function callForeignFunction(vm: Vm) {
-  // deno-fmt-ignore
-  return (name: number, nameSize: number, _args: number, _argsSize: number,
-          outPointer: number, outSize: number): number => {
-    const fn = vm.memory.text(name, nameSize);
-    if (fn === null) return STATUS.invalidMemory;
-    if (fn !== "clear_route_cache") return STATUS.notFound;
-    return outPointer === 0 || outSize === 0
-      ? STATUS.ok
-      : vm.memory.point(0, 0, outPointer, outSize);
   };
 }

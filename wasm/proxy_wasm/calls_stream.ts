@@ -5,7 +5,7 @@ import { WASM_LIMITS } from "../limits.ts";
 import { STATUS, STREAM } from "./abi.ts";
 import { replyLines } from "./headers.ts";
 import { decodePairs } from "./maps.ts";
-import type { Vm } from "./vm.ts";
+import type { Effect, Vm } from "./vm.ts";
 
 export function sendLocalResponse(vm: Vm) {
   // deno-fmt-ignore
@@ -87,10 +87,25 @@ export function setEffectiveContext(vm: Vm) {
   };
 }
 
+class RootDone implements Effect {
+  readonly #vm: Vm;
+  constructor(vm: Vm) {
+    this.#vm = vm;
+  }
+  run(): void {
+    this.#vm.host.rootDone(this.#vm);
+  }
+}
+
 export function done(vm: Vm) {
   return (): number => {
     const stream = vm.effective;
-    if (stream === null || !stream.finishing) return STATUS.notFound;
+    if (stream === null) {
+      if (!vm.finishing) return STATUS.notFound;
+      vm.effects.push(new RootDone(vm));
+      return STATUS.ok;
+    }
+    if (!stream.finishing) return STATUS.notFound;
     vm.touch(stream);
     return STATUS.ok;
   };

@@ -1,5 +1,5 @@
 /** One exchange as one guest instance sees it: its maps, its bodies, and what the guest asked for and has not got yet. */
-import { type FilterContext, REQUEST, RESPONSE } from "../../core/filter.ts";
+import { type FilterContext, type FilterPlace, REQUEST, RESPONSE } from "../../core/filter.ts";
 import type { Fields } from "../../core/fields.ts";
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from "./headers.ts";
 import type { HttpCall } from "./http_call.ts";
@@ -43,11 +43,14 @@ export class Half {
   /** What content-length promised when the body began, -1 for nothing; and what has been let through. */
   declared: number = UNKNOWN;
   passed = 0;
+  /** Bytes that have come, for properties. */
+  seen = 0;
 }
 
 export class StreamContext {
   readonly id: number;
   readonly vm: Vm;
+  readonly place: FilterPlace | null;
   /** When the filter first saw the exchange, since the epoch. */
   readonly startedMs: number;
   readonly request: Half = new Half();
@@ -68,11 +71,11 @@ export class StreamContext {
   finishing = false;
   /** Requests the guest made on behalf of this stream, under way. */
   calls: Set<HttpCall> | null = null;
-  properties: Map<string, Uint8Array> | null = null;
   #deleted = false;
 
-  constructor(id: number, vm: Vm, exchange: FilterContext) {
+  constructor(id: number, vm: Vm, exchange: FilterContext, place: FilterPlace | null) {
     this.id = id;
+    this.place = place;
     this.vm = vm;
     this.exchange = exchange;
     this.startedMs = vm.host.clock.nowMs();

@@ -4,6 +4,8 @@ import {
   DONE,
   type Filter,
   type FilterContext,
+  type FilterEnv,
+  type FilterPlace,
   type Verdict,
 } from "../../core/filter.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
@@ -23,10 +25,12 @@ export class Streams {
   readonly #slot: number;
   readonly #failOpen: boolean;
   readonly #logs: boolean;
+  readonly #place: FilterPlace | null;
 
-  constructor(plugin: Plugin, slot: number) {
+  constructor(plugin: Plugin, env: Pick<FilterEnv, "slot" | "place">) {
     this.plugin = plugin;
-    this.#slot = slot;
+    this.#slot = env.slot;
+    this.#place = env.place ?? null;
     this.#failOpen = plugin.options.failOpen;
     const { exports } = plugin.compiled;
     this.#logs = exports.has(CALLBACKS.onLog) || exports.has(CALLBACKS.onDone);
@@ -40,7 +44,7 @@ export class Streams {
       return found.vm.dead === null ? found : this.#without(exchange, faultOf(found.vm), found);
     }
     if (found === SKIPPED) return CONTINUE;
-    const opened = this.plugin.open(exchange);
+    const opened = this.plugin.open(exchange, this.#place);
     if (opened === null) return this.#without(exchange, this.plugin.refusal, null);
     exchange.slots[this.#slot] = opened;
     return opened;
@@ -77,7 +81,7 @@ export class Streams {
   end(exchange: FilterContext): void {
     let found = exchange.slots[this.#slot];
     // A filter without any other hook first hears of an exchange when it ends.
-    if (found === undefined && this.#logs) found = this.plugin.open(exchange);
+    if (found === undefined && this.#logs) found = this.plugin.open(exchange, this.#place);
     if (!(found instanceof StreamContext)) return;
     found.end();
     this.plugin.settle(found.vm, found);
@@ -116,8 +120,12 @@ export function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
 }
 
 /** A filter with just the hooks the module exports: the others cost an exchange nothing. */
-export function createProxyWasmFilter(plugin: Plugin, slot: number, closed: () => void): Filter {
-  const streams = new Streams(plugin, slot);
+export function createProxyWasmFilter(
+  plugin: Plugin,
+  env: Pick<FilterEnv, "slot" | "place">,
+  closed: () => void,
+): Filter {
+  const streams = new Streams(plugin, env);
   const request = new Side(0, streams), response = new Side(1, streams);
   const has = (callback: keyof typeof CALLBACKS): boolean =>
     plugin.compiled.exports.has(CALLBACKS[callback]);

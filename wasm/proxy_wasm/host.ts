@@ -6,6 +6,7 @@ import type { Counter, Metrics } from "../../core/metrics.ts";
 import type { StreamContext } from "./context.ts";
 import type { PluginMetrics } from "./metrics.ts";
 import type { SharedData } from "./shared_data.ts";
+import type { SharedQueues } from "./shared_queues.ts";
 import type { Effect, Vm } from "./vm.ts";
 
 export interface PluginLimits {
@@ -106,6 +107,12 @@ export interface PluginHost {
   post(effect: Effect): void;
   /** To be called after every call into a guest. */
   settle(vm: Vm, own: StreamContext | null): void;
+  readonly queues: SharedQueues;
+  readonly vmId: string;
+  /** Something was put into a queue this plugin listens to. */
+  queueReady(id: number): void;
+  /** The root of `vm` has come to its end after all. */
+  rootDone(vm: Vm): void;
   /** The guest named an upstream it may not ask. */
   noUpstream(name: string): void;
   /** Whether one more line fits the filter's share of the log. */

@@ -2,8 +2,11 @@
 import { STATUS } from "./abi.ts";
 import * as body from "./calls_body.ts";
 import * as http from "./calls_http.ts";
+import * as foreign from "./calls_foreign.ts";
 import * as headers from "./calls_headers.ts";
 import * as plugin from "./calls_plugin.ts";
+import * as property from "./calls_property.ts";
+import * as queues from "./calls_queue.ts";
 import * as stream from "./calls_stream.ts";
 import type { HostCall } from "./catalogue.ts";
 import type { Vm } from "./vm.ts";
@@ -38,19 +41,19 @@ export const CALLS: Readonly<Record<HostCall, MakeCall>> = {
   proxy_send_local_response: stream.sendLocalResponse,
   proxy_set_effective_context: stream.setEffectiveContext,
   proxy_done: stream.done,
-  proxy_get_property: plugin.getProperty,
-  proxy_set_property: plugin.setProperty,
+  proxy_get_property: property.getProperty,
+  proxy_set_property: property.setProperty,
   proxy_get_shared_data: plugin.getSharedData,
   proxy_set_shared_data: plugin.setSharedData,
   proxy_define_metric: plugin.defineMetric,
   proxy_record_metric: plugin.recordMetric,
   proxy_increment_metric: plugin.incrementMetric,
   proxy_get_metric: plugin.getMetric,
-  proxy_call_foreign_function: plugin.callForeignFunction,
-  proxy_register_shared_queue: NOT_YET,
-  proxy_resolve_shared_queue: NOT_YET,
-  proxy_enqueue_shared_queue: NOT_YET,
-  proxy_dequeue_shared_queue: NOT_YET,
+  proxy_call_foreign_function: foreign.callForeignFunction,
+  proxy_register_shared_queue: queues.register,
+  proxy_resolve_shared_queue: queues.resolve,
+  proxy_enqueue_shared_queue: queues.enqueue,
+  proxy_dequeue_shared_queue: queues.dequeue,
   proxy_http_call: http.httpCall,
   proxy_grpc_call: NOT_YET,
   proxy_grpc_stream: NOT_YET,

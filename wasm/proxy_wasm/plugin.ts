@@ -1,7 +1,7 @@
 /** One bound filter in one proxy: its instance and the next, its ticks, what it keeps and what it costs. */
 import type { Calls } from "../../core/calls.ts";
 import type { Clock, Random } from "../../core/clock.ts";
-import { type FilterContext, REQUEST, RESPONSE } from "../../core/filter.ts";
+import { type FilterContext, type FilterPlace, REQUEST, RESPONSE } from "../../core/filter.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
@@ -15,6 +15,7 @@ import { LogShare } from "./log_share.ts";
 import { PluginMetrics } from "./metrics.ts";
 import { RestartPolicy } from "./restart.ts";
 import type { SharedData } from "./shared_data.ts";
+import type { QueueOwner, SharedQueues } from "./shared_queues.ts";
 import { type Effect, Vm } from "./vm.ts";
 
 export interface PluginOptions {
@@ -31,6 +32,9 @@ export interface PluginOptions {
   readonly failOpen: boolean;
   /** Outlives the plugin: the next version of the same binding goes on with it. */
   readonly shared: SharedData;
+  readonly queues: SharedQueues;
+  /** What other bindings of the namespace know it by; "" when it shares nothing. */
+  readonly vmId: string;
   readonly clock: Clock;
   readonly wheel: Wheel;
   readonly random: Random;
@@ -49,10 +53,22 @@ class Ticker extends Expires {
   }
 }
 
+class QueueReady implements Effect {
+  readonly #plugin: Plugin;
+  readonly #id: number;
+  constructor(plugin: Plugin, id: number) {
+    this.#plugin = plugin;
+    this.#id = id;
+  }
+  run(): void {
+    this.#plugin.tellOfQueue(this.#id);
+  }
+}
+
 /** Names of upstreams that are asked for in vain are logged once each, so many of them. */
 const MAX_STRANGERS = 16;
 
-export class Plugin implements PluginHost, FilterStatus {
+export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   readonly options: PluginOptions;
   readonly compiled: CompiledModule;
   readonly cost: Cost;
@@ -72,6 +88,7 @@ export class Plugin implements PluginHost, FilterStatus {
   readonly #strangers = new Set<string>();
   readonly #calls: Calls[] = [];
   #posted: Effect[] = [];
+  #last: LastWords | null = null;
   #busy = false;
 
   constructor(compiled: CompiledModule, options: PluginOptions) {
@@ -132,10 +149,10 @@ export class Plugin implements PluginHost, FilterStatus {
   }
 
   /** A stream context for an exchange; null while no instance may run. */
-  open(exchange: FilterContext): StreamContext | null {
+  open(exchange: FilterContext, place: FilterPlace | null): StreamContext | null {
     const vm = this.#current();
     if (vm === null || vm.contexts.size >= WASM_LIMITS.streams) return null;
-    const stream = new StreamContext(vm.newId(), vm, exchange);
+    const stream = new StreamContext(vm.newId(), vm, exchange, place);
     vm.contexts.set(stream.id, stream);
     vm.enter(vm.guest.onContextCreate, stream, 0, stream.id, vm.rootId, 0);
     return stream;
@@ -148,7 +165,8 @@ export class Plugin implements PluginHost, FilterStatus {
 
   /** Whether anything but the exchange's own body could wake a paused stream. */
   canWake(stream: StreamContext): boolean {
-    return stream.vm.tickMs > 0 || (stream.calls !== null && stream.calls.size > 0);
+    return stream.vm.tickMs > 0 || stream.vm.hasQueue ||
+      (stream.calls !== null && stream.calls.size > 0);
   }
 
   /** To be called after every call into a guest: buries a dead instance, applies effects on other streams than `own`. */
@@ -210,6 +228,25 @@ export class Plugin implements PluginHost, FilterStatus {
     });
   }
 
+  get queues(): SharedQueues {
+    return this.options.queues;
+  }
+  get vmId(): string {
+    return this.options.vmId;
+  }
+
+  queueReady(id: number): void {
+    this.post(new QueueReady(this, id));
+  }
+
+  /** Tells the instance that runs now. */
+  tellOfQueue(id: number): void {
+    const vm = this.#vm;
+    if (vm === null) return;
+    vm.enter(vm.guest.onQueueReady, null, 0, vm.rootId, id, 0);
+    this.settle(vm, null);
+  }
+
   tick(): void {
     const vm = this.#vm;
     if (vm === null || vm.tickMs === 0) return;
@@ -241,13 +278,21 @@ export class Plugin implements PluginHost, FilterStatus {
     this.#closed = true;
     this.#vm = null;
     this.options.wheel.disarm(this.#ticker);
+    this.queues.leave(this);
     if (vm === null) return;
-    if (vm.rootId !== 0) {
-      vm.enter(vm.guest.onDone, null, 1, vm.rootId, 0, 0);
-      vm.enter(vm.guest.onLog, null, 0, vm.rootId, 0, 0);
-      vm.enter(vm.guest.onDelete, null, 0, vm.rootId, 0, 0);
-    }
-    hangUp(vm);
+    if (vm.enter(vm.guest.onDone, null, 1, vm.rootId, 0, 0) !== 0) return bury(vm);
+    // It has something to bring to an end first: answers still reach it, for so long.
+    vm.finishing = true;
+    this.settle(vm, null);
+    this.#last = new LastWords(vm);
+    if (vm.finishing) this.options.wheel.arm(this.#last, WASM_LIMITS.doneMs);
+  }
+
+  rootDone(vm: Vm): void {
+    if (!vm.finishing) return;
+    vm.finishing = false;
+    if (this.#last !== null) this.options.wheel.disarm(this.#last);
+    bury(vm);
   }
 
   #current(): Vm | null {
@@ -331,6 +376,27 @@ export class Plugin implements PluginHost, FilterStatus {
       const resume = stream.unpause();
       if (resume !== 0) exchange.resume(resume);
     }
+  }
+}
+
+/** The end of an instance that served to its end. */
+function bury(vm: Vm): void {
+  vm.enter(vm.guest.onDelete, null, 0, vm.rootId, 0, 0);
+  vm.effects = [];
+  hangUp(vm);
+}
+
+/** Ends an instance that said it was not done and then said no more. */
+class LastWords extends Expires {
+  readonly #vm: Vm;
+  constructor(vm: Vm) {
+    super();
+    this.#vm = vm;
+  }
+  override expired(): void {
+    if (!this.#vm.finishing) return;
+    this.#vm.finishing = false;
+    bury(this.#vm);
   }
 }
 

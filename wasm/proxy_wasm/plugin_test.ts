@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { WASM_LIMITS } from "../limits.ts";
 import { metered, proxyWasmWat, setUp, setUpWat } from "../testing/harness.ts";
+import { FakeCalls } from "../testing/fake_calls.ts";
+import { pairsWat } from "../testing/wat_data.ts";
 import { SharedData } from "./shared_data.ts";
 
 const onRequest = (code: string): string =>
@@ -300,4 +302,47 @@ Deno.test("A module whose root context has a name finds it by its listing's name
   await setUpWat(body, { wat });
   await setUpWat(body, { wat, rootId: "four" });
   await assert.rejects(setUpWat(body, { wat, rootId: "other" }), /proc_exit\(255\)/);
+});
+
+/** Notes each farewell of the root, and is done when it has been asked `$times` times. */
+const FAREWELL = `(data (i32.const 256) "done") (data (i32.const 262) "delete")
+  (func (export "proxy_on_done") (param i32) (result i32) (call $say (i32.const 256) (i32.const 4))
+    (i32.const 0))
+  (func (export "proxy_on_delete") (param i32) (call $say (i32.const 262) (i32.const 6)))`;
+
+Deno.test("A plugin that is done later is deleted when it says so", async () => {
+  const s = await setUpWat(
+    FAREWELL + `(func (export "proxy_on_queue_ready") (param i32 i32))
+      (func (export "proxy_on_configure") (param i32 i32) (result i32)
+        (call $note (call $proxy_done)) (i32.const 1))`,
+  );
+  assert.deepEqual(s.notes(), ["1"], "nobody has asked yet");
+  s.filter.close!();
+  assert.deepEqual(s.notes(), ["done"]);
+  s.clock.ms += WASM_LIMITS.doneMs + 20;
+  s.wheel.advance();
+  assert.deepEqual(s.notes(), ["delete"], "nobody waits for ever");
+});
+
+Deno.test("A plugin may finish what it has under way before it is deleted", async () => {
+  const calls = new FakeCalls();
+  const head = pairsWat([":method", "GET", ":path", "/", ":authority", "a"]);
+  const s = await setUpWat(
+    `(data (i32.const 300) "${head.wat}") (data (i32.const 290) "up")
+     (data (i32.const 256) "done") (data (i32.const 262) "delete")
+     (func (export "proxy_on_done") (param i32) (result i32) (call $say (i32.const 256) (i32.const 4))
+       (call $ok (call $proxy_http_call (i32.const 290) (i32.const 2) (i32.const 300)
+         (i32.const ${head.size}) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+         (i32.const 0) (i32.const 32)))
+       (i32.const 0))
+     (func (export "proxy_on_http_call_response") (param i32 i32 i32 i32 i32)
+       (call $ok (call $proxy_done)))
+     (func (export "proxy_on_delete") (param i32) (call $say (i32.const 262) (i32.const 6)))`,
+    { calls, upstreams: [{ names: ["up"], backend: "b", fields: [] }] },
+  );
+  s.filter.close!();
+  assert.deepEqual(s.notes(), ["done"]);
+  calls.made[0]!.answer(200);
+  assert.deepEqual(s.notes(), ["delete"]);
+  assert.equal(s.wheel.armed, 0);
 });

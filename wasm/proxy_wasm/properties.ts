@@ -1,8 +1,12 @@
 /** What proxy_get_property knows, encoded as Envoy does: text raw, integers 8 bytes, truth 1 byte, times int64 nanoseconds. */
 import type { FilterContext } from "../../core/filter.ts";
+import type { Fields } from "../../core/fields.ts";
+import { grpcStatus } from "../../core/grpc.ts";
+import type { HeaderMap } from "./headers.ts";
 import { encodePairs } from "./maps.ts";
 import { latin1Bytes } from "./memory.ts";
-import type { StreamContext } from "./context.ts";
+import type { Half, StreamContext } from "./context.ts";
+import { responseFlags } from "./response_flags.ts";
 import type { Vm } from "./vm.ts";
 
 const encoder = new TextEncoder();
@@ -26,8 +30,7 @@ export function getProperty(vm: Vm, path: readonly string[]): Uint8Array | null 
   }
   const { exchange } = stream;
   const known = exchange !== null && Object.hasOwn(EXCHANGE, key) ? EXCHANGE[key] : undefined;
-  if (known !== undefined) return known(exchange!, stream);
-  return stream.properties?.get(key) ?? null;
+  return known === undefined ? null : known(exchange!, stream);
 }
 
 function headerMap(stream: StreamContext, root: string, name: string) {
@@ -41,7 +44,7 @@ function headerMap(stream: StreamContext, root: string, name: string) {
 const PLUGIN: Readonly<Record<string, (vm: Vm) => Uint8Array>> = {
   "plugin_name": (vm) => text(vm.host.name),
   "plugin_root_id": (vm) => text(vm.host.rootName),
-  "plugin_vm_id": () => text(""),
+  "plugin_vm_id": (vm) => text(vm.host.vmId),
 };
 
 type Read = (exchange: FilterContext, stream: StreamContext) => Uint8Array | null;
@@ -61,16 +64,86 @@ const EXCHANGE: Readonly<Record<string, Read>> = {
   "request.time": (_x, stream) => int(nanoseconds(stream.startedMs)),
   "request.duration": (_x, stream) =>
     int(nanoseconds(stream.vm.host.clock.nowMs() - stream.startedMs)),
+  "request.size": (x, stream) => int(BigInt(bodySize(x.request.fields, stream.request))),
+  "request.total_size": (x, stream) =>
+    int(BigInt(headSize(stream.requestHeaders) + bodySize(x.request.fields, stream.request))),
+  "response.size": (x, stream) =>
+    x.response === null ? null : int(BigInt(bodySize(x.response.fields, stream.response))),
+  "response.total_size": (x, stream) => {
+    const head = stream.responseMap;
+    if (x.response === null || head === null) return null;
+    return int(BigInt(headSize(head) + bodySize(x.response.fields, stream.response)));
+  },
+  "response.code_details": (x) =>
+    x.response === null && x.facts?.fault == null
+      ? null
+      : text(x.facts?.fault?.code ?? "via_upstream"),
+  "response.flags": (x) => int(BigInt(responseFlags(x.facts?.fault ?? null))),
+  "response.grpc_status": (x, stream) => {
+    const ending = stream.responseTrailers?.fields ?? x.facts?.ending ?? x.response?.fields ?? null;
+    const status = ending === null ? -1 : grpcStatus(ending);
+    return status < 0 ? null : int(BigInt(status));
+  },
   "response.code": (x) => x.response === null ? null : int(BigInt(x.response.status)),
   "source.address": (x) => text(x.remote),
   "source.port": (x) => int(BigInt(portOf(x.remote))),
+  "destination.address": (x) => addressOf(x.facts?.local),
+  "destination.port": (x) => portNumber(x.facts?.local),
+  "upstream.address": (x) => addressOf(x.facts?.endpoint),
+  "upstream.port": (x) => portNumber(x.facts?.endpoint),
+  "upstream.transport_failure_reason": (x) =>
+    x.facts?.fault?.source === "upstream" ? text(x.facts.fault.detail) : null,
+  "connection.requested_server_name": (x) =>
+    x.facts === undefined || x.facts.servername === "" ? null : text(x.facts.servername),
+  "connection.termination_details": (x) => x.facts?.fault == null ? null : text(x.facts.fault.code),
   "connection.mtls": (x) => bool(x.peer !== ""),
   "connection.uri_san_peer_certificate": (x) => x.peer === "" ? null : text(x.peer),
   "route_name": (x) => text(x.routeName),
   "xds.route_name": (x) => text(x.routeName),
   "cluster_name": (x) => text(x.backendName),
   "xds.cluster_name": (x) => text(x.backendName),
+  "listener_direction": direction,
+  "xds.listener_direction": direction,
+  "listener_name": (_x, { place }) => place === null ? null : text(place.listener),
+  "xds.listener_name": (_x, { place }) => place === null ? null : text(place.listener),
+  "node.id": (_x, { place }) => place === null ? null : text(place.node),
+  "xds.node.id": (_x, { place }) => place === null ? null : text(place.node),
+  "node.cluster": cluster,
+  "xds.node.cluster": cluster,
 };
+
+/** Envoy's TrafficDirection. */
+const INBOUND = 1n, OUTBOUND = 2n;
+
+function direction(_exchange: FilterContext, { place }: StreamContext): Uint8Array | null {
+  return place === null ? null : int(place.direction === "inbound" ? INBOUND : OUTBOUND);
+}
+
+/** The workload a proxy is for, `name.namespace`, as Istio calls a node's cluster. */
+function cluster(_exchange: FilterContext, { place }: StreamContext): Uint8Array | null {
+  if (place === null) return null;
+  const [, namespace, name] = place.node.split("/");
+  return text(`${name}.${namespace}`);
+}
+
+/** What has come so far; before a filter that looks at bodies has seen any, what the head promises. */
+function bodySize(fields: Fields, half: Half): number {
+  return half.seen > 0 ? half.seen : Number(fields.get("content-length") ?? 0) || 0;
+}
+
+function headSize(map: HeaderMap): number {
+  let size = 0;
+  for (const line of map.lines()) size += line.length;
+  return size;
+}
+
+function addressOf(address: string | undefined): Uint8Array | null {
+  return address === undefined || address === "" ? null : text(address);
+}
+
+function portNumber(address: string | undefined): Uint8Array | null {
+  return address === undefined || address === "" ? null : int(BigInt(portOf(address)));
+}
 
 function header(exchange: FilterContext, name: string): Uint8Array | null {
   const value = exchange.request.fields.get(name);

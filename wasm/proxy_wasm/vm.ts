@@ -68,6 +68,10 @@ export class Vm implements Undo {
   /** Between on_vm_start/on_configure and ready: what proxy_get_configuration means depends on it. */
   configuring = false;
   tickMs = 0;
+  /** It has registered a queue, by which something may reach it at any time. */
+  hasQueue = false;
+  /** The root's on_done said "not yet". */
+  finishing = false;
   /** Lines logged in the running call, and the last one: often the guest's own word on what went wrong. */
   logLines = 0;
   lastLog = "";

@@ -1,7 +1,7 @@
 /** What Wasm tests share: WAT with the ABI's imports, metered modules, and one exchange driven by hand through a compiled plan. */
 import { type Calls, NO_CALLS } from "../../core/calls.ts";
 import { compilePlan, type FilterContext, type Plan, type Verdict } from "../../core/filter.ts";
-import type { Filter, FilterEnv } from "../../core/filter.ts";
+import type { ExchangeFacts, Filter, FilterEnv, FilterPlace } from "../../core/filter.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Fault } from "../../core/fault.ts";
 import { DONE } from "../../core/filter.ts";
@@ -48,6 +48,11 @@ const SIGNATURES: Readonly<Record<string, string>> = {
   proxy_record_metric: "i32 i64",
   proxy_get_metric: "i32 i32",
   proxy_get_status: "i32 i32 i32",
+  proxy_register_shared_queue: "i32 i32 i32",
+  proxy_resolve_shared_queue: "i32 i32 i32 i32 i32",
+  proxy_enqueue_shared_queue: "i32 i32 i32",
+  proxy_dequeue_shared_queue: "i32 i32 i32",
+  proxy_call_foreign_function: "i32 i32 i32 i32 i32 i32",
   proxy_http_call: "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32",
 };
 
@@ -145,6 +150,11 @@ export interface Settings {
   readonly module?: string;
   readonly rootId?: string;
   readonly upstreams?: readonly unknown[];
+  readonly vmId?: string;
+  /** Of the environment: its name, and what outlives filters, for tests with several. */
+  readonly name?: string;
+  readonly kept?: Map<string, unknown>;
+  readonly place?: FilterPlace;
   /** Of the environment: who answers requests of the filter's own. */
   readonly calls?: Calls;
   /** Of the environment, not the config: where the filter keeps its state when there are several. */
@@ -153,7 +163,12 @@ export interface Settings {
 
 /** The filter a binding of `bytes` makes. */
 export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise<FilterSetup> {
-  const { slot = 0, calls = NO_CALLS, ...config } = settings;
+  const { slot = 0, calls = NO_CALLS, name = "default/test", kept, place, ...config } = settings;
+  const keep = <T>(key: string, make: () => T): T => {
+    if (kept === undefined) return make();
+    if (!kept.has(key)) kept.set(key, make());
+    return kept.get(key) as T;
+  };
   const clock = new FakeClock();
   const wheel = new Wheel(clock, { drive: false });
   const metrics = new Metrics();
@@ -163,7 +178,8 @@ export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise
   const reports = new WasmReports();
   const factory = makeWasmFactory({ modules: { get: () => Promise.resolve(bytes) }, reports });
   const env: FilterEnv = {
-    name: "default/test",
+    name,
+    ...(place === undefined ? {} : { place }),
     slot,
     backend: "default/app:80",
     clock,
@@ -172,7 +188,7 @@ export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise
     metrics,
     calls,
     log,
-    keep: (_key, make) => make(),
+    keep,
   };
   const filter = await factory({
     abi: "proxy-wasm",
@@ -226,6 +242,13 @@ export class FakeExchange implements FilterContext {
   readonly slots: unknown[] = [];
   readonly claims = null;
   refusedBy = "";
+  facts: ExchangeFacts = {
+    local: "127.0.0.1:8080",
+    servername: "app.example",
+    endpoint: "10.0.0.1:9000",
+    fault: null,
+    ending: null,
+  };
   reply: { status: number; fields: Fields; body: string } | null = null;
   fault: Fault | null = null;
   resumes = 0;
