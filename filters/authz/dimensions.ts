@@ -57,9 +57,15 @@ export function lookupsOf({ key, not, name, path, values }: AuthzTest): Lookup[]
     case "remote-ip":
       return lookup("remote ip", values.map(networkKey), ClientNetworks);
     case "request-principal":
-      return lookup("principal", values.map(exact), Principals);
+      return [
+        ...lookup("principal", values.map(exact), Principals),
+        ...lookup("principal begin", values.map(beginOf), PrincipalBegins),
+      ];
     case "header":
-      return lookup("header", values.map((value) => keyed(name, exact(value))), Headers);
+      return [
+        ...lookup("header", values.map((value) => keyed(name, exact(value))), Headers),
+        ...lookup("header begin", values.map((value) => keyed(name, beginOf(value))), HeaderBegins),
+      ];
     case "audience":
       return ofClaim(["aud"], values);
     case "presenter":
@@ -95,6 +101,12 @@ function exact(value: string): string {
 /** `b` of `*b`. */
 function endOf(value: string): string {
   return value.startsWith("*") && !value.includes("{") ? value.slice(1) : "";
+}
+
+/** `b` of `b*`; what has no star begins with all of itself. */
+function beginOf(value: string): string {
+  if (value.startsWith("*")) return "";
+  return value.endsWith("*") ? value.slice(0, -1) : value;
 }
 
 const keyed = (name: string, value: string): string => value === "" ? "" : `${name}:${value}`;
@@ -195,6 +207,51 @@ class Headers<T> extends Dimension<T> {
     for (let i = 0; i < lines.length; i += 2) {
       const bucket = this.#byName.get(lines[i]!)?.get(lines[i + 1]!);
       if (bucket !== undefined) into.push(bucket);
+    }
+  }
+}
+
+/** As with ends: for each name its beginnings are few lengths. */
+class HeaderBegins<T> extends Dimension<T> {
+  readonly #byName = new Map<string, { lengths: number[]; values: Map<string, T[]> }>();
+
+  override add(key: string, item: T): void {
+    super.add(key, item);
+    const colon = key.indexOf(":");
+    const name = key.slice(0, colon), begin = key.slice(colon + 1);
+    let known = this.#byName.get(name);
+    if (known === undefined) this.#byName.set(name, known = { lengths: [], values: new Map() });
+    if (!known.lengths.includes(begin.length)) known.lengths.push(begin.length);
+    known.values.set(begin, this.buckets.get(key)!);
+  }
+
+  look({ fields: { lines } }: Facts, into: (readonly T[])[]): void {
+    for (let i = 0; i < lines.length; i += 2) {
+      const known = this.#byName.get(lines[i]!);
+      if (known === undefined) continue;
+      const value = lines[i + 1]!;
+      for (let j = 0; j < known.lengths.length; j++) {
+        const length = known.lengths[j]!;
+        if (length > value.length) continue;
+        const bucket = known.values.get(value.slice(0, length));
+        if (bucket !== undefined) into.push(bucket);
+      }
+    }
+  }
+}
+
+class PrincipalBegins<T> extends Dimension<T> {
+  readonly #lengths: number[] = [];
+
+  override add(key: string, item: T): void {
+    if (!this.#lengths.includes(key.length)) this.#lengths.push(key.length);
+    super.add(key, item);
+  }
+
+  look({ principal }: Facts, into: (readonly T[])[]): void {
+    for (let i = 0; i < this.#lengths.length; i++) {
+      const length = this.#lengths[i]!;
+      if (length <= principal.length) this.take(principal.slice(0, length), into);
     }
   }
 }
