@@ -18,7 +18,7 @@ import {
 import { leb, ModuleError, Reader, signedLeb } from "./reader.ts";
 
 /** Part of the cache key of rewritten modules: change it with every change of what is written. */
-export const INSTRUMENTER_VERSION = "2";
+export const INSTRUMENTER_VERSION = "3";
 
 /** Name of the exported global that holds the fuel left. */
 export const FUEL_EXPORT = "__denim_fuel";
@@ -76,6 +76,12 @@ function checkModule(module: CoreModule, options: InstrumentOptions): void {
   if (module.tables.length > WASM_LIMITS.tables) {
     throw tooMany("tables", module.tables.length, WASM_LIMITS.tables);
   }
+  if (module.globals >= ENGINE_LIMITS.globals) {
+    throw full("it", "globals", ENGINE_LIMITS.globals - 1);
+  }
+  if (module.exports.length >= ENGINE_LIMITS.exports) {
+    throw full("it", "exports", ENGINE_LIMITS.exports - 1);
+  }
   for (const memory of module.memories) checkLimits("memory", "pages", memory, options.maxPages);
   for (const table of module.tables) checkLimits("table", "elements", table, options.maxTable);
   for (const memory of module.importedMemories) checkKind("memory", memory);
@@ -102,6 +108,21 @@ function checkKind(what: string, limits: Limits): void {
 
 function tooMany(what: string, has: number, cap: number): ModuleError {
   return new ModuleError("wasm.unsupported", `The module has ${has} ${what}; at most ${cap} work`);
+}
+
+/** What V8 takes at most; a module that is full leaves no room for the meter. */
+const ENGINE_LIMITS = {
+  locals: 50_000,
+  functionBytes: 7_654_321,
+  globals: 1_000_000,
+  exports: 1_000_000,
+} as const;
+
+function full(what: string, of: string, cap: number): ModuleError {
+  return new ModuleError(
+    "wasm.too_large",
+    `The module leaves no room for the meter: ${what} has more than ${cap} ${of}`,
+  );
 }
 
 /** Order of sections in a binary; customs stand where they are. */
@@ -225,7 +246,15 @@ class Rewriter {
       const body = new Reader(this.#bytes, reader.at, reader.at + size);
       reader.skip(size);
       const rewritten = this.#body(body, i);
-      parts.push(leb(lengthOf(rewritten)));
+      const length = lengthOf(rewritten);
+      if (length > ENGINE_LIMITS.functionBytes) {
+        throw full(
+          `function ${this.#importedFunctions + i}`,
+          `bytes of code once it is metered`,
+          ENGINE_LIMITS.functionBytes,
+        );
+      }
+      parts.push(leb(length));
       append(parts, rewritten);
     }
     return parts;
@@ -235,17 +264,27 @@ class Rewriter {
     const from = reader.at;
     const groups = reader.u32();
     const groupsFrom = reader.at;
-    let locals = this.#module.types[this.#module.functions[index]!]!.params.length;
+    const { params, results } = this.#module.types[this.#module.functions[index]!]!;
+    let locals = 0;
     for (let i = 0; i < groups; i++) {
       locals += reader.u32();
       skipValueType(reader);
     }
     const codeFrom = reader.at;
-    const plan = planFuel(reader, this.#importedFunctions);
+    const plan = planFuel(reader, {
+      importedFunctions: this.#importedFunctions,
+      types: this.#module.types,
+      results: results.length,
+      locals,
+    });
     const parts: Part[] = plan.bulk.length === 0
       ? [this.#bytes.subarray(from, codeFrom)]
       : [leb(groups + 1), this.#bytes.subarray(groupsFrom, codeFrom), [1, 0x7f]];
-    this.#insert(parts, plan, codeFrom, reader.end, locals);
+    const spare = params.length + locals;
+    if (plan.bulk.length > 0 && spare >= ENGINE_LIMITS.locals) {
+      throw full(`function ${this.#importedFunctions + index}`, "locals", ENGINE_LIMITS.locals - 1);
+    }
+    this.#insert(parts, plan, codeFrom, reader.end, spare);
     return parts;
   }
 

@@ -250,3 +250,40 @@ Deno.test("instrument gives the same bytes for the same input", async () => {
   const original = await compileWat(ENDLESS["br to a loop"]!.replace(/^/, "(module ") + ")");
   assert.deepEqual(instrument(original, OPTIONS), instrument(original, OPTIONS));
 });
+
+/** Programs that do much with few instructions: many values at once. All loop until the fuel is gone. */
+const WIDE: Readonly<Record<string, readonly [body: string, least: number]>> = {
+  "the locals a called function clears": [
+    `(func $g (local ${"i64 ".repeat(8000)})) (func (export "f") (call $g))`,
+    1000,
+  ],
+  "values that go along with a branch to a loop": [
+    `(type $t (func (param ${"i64 ".repeat(800)})))
+     (func (export "f") ${"(i64.const 0) ".repeat(800)} (loop $l (type $t) ${
+      "(drop) ".repeat(800)
+    } ${"(i64.const 0) ".repeat(800)} (br_if $l (i32.const 0)) ${"(drop) ".repeat(800)}))`,
+    3200 + 100,
+  ],
+  "values that go along with a branch out of a block": [
+    `(type $t (func (result ${"i64 ".repeat(800)})))
+     (func (export "f") (block $b (type $t) ${"(i64.const 0) ".repeat(800)} (br_if $b (i32.const 1))
+       (br $b)) ${"(drop) ".repeat(800)})`,
+    1600 + 100,
+  ],
+};
+
+for (const [what, [body, least]] of Object.entries(WIDE)) {
+  Deno.test(`instrument charges for ${what}`, async () => {
+    const used = await cost(`(module ${body})`);
+    assert.ok(used !== "trap" && used >= least, `${used} of at least ${least}`);
+  });
+}
+
+Deno.test("instrument refuses a function so full of locals that the meter finds no place", async () => {
+  const full = (locals: number) =>
+    compileWat(`(module (memory 1) (func (local ${"i32 ".repeat(locals)})
+      (memory.fill (i32.const 0) (i32.const 0) (i32.const 9))))`);
+  instrument(await full(49_999), OPTIONS);
+  const over = await full(50_000);
+  assert.throws(() => instrument(over, OPTIONS), /no room for the meter: function 0 has more/);
+});

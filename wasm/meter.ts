@@ -10,6 +10,7 @@
  * for all the cases it jumps over.
  */
 import { bulkShift, costOf, OP, skipImmediates } from "./opcodes.ts";
+import type { FunctionType } from "./parse.ts";
 import { ModuleError, type Reader } from "./reader.ts";
 
 /** Runs shorter than this are paid where their construct was entered. */
@@ -20,6 +21,8 @@ const ADVANCE_LIMIT = 192;
 export const HOST_CALL_COST = 500;
 /** Entering a function costs more than an instruction: a frame, and stack that recursion uses up. */
 const ENTRY_COST = 4;
+/** Locals are set to zero, and values that go along with a branch are moved: so many for one fuel. */
+const VALUES_PER_FUEL = 8;
 
 /** Take `cost` before the instruction at `at`. */
 export interface Charge {
@@ -46,11 +49,22 @@ interface Point {
   advance: number;
 }
 
+/** What a body's plan takes from around it. */
+export interface Surroundings {
+  readonly importedFunctions: number;
+  readonly types: readonly FunctionType[];
+  /** Of the function itself: values it returns, and its locals without parameters. */
+  readonly results: number;
+  readonly locals: number;
+}
+
 /** Plans one body; `reader` stands at its first instruction and is left behind the last. */
-export function planFuel(reader: Reader, importedFunctions: number): FuelPlan {
-  const points: Point[] = [{ at: reader.at, payer: -1, cost: ENTRY_COST, advance: 0 }];
+export function planFuel(reader: Reader, around: Surroundings): FuelPlan {
+  const entry = ENTRY_COST + fuelOf(around.locals);
+  const points: Point[] = [{ at: reader.at, payer: -1, cost: entry, advance: 0 }];
   const bulk: BulkCharge[] = [];
   const frames: number[] = [0]; // for each open construct: the point it was entered from
+  const moved: number[] = [around.results]; // … and the values that go along with a branch to it
   let current = 0;
   const open = (payer: number): void => {
     points.push({ at: reader.at, payer, cost: 0, advance: 0 });
@@ -66,14 +80,27 @@ export function planFuel(reader: Reader, importedFunctions: number): FuelPlan {
       case OP.try:
       case OP.tryTable:
         frames.push(current);
+        moved.push(around.types[second - 1]?.results.length ?? 0);
         break;
       case OP.loop:
         frames.push(current);
+        moved.push(around.types[second - 1]?.params.length ?? 0);
         open(-1);
         break;
       case OP.if:
         frames.push(current);
+        moved.push(around.types[second - 1]?.results.length ?? 0);
         open(current);
+        break;
+      case OP.br:
+      case OP.brIf:
+      case OP.brTable:
+      case OP.brOnNull:
+      case OP.brOnNonNull:
+        points[current]!.cost += fuelOf(moved.at(-1 - second) ?? 0);
+        break;
+      case OP.return:
+        points[current]!.cost += fuelOf(around.results);
         break;
       case OP.else:
       case OP.catch:
@@ -82,11 +109,12 @@ export function planFuel(reader: Reader, importedFunctions: number): FuelPlan {
         break;
       case OP.end:
       case OP.delegate:
+        points[current]!.cost += fuelOf(moved.pop()!);
         open(frames.pop()!);
         break;
       case OP.call:
       case OP.returnCall:
-        if (second < importedFunctions) points[current]!.cost += HOST_CALL_COST;
+        if (second < around.importedFunctions) points[current]!.cost += HOST_CALL_COST;
         break;
       case OP.misc: {
         const shift = bulkShift(op, second);
@@ -98,6 +126,10 @@ export function planFuel(reader: Reader, importedFunctions: number): FuelPlan {
     throw new ModuleError("wasm.malformed", "A function goes on after its end", reader.at);
   }
   return { charges: settle(points), bulk };
+}
+
+function fuelOf(values: number): number {
+  return Math.floor(values / VALUES_PER_FUEL);
 }
 
 /** Moves short runs to their payers, last first, so that what moved can move on. */

@@ -11,6 +11,10 @@ export const OP = {
   try: 0x06,
   catch: 0x07,
   end: 0x0b,
+  br: 0x0c,
+  brIf: 0x0d,
+  brTable: 0x0e,
+  return: 0x0f,
   call: 0x10,
   returnCall: 0x12,
   delegate: 0x18,
@@ -29,6 +33,8 @@ export const OP = {
   i64ShiftLeft: 0x86,
   i64ShiftRightUnsigned: 0x88,
   i64ExtendU32: 0xad,
+  brOnNull: 0xd5,
+  brOnNonNull: 0xd6,
   gc: 0xfb,
   misc: 0xfc,
   simd: 0xfd,
@@ -39,7 +45,8 @@ const EMPTY_BLOCK = 0x40;
 
 /**
  * Steps over the immediates of `op`. Returns the second opcode of a prefixed instruction, the callee
- * of a direct call, and 0 for all others.
+ * of a direct call, the (last) label of a branch, one more than the type index of a construct that has
+ * one, and 0 for all others.
  */
 export function skipImmediates(reader: Reader, op: number): number {
   if (op >= 0x45 && op <= 0xc4) return 0; // comparisons, arithmetic, conversions, sign extension
@@ -56,6 +63,7 @@ export function skipImmediates(reader: Reader, op: number): number {
     case 0x1a: // drop
     case 0x1b: // select
     case 0xd1: // ref.is_null
+    case 0xd3: // ref.eq
     case 0xd4: // ref.as_non_null
       return 0;
     case 0x02:
@@ -63,30 +71,30 @@ export function skipImmediates(reader: Reader, op: number): number {
     case 0x04:
     case 0x06:
       return blockType(reader);
+    case 0x0c: // br
+    case 0x0d: // br_if
     case 0x10: // call
     case 0x12: // return_call
+    case 0xd5: // br_on_null
+    case 0xd6: // br_on_non_null
       return reader.u32();
     case 0x07: // catch
     case 0x08: // throw
     case 0x09: // rethrow
-    case 0x0c: // br
-    case 0x0d: // br_if
     case 0x14: // call_ref
     case 0x15: // return_call_ref
     case 0x18: // delegate
     case 0x3f: // memory.size
     case 0x40: // memory.grow
     case 0xd2: // ref.func
-    case 0xd5: // br_on_null
-    case 0xd6: // br_on_non_null
       return drop(reader.u32());
     case 0x11: // call_indirect
     case 0x13: // return_call_indirect
       reader.u32();
       return drop(reader.u32());
     case 0x0e: // br_table: labels and the default
-      for (let left = reader.u32(); left >= 0; left--) reader.u32();
-      return 0;
+      for (let left = reader.u32(); left > 0; left--) reader.u32();
+      return reader.u32();
     case 0x1c: // select with types
       for (let left = reader.u32(); left > 0; left--) skipValueType(reader);
       return 0;
@@ -124,14 +132,31 @@ export function costOf(op: number, second: number): number {
   if (op >= 0x08 && op <= 0x0a) return THROW_COST;
   if (op >= 0x28 && op <= 0x3e) return MEMORY_COST;
   if ((op >= 0x6d && op <= 0x70) || (op >= 0x7f && op <= 0x82)) return 8; // integer division
-  if (op === 0x91 || op === 0x95 || op === 0x9f || op === 0xa3) return 4; // square root, float division
+  if (FLOATS.has(op)) return FLOAT_COST;
   if (op === 0x11 || op === 0x13 || op === 0x14 || op === 0x15) return 4; // calls through a reference
   if (op === OP.tableSet) return 16; // a write barrier, and a dispatch table beside the table
   if (op === OP.misc && second >= 8) return BULK_COST;
-  if (op === OP.atomic) return 8;
-  if (op === OP.simd) return second <= 11 || (second >= 84 && second <= 93) ? MEMORY_COST : 2;
+  if (op === OP.atomic) return second === 0 ? 64 : 8; // memory.atomic.notify calls the runtime
+  if (op === OP.simd) {
+    if (second <= 11 || (second >= 84 && second <= 93)) return MEMORY_COST;
+    return SIMD_FLOATS.has(second) ? 2 * FLOAT_COST : 2;
+  }
   return 1;
 }
+
+/**
+ * Multiplying, dividing, taking roots of and converting between floats takes a hundred times longer than
+ * usual where a number is denormal, and it is the filter that chooses the numbers.
+ */
+export const FLOAT_COST = 12;
+/** sqrt, mul and div of f32 and f64; f32.demote_f64, f64.promote_f32. */
+const FLOATS: ReadonlySet<number> = new Set([
+  ...[0x91, 0x94, 0x95, 0x9f, 0xa2, 0xa3, 0xb6, 0xbb],
+]);
+/** The same on vectors: demote, promote, sqrt, mul, div, and the relaxed multiply-adds. */
+const SIMD_FLOATS: ReadonlySet<number> = new Set([
+  ...[0x5e, 0x5f, 0xe3, 0xe6, 0xe7, 0xef, 0xf2, 0xf3, 0x105, 0x106, 0x107, 0x108],
+]);
 
 /** A load or store may miss every cache, and then takes as long as a hundred plain instructions. */
 export const MEMORY_COST = 4;
@@ -159,12 +184,18 @@ export function bulkShift(op: number, second: number): number | null {
   }
 }
 
+/** One more than the type index, or 0 when the type is a value type or none. */
 function blockType(reader: Reader): number {
-  const first = reader.bytes[reader.at];
-  if (first === EMPTY_BLOCK) reader.u8();
-  else if (first === 0x63 || first === 0x64) skipValueType(reader);
-  else reader.skipLeb();
-  return 0;
+  const at = reader.at, first = reader.bytes[at];
+  if (first === EMPTY_BLOCK) return drop(reader.u8());
+  if (first === 0x63 || first === 0x64) return drop(skipValueType(reader));
+  reader.skipLeb();
+  let index = 0;
+  for (let i = at; i < reader.at; i++) {
+    index += (reader.bytes[i]! & 0x7f) * 2 ** (7 * (i - at));
+  }
+  const negative = (reader.bytes[reader.at - 1]! & 0x40) !== 0; // value types are negative numbers
+  return negative ? 0 : index + 1;
 }
 
 function memoryArgument(reader: Reader): number {
@@ -175,14 +206,14 @@ function memoryArgument(reader: Reader): number {
 }
 
 function tryTable(reader: Reader): number {
-  blockType(reader);
+  const type = blockType(reader);
   for (let left = reader.u32(); left > 0; left--) {
     const kind = reader.u8();
     if (kind > 3) throw new ModuleError("wasm.unsupported", "Unknown catch clause", reader.at - 1);
     if (kind < 2) reader.u32();
     reader.u32();
   }
-  return 0;
+  return type;
 }
 
 function misc(reader: Reader): number {
@@ -224,6 +255,6 @@ function hex(value: number): string {
   return `0x${value.toString(16).padStart(2, "0")}`;
 }
 
-function drop(_read: number | void): number {
+function drop(_read: unknown): number {
   return 0;
 }
