@@ -159,8 +159,13 @@ function runningRow({ report, node, listing }: FilterView): string[] {
     per(us, 1),
     megabytes(report.memoryBytes),
     String(report.traps),
-    report.lastTrap,
+    filterWhy(report),
   ];
+}
+
+function filterWhy({ refused, lastTrap }: FilterView["report"]): string {
+  if (refused === undefined) return lastTrap;
+  return `goes on with the configuration before, because the newest was refused: ${refused}`;
 }
 
 function moduleText(name: string, version: string | undefined): string {

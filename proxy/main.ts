@@ -198,6 +198,7 @@ export async function startProxy(
     version: engine.snapshot === null ? null : kept!.version,
     apply,
     report: () => ({ ...view.report(), unknownKeys: parts.unknownKeys.take() }),
+    leansOnPast: () => parts.reports.list().some(({ refused }) => refused !== undefined),
     lastGood,
     modules,
     keys,

@@ -11,6 +11,8 @@ export interface WasmFilterConfig {
   readonly fuelPerCall: number;
   readonly memoryBytes: number;
   readonly failMode: "open" | "closed";
+  /** Whose ways hold where hosts of Proxy-Wasm differ. */
+  readonly compat: "envoy" | "higress";
   readonly capabilities: readonly string[];
   /** Whom the module may send requests of its own. */
   readonly upstreams: readonly UpstreamConfig[];
@@ -31,12 +33,15 @@ export interface UpstreamConfig {
 /** Reads a FilterSpec's config; an Error names the first field that is wrong and what it wants. */
 export function readConfig(value: unknown): WasmFilterConfig {
   const spec = record(value);
-  const { abi, failMode } = spec;
+  const { abi, failMode, compat = "envoy" } = spec;
   if (abi !== "proxy-wasm" && abi !== "component") {
     throw wrong("abi", abi, '"proxy-wasm" or "component"');
   }
   if (failMode !== "open" && failMode !== "closed" && failMode !== undefined) {
     throw wrong("failMode", failMode, '"open" or "closed"');
+  }
+  if (compat !== "envoy" && compat !== "higress") {
+    throw wrong("compat", compat, '"envoy" or "higress"');
   }
   const digest = text(spec, "digest");
   if (!/^sha256:[0-9a-f]{64}$/.test(digest)) {
@@ -53,6 +58,7 @@ export function readConfig(value: unknown): WasmFilterConfig {
     fuelPerCall: positive(spec, "fuelPerCall", WASM_LIMITS.fuelPerCall),
     memoryBytes: positive(spec, "memoryBytes", WASM_LIMITS.memoryBytes),
     failMode: failMode ?? "closed",
+    compat,
     capabilities: texts(spec, "capabilities"),
     upstreams: upstreams(spec),
     vmId: text(spec, "vmId", ""),

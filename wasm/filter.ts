@@ -10,6 +10,7 @@ import { compileModule } from "./module.ts";
 import { createProxyWasmFilter } from "./proxy_wasm/filter.ts";
 import { abiOf } from "./proxy_wasm/guest.ts";
 import type { Upstream } from "./proxy_wasm/host.ts";
+import { LastGoodPlugins, NotStarted, type Shared } from "./last_good.ts";
 import { Plugin, type PluginOptions } from "./proxy_wasm/plugin.ts";
 import { SharedData } from "./proxy_wasm/shared_data.ts";
 import { SharedQueues } from "./proxy_wasm/shared_queues.ts";
@@ -48,15 +49,11 @@ interface Kept {
   readonly queues: SharedQueues;
 }
 
-interface Shared {
-  readonly plugin: Promise<Plugin>;
-  users: number;
-}
-
 class WasmFactory {
   readonly #options: WasmFactoryOptions;
   readonly #reports: WasmReports;
   readonly #shared = new Map<string, Shared>();
+  readonly #lastGood = new LastGoodPlugins();
 
   constructor(options: WasmFactoryOptions) {
     this.#options = options;
@@ -77,24 +74,40 @@ class WasmFactory {
     const data = env.keep(`wasm-shared-data/${scope}`, () => new SharedData());
     const queues = env.keep(`wasm-queues/${namespaceOf(env.name)}`, () => new SharedQueues());
     const key = JSON.stringify([env.name, config]);
+    const refusal = this.#lastGood.refusal(env.name, key);
+    if (refusal !== null) return this.#instead(env, key, refusal);
     let shared = this.#shared.get(key);
     if (shared === undefined) {
       shared = { plugin: this.#plugin(config, env, { data, queues }), users: 0 };
       this.#shared.set(key, shared);
     }
     shared.users++;
-    const held = shared;
     try {
-      const plugin = await held.plugin;
-      plugin.adopt(env.calls);
-      return createProxyWasmFilter(plugin, env, () => {
-        plugin.abandon(env.calls);
-        this.#release(key, held, plugin);
-      });
+      const plugin = await shared.plugin;
+      this.#lastGood.started(env.name, { key, shared, plugin });
+      return this.#filter(plugin, env, key, shared);
     } catch (error) {
-      this.#release(key, held, null);
-      throw error;
+      this.#release(key, shared, null);
+      if (!(error instanceof NotStarted)) throw error;
+      env.log.warn("wasm.configuration_refused", { reason: error.reason });
+      return this.#instead(env, key, error);
     }
+  }
+
+  /** Whoever configured it is told; who is served by it must not suffer for it. */
+  #instead(env: FilterEnv, key: string, error: NotStarted): Filter {
+    const good = this.#lastGood.instead(env.name, key, error);
+    if (good === null) throw error;
+    good.shared.users++;
+    return this.#filter(good.plugin, env, good.key, good.shared);
+  }
+
+  #filter(plugin: Plugin, env: FilterEnv, key: string, held: Shared): Filter {
+    plugin.adopt(env.calls);
+    return createProxyWasmFilter(plugin, env, () => {
+      plugin.abandon(env.calls);
+      this.#release(key, held, plugin);
+    });
   }
 
   #release(key: string, shared: Shared, plugin: Plugin | null): void {
@@ -102,6 +115,7 @@ class WasmFactory {
     if (this.#shared.get(key) === shared) this.#shared.delete(key);
     if (plugin === null) return;
     this.#reports.remove(plugin);
+    this.#lastGood.gone(plugin);
     plugin.close();
   }
 
@@ -118,7 +132,7 @@ class WasmFactory {
     const failure = plugin.start();
     if (failure !== null) {
       plugin.close();
-      throw new Error(`module ${nameOf(config)} did not start: ${failure}`);
+      throw new NotStarted(nameOf(config), failure);
     }
     this.#reports.add(plugin);
     return plugin;
@@ -162,6 +176,7 @@ function pluginOptions(
       memoryBytes: config.memoryBytes,
     },
     failOpen: config.failMode === "open",
+    compat: config.compat,
     shared: data,
     queues,
     vmId: config.vmId,

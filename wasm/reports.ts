@@ -8,6 +8,8 @@ export interface FilterStatus {
   readonly memoryBytes: number;
   readonly traps: number;
   readonly lastTrap: string;
+  /** Why the newest configuration is not in force and an older one goes on; "": it is. */
+  readonly refused?: string;
 }
 
 /** One row; the same shape as `FilterReport` of the protocol, which this layer may not import. */
@@ -21,6 +23,7 @@ export interface WasmReport {
   readonly memoryBytes: number;
   readonly traps: number;
   readonly lastTrap: string;
+  readonly refused?: string;
 }
 
 export class WasmReports {
@@ -46,6 +49,7 @@ export class WasmReports {
       memoryBytes: f.memoryBytes,
       traps: f.traps,
       lastTrap: f.lastTrap,
+      ...(f.refused === undefined || f.refused === "" ? {} : { refused: f.refused }),
     })).sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   }
 }

@@ -171,5 +171,6 @@ function filterRow(binding: string, ones: readonly FilterView[]): FilterRow {
     memoryBytes: Math.max(0, ...ones.map((one) => one.report.memoryBytes)),
     traps: sum((one) => one.report.traps),
     lastTrap: ones.find((one) => one.report.lastTrap !== "")?.report.lastTrap ?? "",
+    refused: ones.find((one) => one.report.refused !== undefined)?.report.refused ?? "",
   };
 }

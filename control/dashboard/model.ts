@@ -81,4 +81,6 @@ export interface FilterRow {
   readonly memoryBytes: number;
   readonly traps: number;
   readonly lastTrap: string;
+  /** Why an older configuration goes on; "" where the newest is in force. */
+  readonly refused: string;
 }

@@ -121,6 +121,9 @@ function Filter({ row }: { row: FilterRow }): Child {
           <span class={`chip ${FILTER[row.state]}`}>{row.state}</span>
           <small>in {row.proxies} {row.proxies === 1 ? "proxy" : "proxies"}</small>
           {row.lastTrap === "" ? "" : <span class="why">{row.lastTrap}</span>}
+          {row.refused === ""
+            ? ""
+            : <span class="why">newest configuration refused: {row.refused}</span>}
         </div>
       </td>
       <td class="n" data-label="Calls">{show.count(row.calls)}</td>

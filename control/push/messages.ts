@@ -48,6 +48,7 @@ const filterReport = z.object({
   traps: count,
   // A trap's text may be long; it is for people, who read its beginning.
   lastTrap: z.string().transform((long) => long.slice(0, MESSAGE_LIMITS.textChars)),
+  refused: z.string().transform((long) => long.slice(0, MESSAGE_LIMITS.textChars)).optional(),
 });
 
 const policyReport = z.object({

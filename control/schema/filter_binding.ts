@@ -79,6 +79,11 @@ export const filterBinding = z.strictObject({
       port,
     })).max(LIMITS.filterUpstreams, { error: `holds more than ${LIMITS.filterUpstreams} Services` })
       .optional(),
+    /**
+     * Whose ways hold where hosts of Proxy-Wasm differ: `envoy` (the default) or `higress`, where a pause in
+     * a headers callback holds the head and goes on to the body.
+     */
+    compat: z.enum(["envoy", "higress"]).optional(),
     /** Bindings of a namespace with the same one share data, and find each other's queues by it. */
     vmId: label.optional(),
     limits: z.strictObject({

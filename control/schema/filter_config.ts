@@ -241,6 +241,8 @@ export interface WasmConfig {
   readonly capabilities: readonly string[];
   /** Whom the module may send requests of its own; absent: nobody. */
   readonly upstreams?: readonly WasmUpstream[];
+  /** Absent: `envoy`. */
+  readonly compat?: "envoy" | "higress";
   /** Shared data and queues are shared with bindings of the namespace that have the same; absent: with none. */
   readonly vmId?: string;
   readonly phases: readonly WasmPhase[];

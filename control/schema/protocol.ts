@@ -148,6 +148,8 @@ export interface FilterReport {
   readonly traps: number;
   /** Text of the last trap, "" for none. */
   readonly lastTrap: string;
+  /** Why the newest configuration is not in force and an older one goes on; absent: it is. */
+  readonly refused?: string | undefined;
 }
 
 export const FRAME_JSON = 0, FRAME_MODULE = 1;

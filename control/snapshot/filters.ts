@@ -209,7 +209,7 @@ function priority(binding: FilterBinding): number {
 }
 
 function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule): WasmConfig {
-  const { config, capabilities, limits, failMode, phase, vmId } = binding.spec;
+  const { config, capabilities, limits, failMode, phase, vmId, compat } = binding.spec;
   const upstreams = filterUpstreams(work, binding);
   return {
     abi: module.abi,
@@ -229,6 +229,7 @@ function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule):
     capabilities: [...capabilities ?? []].sort(),
     ...(upstreams.length === 0 ? {} : { upstreams }),
     ...(vmId === undefined ? {} : { vmId }),
+    ...(compat === undefined ? {} : { compat }),
     phases: [phase ?? module.phase ?? FILTER_DEFAULTS.phase],
   };
 }

@@ -39,6 +39,8 @@ export interface SubscriptionOptions {
   /** Puts a snapshot in force, whole or not at all; its rejection is told to the control plane. */
   readonly apply: (snapshot: Snapshot) => Promise<void>;
   readonly report: () => ProxyReport;
+  /** What is in force has parts that go on from before: a start from this snapshot alone would not have them. */
+  readonly leansOnPast: () => boolean;
   readonly lastGood: LastGood;
   readonly modules: Modules;
   readonly keys: Keys;
@@ -243,7 +245,7 @@ class Subscriber implements Subscription {
     this.#version = version;
     link.send({ type: "ack", nonce, version });
     log.info("snapshot.in_force", { version, revision });
-    await lastGood.write(snapshot);
+    if (!this.#options.leansOnPast()) await lastGood.write(snapshot);
   }
 
   #lost(reason: string): void {

@@ -90,6 +90,7 @@ function open(data: string, leafTtlMs: number, port: number, mesh: number) {
 class Proxy implements AsyncDisposable {
   readonly state: string;
   readonly lastGood: LastGood;
+  leansOnPast = false;
   readonly identity;
   readonly applied: Snapshot[] = [];
   readonly subscription: Subscription;
@@ -109,6 +110,7 @@ class Proxy implements AsyncDisposable {
         return Promise.resolve();
       },
       report: () => REPORT,
+      leansOnPast: () => this.leansOnPast,
       lastGood: parts.lastGood,
       modules: new Modules(parts.lastGood),
       keys: new Keys(parts.lastGood),
@@ -180,6 +182,20 @@ Deno.test("subscribe puts snapshots in force, refuses bad ones with the reason, 
   const kept = await proxy.lastGood.read(NODE);
   assert.equal(kept?.version, proxy.applied.at(-1)?.version);
   assert.ok("default/api:80" in kept!.backends);
+});
+
+Deno.test("subscribe keeps no snapshot on disk from which a start would not have all that serves now", async () => {
+  await using mesh = await Mesh.start();
+  await using proxy = await Proxy.start(mesh);
+  await mesh.apply("api");
+  await until(() => proxy.has("api"), "the Service arrived");
+  await until(async () => await proxy.lastGood.read(NODE) !== null, "it was kept");
+  proxy.leansOnPast = true;
+  await mesh.apply("other");
+  await until(() => proxy.has("other"), "the other Service arrived");
+  await proxy.subscription.close();
+  const kept = await proxy.lastGood.read(NODE);
+  assert.equal("default/other:80" in kept!.backends, false);
 });
 
 Deno.test("subscribe comes back after a restart of the control plane and says bye when it is closed", async () => {

@@ -123,6 +123,7 @@ export const OVERVIEW: Overview = {
       memoryBytes: 131_072,
       traps: 0,
       lastTrap: "",
+      refused: "",
     },
     {
       binding: "default/loop-for-ever",
@@ -136,6 +137,7 @@ export const OVERVIEW: Overview = {
       memoryBytes: 65_536,
       traps: 12,
       lastTrap: "out of fuel after 5000000 in proxy_on_request_headers",
+      refused: "",
     },
   ],
 };

@@ -50,5 +50,7 @@ export const METRIC = { counter: 0, gauge: 1, histogram: 2 } as const;
 
 /** What a callback returns to go on; every other number holds the stream, as in Envoy. */
 export const ACTION_CONTINUE = 0;
+/** From a headers callback: this and every number above it stops head and body; see Envoy's StopAllIteration. */
+export const ACTION_STOP_ALL = 3;
 
 export const LOG_LEVELS = ["debug", "debug", "info", "warn", "error", "error"] as const;

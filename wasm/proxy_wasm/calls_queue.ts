@@ -17,6 +17,20 @@ class Ring implements Effect {
   }
 }
 
+/** An instance that is only being tried must not take the queue from the one that serves. */
+class Listen implements Effect {
+  readonly #vm: Vm;
+  readonly #id: number;
+  constructor(vm: Vm, id: number) {
+    this.#vm = vm;
+    this.#id = id;
+  }
+  run(): void {
+    const { host } = this.#vm;
+    host.queues.listen(this.#id, host);
+  }
+}
+
 /** A plugin without a vm_id has its queues to itself. */
 function ownScope(vm: Vm): string {
   return vm.host.vmId === "" ? `(${vm.host.name})` : vm.host.vmId;
@@ -26,9 +40,10 @@ export function register(vm: Vm) {
   return (pointer: number, size: number, outId: number): number => {
     const name = vm.memory.text(pointer, size);
     if (name === null) return STATUS.invalidMemory;
-    const id = vm.host.queues.register(ownScope(vm), name, vm.host);
+    const id = vm.host.queues.register(ownScope(vm), name);
     if (id === 0) return STATUS.internalFailure;
     vm.hasQueue = true;
+    vm.effects.push(new Listen(vm, id));
     return vm.memory.setU32(outId, id) ? STATUS.ok : STATUS.invalidMemory;
   };
 }

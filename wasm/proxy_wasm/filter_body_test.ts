@@ -250,3 +250,17 @@ Deno.test("An empty chunk before trailers lets go of what the guest held", async
   assert.equal(x.requestTrailers("x", "1", "y", "2"), CONTINUE);
   assert.deepEqual(s.notes(), ["2"]);
 });
+
+for (const [action, follows] of [[1, true], [2, true], [3, false], [4, false]] as const) {
+  Deno.test(`With compat higress, ${action} from a headers callback ${follows ? "goes on to the body" : "stops everything"}`, async () => {
+    const s = await setUpWat(
+      `(func (export "proxy_on_configure") (param i32 i32) (result i32)
+         (call $ok (call $proxy_set_tick_period_milliseconds (i32.const 100))) (i32.const 1))
+       (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const ${action}))
+       (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))`,
+      { compat: "higress" },
+    );
+    assert.equal(s.exchange().requestHead(false), follows ? COLLECT : PAUSE);
+    assert.equal(s.exchange().requestHead(true), PAUSE, "there is no body to go on to");
+  });
+}

@@ -30,6 +30,8 @@ export interface PluginOptions {
   readonly calls: Calls;
   readonly limits: PluginLimits;
   readonly failOpen: boolean;
+  /** Whose ways hold where hosts differ. */
+  readonly compat: "envoy" | "higress";
   /** Outlives the plugin: the next version of the same binding goes on with it. */
   readonly shared: SharedData;
   readonly queues: SharedQueues;
@@ -77,6 +79,7 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   rootName = "";
   traps = 0;
   lastTrap = "";
+  refused = "";
   #vm: Vm | null = null;
   #closed = false;
   /** The last start failed as one does that does not find its root context. */

@@ -114,18 +114,17 @@ Deno.test("A stream that pauses with a queue registered may be woken by it", asy
 
 Deno.test("Queues are bounded in number, items and bytes", () => {
   const queues = new SharedQueues();
-  const owner = { queueReady() {} };
-  const id = queues.register("a", "q", owner);
+  const id = queues.register("a", "q");
   for (let i = 0; i < WASM_LIMITS.queueItems; i++) queues.enqueue(id, new Uint8Array(1));
   assert.equal(queues.enqueue(id, new Uint8Array(1)), 10);
-  const large = queues.register("a", "large", owner);
+  const large = queues.register("a", "large");
   assert.equal(queues.enqueue(large, new Uint8Array(WASM_LIMITS.queueBytes)), 10);
   assert.equal((queues.dequeue(id) as Uint8Array).length, 1);
   assert.equal(queues.enqueue(id, new Uint8Array(1)), 0);
   for (let i = 2; i < WASM_LIMITS.queues; i++) {
-    assert.notEqual(queues.register("a", `q${i}`, owner), 0);
+    assert.notEqual(queues.register("a", `q${i}`), 0);
   }
-  assert.equal(queues.register("a", "one too many", owner), 0);
-  assert.equal(queues.register("a", "q", owner), id, "the same again");
-  assert.equal(queues.register("b", "x".repeat(WASM_LIMITS.queueNameChars + 1), owner), 0);
+  assert.equal(queues.register("a", "one too many"), 0);
+  assert.equal(queues.register("a", "q"), id, "the same again");
+  assert.equal(queues.register("b", "x".repeat(WASM_LIMITS.queueNameChars + 1)), 0);
 });

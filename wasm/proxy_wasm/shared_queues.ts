@@ -21,16 +21,13 @@ export class SharedQueues {
   #bytes = 0;
 
   /** The queue's number, from 1; 0: there are too many, or the name is too long. */
-  register(scope: string, name: string, owner: QueueOwner): number {
+  register(scope: string, name: string): number {
     const key = keyOf(scope, name);
     const known = this.#ids.get(key);
-    if (known !== undefined) {
-      this.#queues[known - 1]!.owner = owner;
-      return known;
-    }
+    if (known !== undefined) return known;
     if (name.length > WASM_LIMITS.queueNameChars) return 0;
     if (this.#queues.length >= WASM_LIMITS.queues) return 0;
-    const id = this.#queues.push({ items: [], owner });
+    const id = this.#queues.push({ items: [], owner: null });
     this.#ids.set(key, id);
     return id;
   }
@@ -63,6 +60,12 @@ export class SharedQueues {
     if (first === undefined) return STATUS.empty;
     this.#bytes -= first.length;
     return first;
+  }
+
+  /** From now on `owner` is told, and who was told before is not. */
+  listen(id: number, owner: QueueOwner): void {
+    const queue = this.#queues[id - 1];
+    if (queue !== undefined) queue.owner = owner;
   }
 
   /** Listens no more. */

@@ -10,7 +10,7 @@ import {
 import { FAULTS } from "../../core/fault.ts";
 import type { Fields } from "../../core/fields.ts";
 import { WASM_LIMITS } from "../limits.ts";
-import { ACTION_CONTINUE } from "./abi.ts";
+import { ACTION_CONTINUE, ACTION_STOP_ALL } from "./abi.ts";
 import { EMPTY, type Half, type StreamContext, UNKNOWN } from "./context.ts";
 import { joined, type Streams, takeAll } from "./filter.ts";
 import { type Callback } from "./guest.ts";
@@ -58,12 +58,21 @@ export class Side {
       return CONTINUE;
     }
     half.paused = true;
-    // Nothing else could ever wake it, so what it waits for must be the body.
-    if (!end && vm.guest[this.#body] !== undefined && !this.#streams.plugin.canWake(stream)) {
+    if (!end && vm.guest[this.#body] !== undefined && this.#bodyFollows(action, stream)) {
       half.collecting = true;
       return COLLECT;
     }
     return PAUSE;
+  }
+
+  /**
+   * Whether a stream that pauses with its head goes on to its body all the same: in Higress it does unless it
+   * stopped everything; in Envoy it does not, but one that nothing else could ever wake must mean that.
+   */
+  #bodyFollows(action: number, stream: StreamContext): boolean {
+    const { plugin } = this.#streams;
+    if (plugin.options.compat === "higress") return action < ACTION_STOP_ALL;
+    return !plugin.canWake(stream);
   }
 
   data(ctx: FilterContext, bytes: Uint8Array, end: boolean): Uint8Array | null {

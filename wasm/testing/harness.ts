@@ -151,6 +151,7 @@ export interface Settings {
   readonly rootId?: string;
   readonly upstreams?: readonly unknown[];
   readonly vmId?: string;
+  readonly compat?: "envoy" | "higress";
   /** Of the environment: its name, and what outlives filters, for tests with several. */
   readonly name?: string;
   readonly kept?: Map<string, unknown>;
