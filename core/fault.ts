@@ -340,6 +340,11 @@ const TABLE = {
     503,
     "A Wasm filter trapped and waits to be started again; its policy is to fail closed",
   ),
+  "wasm.throttled": fault(
+    "filter",
+    503,
+    "A Wasm filter has used its fuel of this second; its policy is to fail closed",
+  ),
   "wasm.body_length": fault(
     "filter",
     500,

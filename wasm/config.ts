@@ -1,5 +1,11 @@
 /** The wire configuration of a Wasm filter, checked by hand: this layer loads no schema library. */
-import { WASM_LIMITS } from "./limits.ts";
+import {
+  FILTER_LIMITS,
+  type FilterLimits,
+  filterLimits,
+  LIMIT_NAMES,
+  WASM_LIMITS,
+} from "./limits.ts";
 
 export interface WasmFilterConfig {
   readonly abi: "proxy-wasm" | "component";
@@ -10,6 +16,8 @@ export interface WasmFilterConfig {
   readonly config: string;
   readonly fuelPerCall: number;
   readonly memoryBytes: number;
+  /** All of them; `fuelPerCall` and `memoryBytes` above count, not the ones in here. */
+  readonly limits: FilterLimits;
   readonly failMode: "open" | "closed";
   /** Whose ways hold where hosts of Proxy-Wasm differ. */
   readonly compat: "envoy" | "higress";
@@ -57,6 +65,7 @@ export function readConfig(value: unknown): WasmFilterConfig {
     config: text(spec, "config", ""),
     fuelPerCall: positive(spec, "fuelPerCall", WASM_LIMITS.fuelPerCall),
     memoryBytes: positive(spec, "memoryBytes", WASM_LIMITS.memoryBytes),
+    limits: limits(spec),
     failMode: failMode ?? "closed",
     compat,
     capabilities: texts(spec, "capabilities"),
@@ -98,6 +107,22 @@ function upstreams(spec: Readonly<Record<string, unknown>>): readonly UpstreamCo
       fields: texts(one, "fields"),
     };
   });
+}
+
+/** Names this proxy does not know are of a newer control plane, and left out. */
+function limits(spec: Readonly<Record<string, unknown>>): FilterLimits {
+  const given = record(spec["limits"] ?? {});
+  for (const name of LIMIT_NAMES) {
+    const value = given[name];
+    const { min, max } = FILTER_LIMITS[name];
+    if (value === undefined) continue;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) {
+      continue;
+    }
+    throw wrong(`limits.${name}`, value, `a whole number from ${min} to ${max}`);
+  }
+  const fuelPerCall = spec["fuelPerCall"];
+  return filterLimits(typeof fuelPerCall === "number" ? { ...given, fuelPerCall } : given);
 }
 
 function positive(

@@ -67,7 +67,7 @@ class WasmFactory {
       if (component === undefined) {
         throw new Error('"abi" is "component", which this proxy cannot run');
       }
-      return await component(await this.#bytes(config.digest), config, env, this.#reports);
+      return await component(await this.#bytes(config), config, env, this.#reports);
     }
     // Asked for every time, so that it is kept for as long as any snapshot has this binding.
     const scope = config.vmId === "" ? env.name : `${namespaceOf(env.name)} vm ${config.vmId}`;
@@ -121,7 +121,7 @@ class WasmFactory {
 
   /** Compiles and starts: a module that traps or refuses its configuration never comes into force. */
   async #plugin(config: WasmFilterConfig, env: FilterEnv, shared: Kept): Promise<Plugin> {
-    const bytes = await this.#bytes(config.digest);
+    const bytes = await this.#bytes(config);
     const compiled = await compileModule(bytes);
     if (abiOf(compiled.exports) === null) {
       throw new Error(
@@ -138,8 +138,14 @@ class WasmFactory {
     return plugin;
   }
 
-  async #bytes(digest: string): Promise<Uint8Array> {
+  async #bytes({ digest, limits: { moduleMiB: maxMiB } }: WasmFilterConfig): Promise<Uint8Array> {
     const bytes = await this.#options.modules.get(digest);
+    const most = maxMiB * 1024 * 1024;
+    if (bytes.length > most) {
+      throw new Error(
+        `module ${digest} has ${bytes.length} bytes; its limit is ${most} ("moduleMiB": ${maxMiB})`,
+      );
+    }
     const actual = await sha256(bytes);
     if (actual !== digest) {
       throw new Error(`module ${digest} does not match its digest: its bytes have ${actual}`);
@@ -171,6 +177,7 @@ function pluginOptions(
     upstreams: upstreamsOf(config),
     calls: env.calls,
     limits: {
+      ...config.limits,
       fuelPerCall: config.fuelPerCall,
       startFuel: Math.max(WASM_LIMITS.startFuel, config.fuelPerCall),
       memoryBytes: config.memoryBytes,

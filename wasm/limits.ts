@@ -5,6 +5,10 @@ export const WASM_LIMITS = {
   moduleBytes: 48 * 1024 * 1024,
   /** Fuel for one call into a module: 1–20 ms by what it does, more only when every load misses the caches. */
   fuelPerCall: 10_000_000,
+  /** Fuel each byte of a body adds to what its exchange may use: long bodies are ordinary. */
+  fuelPerBodyByte: 100,
+  /** How often a filter that is over one of its limits is said to be. */
+  overLimitLogMs: 10_000,
   /** Fuel for the start function, `_initialize` and `_start`: language runtimes set themselves up there. */
   startFuel: 50_000_000,
   /**
@@ -71,6 +75,83 @@ export const WASM_LIMITS = {
   /** Streams one instance serves at once; more follow the fail mode. */
   streams: 100_000,
 } as const;
+
+/** A limit of one filter: what holds where nobody says otherwise, and what may be asked for at all. */
+export interface LimitRule {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly about: string;
+}
+
+const counted = (initial: number, max: number, about: string): LimitRule => ({
+  default: initial,
+  min: 0,
+  max,
+  about,
+});
+
+/**
+ * What a FilterBinding may set in `spec.limits`; MeshConfig `spec.filters.maxLimits` lowers what may be asked
+ * for. Over a `…PerCall` or `…PerRequest` of host calls the call answers with the ABI's error.
+ */
+export const FILTER_LIMITS = {
+  fuelPerCall: {
+    default: WASM_LIMITS.fuelPerCall,
+    min: 1000,
+    max: 1_000_000_000,
+    about: "fuel of one call into the module",
+  },
+  fuelPerRequest: {
+    default: 100_000_000,
+    min: 1000,
+    max: 1_000_000_000_000,
+    about: "fuel of all calls for one exchange; every body byte adds 100",
+  },
+  fuelPerSecond: {
+    default: 1_000_000_000,
+    min: 1000,
+    max: 1_000_000_000_000,
+    about:
+      "fuel of the filter in one proxy in a second on average; over it new exchanges meet its fail mode",
+  },
+  memoryMiB: { default: 16, min: 1, max: 256, about: "memory of one instance" },
+  moduleMiB: { default: 64, min: 1, max: 64, about: "size of the admitted module" },
+  logsPerCall: counted(WASM_LIMITS.logLinesPerCall, 10_000, "lines one call may log"),
+  logsPerRequest: counted(512, 100_000, "lines logged for one exchange"),
+  headerChangesPerCall: counted(512, 10_000, "headers one call may set, add or remove"),
+  headerChangesPerRequest: counted(2048, 100_000, "headers changed for one exchange"),
+  propertiesPerCall: counted(1024, 100_000, "properties one call may read or set"),
+  propertiesPerRequest: counted(8192, 1_000_000, "properties read or set for one exchange"),
+  sharedWritesPerCall: counted(1024, 10_000, "shared values one call may write"),
+  sharedWritesPerRequest: counted(1024, 100_000, "shared values written for one exchange"),
+  metricsPerCall: counted(1024, 10_000, "metrics one call may define or change"),
+  metricsPerRequest: counted(4096, 100_000, "metrics changed for one exchange"),
+  sideCallsPerCall: counted(16, 4096, "requests of its own one call may begin"),
+  sideCallsPerRequest: counted(64, 10_000, "requests of its own for one exchange"),
+  sideCallsInFlight: counted(WASM_LIMITS.calls, 4096, "requests of its own under way at once"),
+} as const satisfies Readonly<Record<string, LimitRule>>;
+
+export type LimitName = keyof typeof FILTER_LIMITS;
+export type FilterLimits = Readonly<Record<LimitName, number>>;
+
+export const LIMIT_NAMES = Object.keys(FILTER_LIMITS) as readonly LimitName[];
+
+/** Every limit, with defaults where `given` says nothing; those of fuel leave room for ten, and a hundred, calls. */
+export function filterLimits(
+  given: Readonly<Partial<Record<LimitName, number | undefined>>> = {},
+): FilterLimits {
+  const limits: Partial<Record<LimitName, number>> = {};
+  for (const name of LIMIT_NAMES) limits[name] = given[name] ?? FILTER_LIMITS[name].default;
+  const call = limits.fuelPerCall!;
+  if (given.fuelPerRequest === undefined) {
+    limits.fuelPerRequest = Math.max(limits.fuelPerRequest!, 10 * call);
+  }
+  if (given.fuelPerSecond === undefined) {
+    limits.fuelPerSecond = Math.max(limits.fuelPerSecond!, 100 * call);
+  }
+  return limits as FilterLimits;
+}
 
 export const PAGE_BYTES = 65536;
 

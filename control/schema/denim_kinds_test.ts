@@ -1,4 +1,5 @@
 import { deepStrictEqual as same, match, strictEqual as equal } from "node:assert/strict";
+import { FILTER_LIMITS } from "../../wasm/limits.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 import { parseDocuments } from "./parse.ts";
 
@@ -405,16 +406,6 @@ const LIMITED: [
     "spec.config",
   ],
   [
-    "fuelPerCall",
-    (n) => ["FilterBinding", { ...MODULE, limits: { fuelPerCall: n } }],
-    "spec.limits.fuelPerCall",
-  ],
-  [
-    "filterMemoryMiB",
-    (n) => ["FilterBinding", { ...MODULE, limits: { memoryMiB: n } }],
-    "spec.limits.memoryMiB",
-  ],
-  [
     "capabilities",
     (n) => ["FilterBinding", { ...MODULE, capabilities: Array(n).fill("tick") }],
     "spec.capabilities",
@@ -461,3 +452,23 @@ Deno.test("MeshConfig takes a default of authorization and no other word", () =>
   const [first] = problems("MeshConfig", { authorization: { default: "audit" } }, metadata);
   match(first!, /^spec\.authorization\.default is "audit", wanted one of "allow", "deny"/);
 });
+
+for (const [name, { min, max }] of Object.entries(FILTER_LIMITS)) {
+  Deno.test(`The limit ${name} of a filter is taken in its range, by bindings and as the mesh's maximum`, () => {
+    const places = [
+      (n: number) => problems("FilterBinding", { ...MODULE, limits: { [name]: n } }),
+      (n: number) =>
+        problems("MeshConfig", { filters: { maxLimits: { [name]: n } } }, { name: "default" }),
+    ];
+    const paths = ["spec.limits", "spec.filters.maxLimits"];
+    places.forEach((place, at) => {
+      same(place(min), []);
+      same(place(max), []);
+      for (const wrong of [min - 1, max + 1]) {
+        same(place(wrong), [
+          `${paths[at]}.${name} is ${wrong}, wanted a whole number from ${min} to ${max}`,
+        ]);
+      }
+    });
+  });
+}

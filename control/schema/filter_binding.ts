@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { DENIM_API, label, metadata, port, problem, targetRefOf, wanted } from "./common.ts";
 import { CAPABILITIES, type Capability } from "../../wasm/capabilities.ts";
+import { filterLimits } from "./filter_limits.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 
 const LISTING = /^[a-z0-9]([-a-z0-9]{0,62})\/[a-z0-9]([-a-z0-9._]{0,126})$/;
@@ -86,12 +87,8 @@ export const filterBinding = z.strictObject({
     compat: z.enum(["envoy", "higress"]).optional(),
     /** Bindings of a namespace with the same one share data, and find each other's queues by it. */
     vmId: label.optional(),
-    limits: z.strictObject({
-      fuelPerCall: z.int(wanted("a whole number")).min(1000, wanted("at least 1000"))
-        .max(LIMITS.fuelPerCall, wanted(`at most ${LIMITS.fuelPerCall}`)).optional(),
-      memoryMiB: z.int(wanted("a whole number")).min(1, wanted("at least 1"))
-        .max(LIMITS.filterMemoryMiB, wanted(`at most ${LIMITS.filterMemoryMiB}`)).optional(),
-    }).optional(),
+    /** What it may use: see wasm/limits.ts for each, its default and its range. */
+    limits: filterLimits.optional(),
     /** What a trap does: `closed` (the default) answers 503, `open` goes on without the filter. */
     failMode: z.enum(["open", "closed"]).optional(),
   }),

@@ -235,6 +235,8 @@ export interface WasmConfig {
   /** Fuel one call into the module may burn. */
   readonly fuelPerCall: number;
   readonly memoryBytes: number;
+  /** Other limits (wasm/limits.ts), where they are not the defaults. */
+  readonly limits?: Readonly<Record<string, number>>;
   /** What a trap does to the exchange: `open` goes on without the filter, `closed` answers 503. */
   readonly failMode: "open" | "closed";
   /** Capabilities granted by the binding; a host call outside them is refused. */

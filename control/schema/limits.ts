@@ -71,6 +71,4 @@ export const SCHEMA_LIMITS = {
   filterUpstreams: 32,
   /** FilterBinding.spec.config as JSON text. */
   filterConfigBytes: 64 * 1024,
-  fuelPerCall: 1_000_000_000,
-  filterMemoryMiB: 256,
 } as const;

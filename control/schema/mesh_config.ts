@@ -3,6 +3,7 @@ import { z } from "zod";
 import { meshAuthorization } from "./authorization_policy.ts";
 import { DENIM_API, singletonMetadata } from "./common.ts";
 import { federation } from "./federation.ts";
+import { meshFilters } from "./filter_limits.ts";
 import { jwksConfig } from "./jwks_config.ts";
 import { extensionProviders } from "./extension_providers.ts";
 import { trafficSettings } from "./traffic_policy.ts";
@@ -23,6 +24,8 @@ export const meshConfig = z.strictObject({
        */
       escapedSlashes: z.enum(["reject", "keep"]).optional(),
     }).optional(),
+    /** What holds for all Wasm filters. */
+    filters: meshFilters.optional(),
     federation: federation.optional(),
     jwks: jwksConfig.optional(),
     via: z.strictObject({

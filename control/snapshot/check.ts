@@ -11,6 +11,7 @@ import type { TrafficPolicy } from "../schema/traffic_policy.ts";
 import { checkRoute } from "./check_routes.ts";
 import { missing, type Reason, type Report, suggestion } from "./check_words.ts";
 import { checkProviders } from "./ext_authz.ts";
+import { checkLimits } from "./filter_limits.ts";
 import { checkUpstreams } from "./filter_upstreams.ts";
 import { isServiceParent, Mesh } from "./mesh.ts";
 import { findModule } from "./modules.ts";
@@ -28,6 +29,7 @@ export interface KnownModule {
   readonly name: string;
   readonly version: string;
   readonly digest: string;
+  readonly bytes?: number;
   /** What it was seen to use. */
   readonly capabilities?: readonly string[];
 }
@@ -80,8 +82,11 @@ export function checkReferences(
     if (one.kind === "AuthorizationPolicy") checkAuthorization(mesh, one, report);
     if (one.kind === "PeerAuthentication") checkPorts(mesh, one, report);
     if (one.kind === "RequestAuthentication") checkKeys(places, one, options, report);
-    if (one.kind === "FilterBinding") checkUpstreams(mesh, one, report);
-    if (one.kind === "FilterBinding") checkModule(one.spec, modules, options, report);
+    if (one.kind === "FilterBinding") {
+      checkUpstreams(mesh, one, report);
+      checkModule(one.spec, modules, options, report);
+      checkLimits(mesh, one, findModule(modules, one.spec.module), report);
+    }
   }
   for (const config of ofKind(all, "MeshConfig")) checkProviders(mesh, reporter(config));
   if (options.standalone === true) {

@@ -280,3 +280,26 @@ ${
   }`);
   same(problems, []);
 });
+
+Deno.test("checkReferences holds FilterBindings to the mesh's maxima, by field, value and range", () => {
+  const problems = check(
+    `
+apiVersion: denim.dev/v1
+kind: MeshConfig
+metadata: {name: default}
+spec: {filters: {maxLimits: {fuelPerRequest: 5000000, memoryMiB: 32}}}
+---
+${
+      policy(
+        "FilterBinding",
+        "module: {name: acme/tag}, capabilities: [], limits: {fuelPerRequest: 5000001, memoryMiB: 32}",
+      )
+    }`,
+  );
+  equal(problems.length, 1);
+  equal(problems[0]!.path, "spec.limits.fuelPerRequest");
+  match(
+    problems[0]!.message,
+    /is 5000001, wanted a whole number from 1000 to 5000000, the mesh's maximum \(MeshConfig spec\.filters\.maxLimits\.fuelPerRequest\)/,
+  );
+});

@@ -29,6 +29,7 @@ import type {
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { HeaderModifier, PathModifier, RouteFilter } from "../schema/http_route_filters.ts";
 import { older } from "./mesh.ts";
+import { effectiveLimits } from "./filter_limits.ts";
 import { filterUpstreams } from "./filter_upstreams.ts";
 import { breakerOf, type Level, retryOf, sourceOf, timeoutOf } from "./settings.ts";
 import type { AdmittedModule } from "./modules.ts";
@@ -211,6 +212,7 @@ function priority(binding: FilterBinding): number {
 function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule): WasmConfig {
   const { config, capabilities, limits, failMode, phase, vmId, compat } = binding.spec;
   const upstreams = filterUpstreams(work, binding);
+  const effective = effectiveLimits(work.mesh, limits ?? {}, module);
   return {
     abi: module.abi,
     digest: module.digest,
@@ -221,10 +223,9 @@ function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule):
       : typeof config === "string"
       ? config
       : JSON.stringify(config),
-    fuelPerCall: limits?.fuelPerCall ?? module.fuelPerCall ?? FILTER_DEFAULTS.fuelPerCall,
-    memoryBytes: limits?.memoryMiB === undefined
-      ? module.memoryBytes ?? FILTER_DEFAULTS.memoryBytes
-      : limits.memoryMiB * 1024 * 1024,
+    fuelPerCall: effective.fuelPerCall,
+    memoryBytes: effective.memoryBytes,
+    ...(Object.keys(effective.limits).length === 0 ? {} : { limits: effective.limits }),
     failMode: failMode ?? FILTER_DEFAULTS.failMode,
     capabilities: [...capabilities ?? []].sort(),
     ...(upstreams.length === 0 ? {} : { upstreams }),

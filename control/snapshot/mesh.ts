@@ -7,6 +7,7 @@ import type { GrpcRoute } from "../schema/grpc_route.ts";
 import type { HttpRoute } from "../schema/http_route.ts";
 import type { ExtensionProvider } from "../schema/extension_providers.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
+import type { GivenLimits } from "../schema/filter_limits.ts";
 import type { MeshConfig } from "../schema/mesh_config.ts";
 import type { ReferenceGrant } from "../schema/reference_grant.ts";
 import type { ParentRef } from "../schema/route_refs.ts";
@@ -38,6 +39,8 @@ export class Mesh {
   readonly via: ViaSpec | undefined;
   readonly keepsEscapedSlashes: boolean;
   readonly authorization: MeshConfig["spec"]["authorization"];
+  /** The most a FilterBinding may ask for. */
+  readonly maxFilterLimits: GivenLimits;
   /** Whom AuthorizationPolicies with the action CUSTOM may name. */
   readonly providers: readonly ExtensionProvider[];
   readonly #policies = new Map<string, TrafficPolicy[]>();
@@ -62,6 +65,7 @@ export class Mesh {
     this.defaults = config?.defaults ?? {};
     this.via = config?.via;
     this.authorization = config?.authorization;
+    this.maxFilterLimits = config?.filters?.maxLimits ?? {};
     this.providers = config?.extensionProviders ?? [];
     this.keepsEscapedSlashes = config?.paths?.escapedSlashes === "keep";
     for (const policy of ofKind(resources, "TrafficPolicy").sort(older)) {

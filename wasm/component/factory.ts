@@ -42,7 +42,11 @@ export function makeComponentFactory(): (
       digest: config.digest,
       config: config.config,
       capabilities: new Set(config.capabilities),
-      limits: { fuelPerCall: config.fuelPerCall, memoryBytes: config.memoryBytes },
+      limits: {
+        ...config.limits,
+        fuelPerCall: config.fuelPerCall,
+        memoryBytes: config.memoryBytes,
+      },
       failOpen: config.failMode === "open",
       clock: env.clock,
       metrics: env.metrics,

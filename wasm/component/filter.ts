@@ -122,6 +122,7 @@ class Exchanges {
     const stream = this.#streamOf(ctx);
     if (stream === null) return this.#without(ctx) === DONE ? EMPTY : bytes;
     if (stream.skip) return this.#takeHeld(stream, way, bytes);
+    stream.fed(bytes.length);
     if (this.#modes[way] === "streamed") return this.#body(ctx, stream, bytes, bytes, end, way);
     stream.heldBytes[way] += bytes.length;
     if (stream.heldBytes[way] > this.#maxBody) {
@@ -174,7 +175,12 @@ class Exchanges {
     if (found instanceof ComponentStream) {
       // Another exchange's trap may have taken the instance meanwhile.
       if (found.instance.dead !== null && !found.skip && !found.over) this.#lost(ctx, found);
-      return found.over ? null : found;
+      if (found.over) return null;
+      if (found.fuelLeft <= 0 && !found.skip) {
+        this.#plugin.overLimit("fuelPerRequest");
+        if (this.#fail(ctx, found, FAULTS["wasm.out_of_fuel"]) !== CONTINUE) return null;
+      }
+      return found;
     }
     if (found !== undefined) return null;
     const opened = this.#plugin.open();
@@ -217,7 +223,7 @@ class Exchanges {
   ): VerdictRecord | BodyVerdictRecord | void | null {
     if (stream.skip) return { tag: "continue", val: { head: [] } };
     stream.instance.state.properties = stream.properties;
-    return stream.instance.call(hook, ctx, stream.id, message, end);
+    return stream.instance.call(hook, ctx, stream.id, message, end, stream);
   }
 
   /** What a head or trailers verdict does. */

@@ -3,7 +3,8 @@ import type { FilterContext } from "../../core/filter.ts";
 import { METRIC } from "../proxy_wasm/abi.ts";
 import type { PluginMetrics } from "../proxy_wasm/metrics.ts";
 import { HostBudgetError } from "../proxy_wasm/memory.ts";
-import { WASM_LIMITS } from "../limits.ts";
+import { type LimitName, WASM_LIMITS } from "../limits.ts";
+import { newTally, QUOTA, type QuotaKind, type Quotas, type Tally } from "../quota.ts";
 import { ACCOUNT } from "./bundle.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
@@ -15,7 +16,9 @@ export interface HostState {
   exchange: FilterContext | null;
   /** Properties the filter left on the running exchange. */
   properties: Map<string, Uint8Array> | null;
-  logLines: number;
+  /** Host calls of the running call and of its exchange, by kind. */
+  readonly tally: Tally;
+  payer: Payer | null;
   /** Bytes host calls may still copy and decode in the running call. */
   budget: number;
   /** What the running call logged last: language runtimes say there why they give up. */
@@ -25,10 +28,19 @@ export interface HostState {
   readonly log: Log;
   readonly kv: KeyValues;
   readonly metrics: PluginMetrics;
+  readonly quotas: Quotas;
   readonly capabilities: ReadonlySet<string>;
+  /** Something was refused for being over a limit. */
+  overLimit(limit: LimitName): void;
   fuelLeft(): bigint;
   /** A call was made that the binding does not grant. */
   denied(call: string): void;
+}
+
+/** Whose exchange a call is for: it pays. */
+export interface Payer {
+  fuelLeft: number;
+  tally: Tally | null;
 }
 
 /** Entries in one table of a component's own resources; it lies in the proxy's memory, not in the filter's. */
@@ -77,7 +89,7 @@ function hostInterface(state: HostState): object {
   const may = (capability: string, call: string): boolean => granted(state, capability, call);
   return {
     log(level: number, message: string): void {
-      if (state.logLines++ >= WASM_LIMITS.logLinesPerCall) return;
+      if (!within(state, QUOTA.logs)) return;
       const text = message.length > WASM_LIMITS.logBytes
         ? `${message.slice(0, WASM_LIMITS.logBytes)}…`
         : message;
@@ -93,12 +105,13 @@ function hostInterface(state: HostState): object {
       return { spiffeId, dnsSans: [], mtls: exchange.peer !== "", address: exchange.remote };
     },
     property(path: string[]): Uint8Array | undefined {
-      if (!may("properties-read", "property")) return undefined;
+      if (!may("properties-read", "property") || !within(state, QUOTA.properties)) return undefined;
       return property(state, path);
     },
     setProperty(path: string[], value: Uint8Array): void {
       if (state.exchange === null) return; // nobody but this filter reads it, so it needs no grant
       charge(state, value.length);
+      if (!within(state, QUOTA.properties)) return;
       const name = path.join("\0");
       const properties = state.properties ??= new Map();
       const fits = name.length <= WASM_LIMITS.propertyPathBytes &&
@@ -151,13 +164,13 @@ function kvInterface(state: HostState): object {
     },
     set(key: string, value: Uint8Array, cas?: bigint, ttlMs?: number): bigint {
       charge(state, value.length);
-      if (!may("kv.set")) throw refusal({ tag: "denied" });
+      if (!may("kv.set") || !within(state, QUOTA.shared)) throw refusal({ tag: "denied" });
       const result = state.kv.set(key, value.slice(), cas, ttlMs);
       if (typeof result !== "bigint") throw refusal(result);
       return result;
     },
     incr: (key: string, by: bigint, ttlMs?: number): bigint =>
-      may("kv.incr") ? state.kv.increment(key, by, ttlMs) : 0n,
+      may("kv.incr") && within(state, QUOTA.shared) ? state.kv.increment(key, by, ttlMs) : 0n,
   };
 }
 
@@ -168,7 +181,7 @@ function refusal(payload: unknown): { payload: unknown } {
 
 function metricsInterface(state: HostState): object {
   const record = (type: number, name: string, labels: [string, string][], value: number): void => {
-    if (!granted(state, "metrics", "metrics")) return;
+    if (!granted(state, "metrics", "metrics") || !within(state, QUOTA.metrics)) return;
     const tags = labels.map(([label, text]) => `${label}=${text}`).join(",");
     const id = state.metrics.define(type, tags === "" ? name : `${name}{${tags}}`);
     if (id !== 0) state.metrics.record(id, value);
@@ -181,6 +194,15 @@ function metricsInterface(state: HostState): object {
     histogram: (name: string, labels: [string, string][], value: number): void =>
       record(METRIC.histogram, name, labels, value),
   };
+}
+
+function within(state: HostState, kind: QuotaKind): boolean {
+  const { payer } = state;
+  const request = payer === null ? null : payer.tally ??= newTally();
+  const over = state.quotas.take(kind, state.tally, request);
+  if (over === null) return true;
+  state.overLimit(over);
+  return false;
 }
 
 function granted(state: HostState, capability: string, call: string): boolean {

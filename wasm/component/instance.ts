@@ -2,18 +2,27 @@
 import type { FilterContext } from "../../core/filter.ts";
 import { classify, type Trap } from "../proxy_wasm/trap.ts";
 import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
-import { hostImports, type HostState } from "./imports.ts";
+import { clearTally, newTally } from "../quota.ts";
+import { hostImports, type HostState, type Payer } from "./imports.ts";
 import type { LoadedBundle, RawInstance } from "./loaded.ts";
 import type { Capabilities, FilterExports } from "./wit.ts";
 
 export interface InstanceLimits {
   readonly fuelPerCall: number;
   readonly memoryBytes: number;
+  readonly fuelPerRequest: number;
 }
 
 /** Told after every call: fuel used, microseconds taken. */
 export interface CostSink {
   add(fuel: number, us: number): void;
+}
+
+/** The filter's own limit a call ran under, and that of its exchange. */
+interface Budget {
+  readonly fuel: bigint;
+  /** What ran out when `fuel` did is what the exchange may use in all. */
+  readonly ofExchange: boolean;
 }
 
 export class ComponentInstance {
@@ -23,6 +32,8 @@ export class ComponentInstance {
   readonly #raw: RawInstance | null = null;
   readonly #limits: InstanceLimits;
   readonly #budget: bigint;
+  readonly #own: Budget;
+  #running: Budget;
   readonly #cost: CostSink;
   #inside = false;
   #nextId = 1n;
@@ -33,17 +44,19 @@ export class ComponentInstance {
     cost: CostSink,
     state: Omit<
       HostState,
-      "exchange" | "properties" | "logLines" | "budget" | "lastLog" | "fuelLeft"
+      "exchange" | "properties" | "tally" | "payer" | "budget" | "lastLog" | "fuelLeft"
     >,
   ) {
     this.#limits = limits;
     this.#budget = BigInt(limits.fuelPerCall);
+    this.#own = this.#running = { fuel: this.#budget, ofExchange: false };
     this.#cost = cost;
     this.state = {
       ...state,
       exchange: null,
       properties: null,
-      logLines: 0,
+      tally: newTally(),
+      payer: null,
       budget: WASM_LIMITS.hostBytesPerCall,
       lastLog: "",
       fuelLeft: () => this.#fuelLeft(),
@@ -69,7 +82,7 @@ export class ComponentInstance {
 
   /** What the filter asks for, or why it refuses the configuration. */
   configure(json: string): Capabilities | string {
-    const answer = this.#enter("configure", null, json, undefined, undefined);
+    const answer = this.#enter("configure", null, null, json, undefined, undefined);
     return this.dead === null ? answer as Capabilities | string : this.dead.text;
   }
 
@@ -83,14 +96,16 @@ export class ComponentInstance {
     id: bigint,
     message: unknown,
     end: boolean | undefined,
+    payer: Payer | null = null,
   ): ReturnType<FilterExports[Hook]> | null {
-    const answer = this.#enter(hook, exchange, id, message, end);
+    const answer = this.#enter(hook, exchange, payer, id, message, end);
     return this.dead === null ? answer as ReturnType<FilterExports[Hook]> : null;
   }
 
   #enter(
     hook: keyof FilterExports,
     exchange: FilterContext | null,
+    payer: Payer | null,
     a: unknown,
     b: unknown,
     c: unknown,
@@ -101,9 +116,11 @@ export class ComponentInstance {
       this.state.log.error("wasm.reentered");
       return null;
     }
-    for (const fuel of raw.fuels) fuel.value = this.#budget;
+    const running = this.#running = this.#budgetOf(hook, payer);
+    for (const fuel of raw.fuels) fuel.value = running.fuel;
     this.state.exchange = exchange;
-    this.state.logLines = 0;
+    this.state.payer = payer;
+    clearTally(this.state.tally);
     this.state.budget = WASM_LIMITS.hostBytesPerCall;
     this.state.lastLog = "";
     const from = this.state.clock.monotonicMs();
@@ -118,21 +135,31 @@ export class ComponentInstance {
     }
     this.#inside = false;
     this.state.exchange = null;
-    this.#cost.add(this.#used(raw), (this.state.clock.monotonicMs() - from) * 1000);
+    const used = this.#used(raw);
+    if (payer !== null) payer.fuelLeft -= used;
+    this.#cost.add(used, (this.state.clock.monotonicMs() - from) * 1000);
     if (this.dead === null && this.memoryBytes > this.#limits.memoryBytes) {
       this.#die(new WebAssembly.RuntimeError("the memory grew over its limit"), hook);
     }
     return answer;
   }
 
+  /** The farewell to an exchange has the fuel of any call. */
+  #budgetOf(hook: keyof FilterExports, payer: Payer | null): Budget {
+    if (payer === null || hook === "onEnd" || payer.fuelLeft >= this.#limits.fuelPerCall) {
+      return this.#own;
+    }
+    return { fuel: BigInt(Math.max(0, Math.trunc(payer.fuelLeft))), ofExchange: true };
+  }
+
   #used(raw: RawInstance): number {
     let used = 0n;
-    for (const fuel of raw.fuels) used += this.#budget - (fuel.value as bigint);
+    for (const fuel of raw.fuels) used += this.#running.fuel - (fuel.value as bigint);
     return Number(used);
   }
 
   #fuelLeft(): bigint {
-    let least = this.#budget;
+    let least = this.#running.fuel;
     for (const fuel of this.#raw?.fuels ?? []) {
       if ((fuel.value as bigint) < least) least = fuel.value as bigint;
     }
@@ -144,7 +171,8 @@ export class ComponentInstance {
     this.dead = classify(error, {
       entry,
       outOfFuel: this.#fuelLeft() < 0n,
-      fuelLimit: this.#limits.fuelPerCall,
+      fuelLimit: Number(this.#running.fuel),
+      fuelPerRequest: this.#running.ofExchange ? this.#limits.fuelPerRequest : 0,
       memoryFull: bytes + PAGE_BYTES > this.#limits.memoryBytes,
       memoryBytes: this.#limits.memoryBytes,
       lastLog: this.state.lastLog,

@@ -3,11 +3,16 @@ import type { Clock } from "../../core/clock.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
+import { FuelBucket } from "../fuel_bucket.ts";
+import { type FilterLimits, filterLimits, type LimitName, WASM_LIMITS } from "../limits.ts";
+import { OverLimit } from "../over_limit.ts";
+import { Quotas, type Tally } from "../quota.ts";
 import { type Cost, costOf } from "../proxy_wasm/host.ts";
 import { PluginMetrics } from "../proxy_wasm/metrics.ts";
 import { RestartPolicy } from "../proxy_wasm/restart.ts";
 import type { FilterStatus } from "../reports.ts";
-import { ComponentInstance, type InstanceLimits } from "./instance.ts";
+import { ComponentInstance } from "./instance.ts";
+import type { Payer } from "./imports.ts";
 import { KeyValues } from "./kv.ts";
 import type { LoadedBundle } from "./loaded.ts";
 import type { Capabilities } from "./wit.ts";
@@ -22,7 +27,7 @@ export interface ComponentOptions {
   /** Configuration as JSON text, "" for none. */
   readonly config: string;
   readonly capabilities: ReadonlySet<string>;
-  readonly limits: InstanceLimits;
+  readonly limits: ComponentLimits;
   readonly failOpen: boolean;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -31,8 +36,15 @@ export interface ComponentOptions {
   readonly kv?: KeyValues;
 }
 
+/** What is left out has its default. */
+export type ComponentLimits =
+  & { readonly fuelPerCall: number; readonly memoryBytes: number }
+  & Partial<FilterLimits>;
+
 /** What the filter keeps for one exchange. */
-export class ComponentStream {
+export class ComponentStream implements Payer {
+  fuelLeft: number;
+  tally: Tally | null = null;
   readonly id: bigint;
   readonly instance: ComponentInstance;
   readonly properties: Map<string, Uint8Array> = new Map();
@@ -46,9 +58,15 @@ export class ComponentStream {
   /** The last of the phases the filter asked for has been called: it has forgotten the exchange. */
   passed = false;
 
-  constructor(instance: ComponentInstance) {
+  constructor(instance: ComponentInstance, fuel: number) {
     this.instance = instance;
     this.id = instance.newId();
+    this.fuelLeft = fuel;
+  }
+
+  /** So many bytes of a body have come. */
+  fed(bytes: number): void {
+    this.fuelLeft += bytes * WASM_LIMITS.fuelPerBodyByte;
   }
 }
 
@@ -65,6 +83,11 @@ export class ComponentPlugin implements FilterStatus {
   readonly #restart = new RestartPolicy();
   readonly #kv: KeyValues;
   readonly #metrics: PluginMetrics;
+  readonly #limits: FilterLimits;
+  readonly #quotas: Quotas;
+  readonly #bucket: FuelBucket;
+  readonly #overLimit: OverLimit;
+  #throttled = false;
   readonly #deniedCalls = new Set<string>();
 
   constructor(loaded: LoadedBundle, options: ComponentOptions) {
@@ -74,6 +97,10 @@ export class ComponentPlugin implements FilterStatus {
     this.#kv = options.kv ?? new KeyValues(options.clock);
     this.#metrics = new PluginMetrics(metrics, options.name);
     this.cost = costOf(metrics, options.name);
+    this.#limits = filterLimits(options.limits);
+    this.#quotas = new Quotas(this.#limits);
+    this.#bucket = new FuelBucket(options.clock, this.#limits.fuelPerSecond);
+    this.#overLimit = new OverLimit(options);
   }
 
   get name(): string {
@@ -87,6 +114,12 @@ export class ComponentPlugin implements FilterStatus {
   }
   get memoryBytes(): number {
     return this.#instances.reduce((sum, one) => sum + (one?.memoryBytes ?? 0), 0);
+  }
+
+  /** One call into an instance is over. */
+  add(fuel: number, us: number): void {
+    this.#bucket.take(fuel);
+    this.cost.add(fuel, us);
   }
 
   /** What `configure` asked for; only after {@link start}. */
@@ -103,14 +136,20 @@ export class ComponentPlugin implements FilterStatus {
 
   /** A stream for an exchange; null while no instance may run. */
   open(): ComponentStream | null {
+    this.#throttled = this.#bucket.empty;
+    if (this.#throttled) {
+      this.overLimit("fuelPerSecond");
+      return null;
+    }
     const at = this.#next;
     this.#next = (at + 1) % INSTANCES;
     const instance = this.#instances[at] ?? this.#revive(at) ?? this.#any();
-    return instance === null ? null : new ComponentStream(instance);
+    return instance === null ? null : new ComponentStream(instance, this.#limits.fuelPerRequest);
   }
 
   /** What an exchange fails with while no instance may run. */
   get refusal(): Fault {
+    if (this.#throttled) return FAULTS["wasm.throttled"];
     return FAULTS[this.#restart.state === "tripped" ? "wasm.tripped" : "wasm.backing_off"];
   }
 
@@ -134,6 +173,11 @@ export class ComponentPlugin implements FilterStatus {
     this.options.metrics.counter("denim_wasm_traps_total", "Traps of Wasm filters", labels).add();
     this.options.log.warn("wasm.exception", { text });
     return FAULTS["wasm.trapped"];
+  }
+
+  /** The filter was refused something for being over a limit. */
+  overLimit(limit: LimitName): void {
+    this.#overLimit.note(limit, this.#limits[limit]);
   }
 
   /** Something was asked for that the binding does not grant; logged once. */
@@ -167,15 +211,25 @@ export class ComponentPlugin implements FilterStatus {
 
   #instantiate(at: number): ComponentInstance | string {
     const { options } = this;
-    const instance = new ComponentInstance(this.#loaded, options.limits, this.cost, {
-      name: options.name,
-      clock: options.clock,
-      log: options.log,
-      kv: this.#kv,
-      metrics: this.#metrics,
-      capabilities: options.capabilities,
-      denied: (call) => this.denied(call),
-    });
+    const instance = new ComponentInstance(
+      this.#loaded,
+      {
+        ...options.limits,
+        fuelPerRequest: this.#limits.fuelPerRequest,
+      },
+      this,
+      {
+        name: options.name,
+        clock: options.clock,
+        log: options.log,
+        kv: this.#kv,
+        metrics: this.#metrics,
+        quotas: this.#quotas,
+        overLimit: (limit) => this.overLimit(limit),
+        capabilities: options.capabilities,
+        denied: (call) => this.denied(call),
+      },
+    );
     const answer = instance.configure(options.config);
     if (typeof answer === "string") return answer;
     this.#capabilities ??= answer;

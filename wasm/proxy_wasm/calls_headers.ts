@@ -1,4 +1,5 @@
 /** Host calls on header maps. */
+import { QUOTA } from "../quota.ts";
 import { MAP, STATUS } from "./abi.ts";
 import type { HeaderMap } from "./headers.ts";
 import { decodePairs, givePairs, pairsSize } from "./maps.ts";
@@ -69,6 +70,7 @@ export function setMapPairs(vm: Vm) {
     const lines = decodePairs(bytes);
     // Envoy reads malformed pairs as none and so clears the map; nobody can want that.
     if (lines === null) return STATUS.badArgument;
+    if (!vm.may(QUOTA.headers)) return STATUS.internalFailure;
     return target.replace(lines) ? STATUS.ok : STATUS.badArgument;
   };
 }
@@ -82,6 +84,7 @@ function changeMapValue(vm: Vm, change: Change) {
     const name = vm.memory.text(key, keySize);
     const text = vm.memory.text(value, valueSize);
     if (name === null || text === null) return STATUS.invalidMemory;
+    if (!vm.may(QUOTA.headers)) return STATUS.internalFailure;
     return change(target, name.toLowerCase(), text) ? STATUS.ok : STATUS.badArgument;
   };
 }
@@ -100,6 +103,7 @@ export function removeMapValue(vm: Vm) {
     if (target === null || !target.writable) return STATUS.badArgument;
     const name = vm.memory.text(key, keySize);
     if (name === null) return STATUS.invalidMemory;
+    if (!vm.may(QUOTA.headers)) return STATUS.internalFailure;
     return target.remove(name.toLowerCase()) ? STATUS.ok : STATUS.badArgument;
   };
 }

@@ -2,6 +2,7 @@
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead } from "../../core/message.ts";
 import { WASM_LIMITS } from "../limits.ts";
+import { QUOTA } from "../quota.ts";
 import { STATUS } from "./abi.ts";
 import { AUTHORITY, PATH, replyLines, requestLines, TOKEN } from "./headers.ts";
 import type { Upstream } from "./host.ts";
@@ -33,6 +34,7 @@ export function httpCall(vm: Vm) {
     const last = decodePairs(after);
     const trailing = last === null ? null : replyLines(last);
     if (head === null || trailing === null) return STATUS.badArgument;
+    if (!vm.may(QUOTA.sideCalls)) return STATUS.internalFailure;
     const stream = vm.effective;
     const call = new HttpCall(vm, stream, {
       backend: upstream.backend,

@@ -1,5 +1,6 @@
 /** Host calls that concern the plugin: log, time, ticks, shared data, metrics. */
 import { WASM_LIMITS } from "../limits.ts";
+import { QUOTA } from "../quota.ts";
 import { LOG_LEVELS, STATUS } from "./abi.ts";
 import type { Vm } from "./vm.ts";
 
@@ -7,7 +8,7 @@ const utf8 = new TextDecoder();
 
 /** Cuts, bounds and writes one line of a guest's log. */
 export function logLine(vm: Vm, level: number, bytes: Uint8Array): void {
-  if (++vm.logLines > WASM_LIMITS.logLinesPerCall) return;
+  if (!vm.may(QUOTA.logs)) return;
   const text = utf8.decode(bytes.subarray(0, WASM_LIMITS.logBytes)).replace(/\n$/, "");
   vm.lastLog = text;
   if (!vm.host.mayLog()) return;
@@ -39,8 +40,7 @@ export function getCurrentTime(vm: Vm) {
 export function setTickPeriod(vm: Vm) {
   return (ms: number): number => {
     const period = ms >>> 0;
-    vm.tickMs = period === 0 ? 0 : Math.max(period, WASM_LIMITS.minTickMs);
-    vm.host.tickChanged(vm);
+    vm.setTick(period === 0 ? 0 : Math.max(period, WASM_LIMITS.minTickMs));
     return STATUS.ok;
   };
 }
@@ -62,6 +62,7 @@ export function setSharedData(vm: Vm) {
     const name = vm.memory.text(key, keySize);
     const bytes = vm.memory.copy(value, valueSize);
     if (name === null || bytes === null) return STATUS.invalidMemory;
+    if (!vm.may(QUOTA.shared)) return STATUS.internalFailure;
     return vm.host.shared.set(name, bytes, cas >>> 0);
   };
 }
@@ -70,6 +71,7 @@ export function defineMetric(vm: Vm) {
   return (type: number, pointer: number, size: number, out: number): number => {
     const bytes = vm.memory.view(pointer, size);
     if (bytes === null) return STATUS.invalidMemory;
+    if (!vm.may(QUOTA.metrics)) return STATUS.internalFailure;
     const id = vm.host.metrics.define(type, utf8.decode(bytes));
     if (id === 0) return STATUS.badArgument;
     return vm.memory.setU32(out, id) ? STATUS.ok : STATUS.invalidMemory;
@@ -77,11 +79,13 @@ export function defineMetric(vm: Vm) {
 }
 
 export function recordMetric(vm: Vm) {
-  return (id: number, value: bigint): number => vm.host.metrics.record(id, Number(value));
+  return (id: number, value: bigint): number =>
+    vm.may(QUOTA.metrics) ? vm.host.metrics.record(id, Number(value)) : STATUS.internalFailure;
 }
 
 export function incrementMetric(vm: Vm) {
-  return (id: number, delta: bigint): number => vm.host.metrics.increment(id, Number(delta));
+  return (id: number, delta: bigint): number =>
+    vm.may(QUOTA.metrics) ? vm.host.metrics.increment(id, Number(delta)) : STATUS.internalFailure;
 }
 
 export function getMetric(vm: Vm) {

@@ -1,6 +1,7 @@
 /** Host calls on properties. */
 import type { FilterContext } from "../../core/filter.ts";
 import { WASM_LIMITS } from "../limits.ts";
+import { QUOTA } from "../quota.ts";
 import { STATUS } from "./abi.ts";
 import { latin1 } from "./memory.ts";
 import { getProperty as lookUp } from "./properties.ts";
@@ -11,6 +12,7 @@ export function getProperty(vm: Vm) {
     if (pathSize >>> 0 > WASM_LIMITS.propertyPathBytes) return STATUS.notFound;
     const bytes = vm.memory.view(path, pathSize);
     if (bytes === null) return STATUS.invalidMemory;
+    if (!vm.may(QUOTA.properties)) return STATUS.internalFailure;
     const segments = pathOf(bytes);
     const value = lookUp(vm, segments) ?? leftBy(vm, segments);
     return value === null ? STATUS.notFound : vm.memory.give(value, outPointer, outSize);
@@ -24,6 +26,7 @@ export function setProperty(vm: Vm) {
     const name = vm.memory.view(path, pathSize);
     const bytes = vm.memory.copy(value, valueSize);
     if (name === null || bytes === null) return STATUS.invalidMemory;
+    if (!vm.may(QUOTA.properties)) return STATUS.internalFailure;
     return leave(vm, pathOf(name).join("."), bytes) ? STATUS.ok : STATUS.notFound;
   };
 }

@@ -1,5 +1,6 @@
 /** Host calls on shared queues. */
 import { WASM_LIMITS } from "../limits.ts";
+import { QUOTA } from "../quota.ts";
 import { STATUS } from "./abi.ts";
 import type { SharedQueues } from "./shared_queues.ts";
 import type { Effect, Vm } from "./vm.ts";
@@ -65,6 +66,7 @@ export function enqueue(vm: Vm) {
     if (size >>> 0 > WASM_LIMITS.queueBytes) return STATUS.internalFailure;
     const bytes = vm.memory.copy(pointer, size);
     if (bytes === null) return STATUS.invalidMemory;
+    if (!vm.may(QUOTA.shared)) return STATUS.internalFailure;
     const status = queues.enqueue(id >>> 0, bytes);
     if (status === STATUS.ok) vm.effects.push(new Ring(queues, id >>> 0));
     return status;

@@ -3,6 +3,8 @@ import { type FilterContext, type FilterPlace, REQUEST, RESPONSE } from "../../c
 import type { Fields } from "../../core/fields.ts";
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from "./headers.ts";
 import type { HttpCall } from "./http_call.ts";
+import { WASM_LIMITS } from "../limits.ts";
+import type { Tally } from "../quota.ts";
 import type { Vm } from "./vm.ts";
 
 export const EMPTY: Uint8Array = new Uint8Array(0);
@@ -71,6 +73,12 @@ export class StreamContext {
   finishing = false;
   /** Requests the guest made on behalf of this stream, under way. */
   calls: Set<HttpCall> | null = null;
+  /** Fuel its calls may still use; body bytes add to it. */
+  fuelLeft: number;
+  /** The exchange is over: what is left to be said to the guest has the fuel of any call. */
+  ended = false;
+  /** Host calls made for it so far, by kind; null: none that is counted. */
+  tally: Tally | null = null;
   #deleted = false;
 
   constructor(id: number, vm: Vm, exchange: FilterContext, place: FilterPlace | null) {
@@ -78,9 +86,15 @@ export class StreamContext {
     this.place = place;
     this.vm = vm;
     this.exchange = exchange;
+    this.fuelLeft = vm.host.limits.fuelPerRequest;
     this.startedMs = vm.host.clock.nowMs();
     this.requestHeaders = new RequestHeaders(exchange.request, vm);
     this.requestHeaders.writable = false;
+  }
+
+  /** So many bytes of a body have come. */
+  fed(bytes: number): void {
+    this.fuelLeft += bytes * WASM_LIMITS.fuelPerBodyByte;
   }
 
   half(direction: number): Half {
@@ -127,6 +141,7 @@ export class StreamContext {
   /** The exchange is over: on_done, then on_log and on_delete unless the guest asks to wait. */
   end(): void {
     const { vm } = this;
+    this.ended = true;
     if (vm.dead === null) {
       const done = vm.enter(vm.guest.onDone, this, 1, this.id, 0, 0);
       if (done === 0) this.finishing = true;

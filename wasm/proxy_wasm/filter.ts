@@ -41,7 +41,8 @@ export class Streams {
     const found = exchange.slots[this.#slot];
     if (found instanceof StreamContext) {
       if (found.skip) return CONTINUE;
-      return found.vm.dead === null ? found : this.#without(exchange, faultOf(found.vm), found);
+      if (found.vm.dead !== null) return this.#without(exchange, faultOf(found.vm), found);
+      return found.fuelLeft > 0 ? found : this.#spent(exchange, found);
     }
     if (found === SKIPPED) return CONTINUE;
     const opened = this.plugin.open(exchange, this.#place);
@@ -85,6 +86,12 @@ export class Streams {
     if (!(found instanceof StreamContext)) return;
     found.end();
     this.plugin.settle(found.vm, found);
+  }
+
+  /** Its calls have used what one exchange may; the instance is sound and stays. */
+  #spent(exchange: FilterContext, stream: StreamContext): typeof CONTINUE | typeof DONE {
+    this.plugin.overLimit("fuelPerRequest");
+    return this.#without(exchange, FAULTS["wasm.out_of_fuel"], stream);
   }
 
   /** The fail mode: go on without the filter, or end the exchange with `fault`. */

@@ -3,14 +3,16 @@ import type { Calls } from "../../core/calls.ts";
 import type { Clock, Random } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { Counter, Metrics } from "../../core/metrics.ts";
+import type { FuelBucket } from "../fuel_bucket.ts";
+import type { FilterLimits, LimitName } from "../limits.ts";
+import type { Quotas } from "../quota.ts";
 import type { StreamContext } from "./context.ts";
 import type { PluginMetrics } from "./metrics.ts";
 import type { SharedData } from "./shared_data.ts";
 import type { SharedQueues } from "./shared_queues.ts";
 import type { Effect, Vm } from "./vm.ts";
 
-export interface PluginLimits {
-  readonly fuelPerCall: number;
+export interface PluginLimits extends FilterLimits {
   readonly startFuel: number;
   readonly memoryBytes: number;
 }
@@ -98,6 +100,11 @@ export interface PluginHost {
   readonly cost: Cost;
   readonly shared: SharedData;
   readonly metrics: PluginMetrics;
+  readonly quotas: Quotas;
+  /** Fuel of this second. */
+  readonly bucket: FuelBucket;
+  /** The guest was refused something for being over a limit. */
+  overLimit(limit: LimitName): void;
   /** Whom the guest may ask, by what it calls them. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly calls: Calls;

@@ -73,6 +73,7 @@ export class HttpCall implements Effect, OwnCall, CallSink {
     if (!vm.closed(this.id) || vm.dead !== null) return;
     const answer = vm.answer = answerOf(this.#answer!);
     const { headers, body, trailers } = answer;
+    vm.payer = this.#stream;
     vm.enter(
       vm.guest.onHttpCallResponse,
       null,
@@ -84,6 +85,7 @@ export class HttpCall implements Effect, OwnCall, CallSink {
       trailers?.count ?? 0,
     );
     vm.answer = NO_ANSWER;
+    vm.payer = null;
     vm.host.settle(vm, null);
   }
 }

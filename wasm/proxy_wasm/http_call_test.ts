@@ -258,6 +258,7 @@ Deno.test("An instance may have only so many calls under way", async () => {
         (call $note (call $ask))`,
       0,
     ) + onAnswer(`(call $note (call $ask))`),
+    { limits: { sideCallsPerCall: 4096, sideCallsPerRequest: 4096 } },
   );
   s.exchange().requestHead();
   assert.deepEqual(s.notes(), ["10"]);

@@ -6,8 +6,11 @@ import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
 import { Expires, type Wheel } from "../../core/timers.ts";
-import { WASM_LIMITS } from "../limits.ts";
+import { FuelBucket } from "../fuel_bucket.ts";
+import { type LimitName, WASM_LIMITS } from "../limits.ts";
 import type { CompiledModule } from "../module.ts";
+import { OverLimit } from "../over_limit.ts";
+import { Quotas } from "../quota.ts";
 import type { FilterStatus } from "../reports.ts";
 import { EMPTY, StreamContext } from "./context.ts";
 import { type Cost, costOf, type PluginHost, type PluginLimits, type Upstream } from "./host.ts";
@@ -76,6 +79,8 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   readonly cost: Cost;
   readonly shared: SharedData;
   readonly metrics: PluginMetrics;
+  readonly quotas: Quotas;
+  readonly bucket: FuelBucket;
   rootName = "";
   traps = 0;
   lastTrap = "";
@@ -84,6 +89,8 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   #closed = false;
   /** The last start failed as one does that does not find its root context. */
   #namesMayDiffer = false;
+  #throttled = false;
+  readonly #overLimit: OverLimit;
   readonly #logShare: LogShare;
   readonly #restart = new RestartPolicy();
   readonly #ticker = new Ticker(this);
@@ -102,6 +109,9 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     const { metrics } = options;
     this.metrics = new PluginMetrics(metrics, options.name);
     this.cost = costOf(metrics, options.name);
+    this.quotas = new Quotas(options.limits);
+    this.bucket = new FuelBucket(options.clock, options.limits.fuelPerSecond);
+    this.#overLimit = new OverLimit(options);
   }
 
   get name(): string {
@@ -153,6 +163,11 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
 
   /** A stream context for an exchange; null while no instance may run. */
   open(exchange: FilterContext, place: FilterPlace | null): StreamContext | null {
+    this.#throttled = this.bucket.empty;
+    if (this.#throttled) {
+      this.overLimit("fuelPerSecond");
+      return null;
+    }
     const vm = this.#current();
     if (vm === null || vm.contexts.size >= WASM_LIMITS.streams) return null;
     const stream = new StreamContext(vm.newId(), vm, exchange, place);
@@ -163,6 +178,7 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
 
   /** What an exchange fails with while no instance may run. */
   get refusal(): Fault {
+    if (this.#throttled) return FAULTS["wasm.throttled"];
     return FAULTS[this.#restart.state === "tripped" ? "wasm.tripped" : "wasm.backing_off"];
   }
 
@@ -253,6 +269,10 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   tick(): void {
     const vm = this.#vm;
     if (vm === null || vm.tickMs === 0) return;
+    if (this.bucket.empty) {
+      this.overLimit("fuelPerSecond");
+      return this.tickChanged(vm);
+    }
     vm.enter(vm.guest.onTick, null, 0, vm.rootId, 0, 0);
     this.settle(vm, null);
     if (vm === this.#vm) this.tickChanged(vm);
@@ -263,6 +283,10 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     if (vm.tickMs === 0 || this.#closed || vm.guest.onTick === undefined) {
       wheel.disarm(this.#ticker);
     } else wheel.arm(this.#ticker, vm.tickMs);
+  }
+
+  overLimit(limit: LimitName): void {
+    this.#overLimit.note(limit, this.limits[limit]);
   }
 
   mayLog(): boolean {

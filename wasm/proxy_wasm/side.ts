@@ -92,6 +92,7 @@ export class Side {
     // An empty chunk that is not the last says that trailers follow: what is held must go first.
     if (bytes.length === 0 && !end) return this.#pass(ctx, stream, takeAll(half, EMPTY), end);
     half.seen += bytes.length;
+    stream.fed(bytes.length);
     half.buffer = joined(half.buffer, bytes);
     if (half.buffer.length > WASM_LIMITS.bodyBytes) return this.#tooLarge(ctx, half, bytes);
     half.before = half.buffer;

@@ -32,6 +32,8 @@ export interface TrapScene {
   readonly entry: string;
   readonly outOfFuel: boolean;
   readonly fuelLimit: number;
+  /** What all calls of one exchange may use, when that is what ran out; else 0. */
+  readonly fuelPerRequest: number;
   /** The memory can grow no further. */
   readonly memoryFull: boolean;
   readonly memoryBytes: number;
@@ -72,7 +74,9 @@ function reasonOf(kind: TrapKind, error: unknown, scene: TrapScene): string {
   const message = error instanceof Error ? error.message : String(error);
   switch (kind) {
     case "fuel":
-      return `Out of fuel after ${scene.fuelLimit} units`;
+      return scene.fuelPerRequest === 0
+        ? `Out of fuel after ${scene.fuelLimit} units`
+        : `Out of fuel after ${scene.fuelLimit} units, the last of ${scene.fuelPerRequest} for one exchange,`;
     case "memory":
       return scene.memoryFull
         ? `Out of memory at its limit of ${scene.memoryBytes} bytes (${message})`

@@ -22,6 +22,7 @@ import { GuestMemory } from "./memory.ts";
 import { classify, GuestExit, TooSlow, type Trap } from "./trap.ts";
 import { FUEL_EXPORT } from "../instrument.ts";
 import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
+import { clearTally, newTally, type QuotaKind } from "../quota.ts";
 import type { CompiledModule } from "../module.ts";
 import type { PluginHost } from "./host.ts";
 
@@ -72,8 +73,9 @@ export class Vm implements Undo {
   hasQueue = false;
   /** The root's on_done said "not yet". */
   finishing = false;
-  /** Lines logged in the running call, and the last one: often the guest's own word on what went wrong. */
-  logLines = 0;
+  /** The stream that pays for the running call, when that is the root's. */
+  payer: StreamContext | null = null;
+  /** The last line logged in the running call: often the guest's own word on what went wrong. */
   lastLog = "";
   readonly #compiled: CompiledModule;
   #exports: WebAssembly.Exports = {};
@@ -89,12 +91,20 @@ export class Vm implements Undo {
   #dirty: HeaderMap[] = [];
   #exitCode = -1;
   readonly #budget: bigint;
+  readonly #startBudget: bigint;
+  readonly #fuelPerCall: number;
+  /** Host calls of the running call, by kind, and whether there were any. */
+  readonly #tally = newTally();
+  #tallied = false;
+  #tickChanged = false;
 
   /** Instantiates; a start function that fails leaves a dead Vm. Throws when imports cannot be linked. */
   constructor(compiled: CompiledModule, host: PluginHost) {
     this.host = host;
     this.#compiled = compiled;
     this.#budget = BigInt(host.limits.fuelPerCall);
+    this.#startBudget = BigInt(host.limits.startFuel);
+    this.#fuelPerCall = host.limits.fuelPerCall;
     this.abi = abiOf(compiled.exports) ?? "0.2.1";
     const imports = linkImports(compiled, this);
     try {
@@ -102,7 +112,7 @@ export class Vm implements Undo {
       this.#exports = instance.exports;
     } catch (error) {
       if (error instanceof WebAssembly.LinkError) throw error;
-      this.#die(error, "(start)", false);
+      this.#die(error, "(start)", this.#startBudget);
       return;
     }
     this.#adopt();
@@ -115,7 +125,10 @@ export class Vm implements Undo {
 
   /** Takes a call into the books; the number the guest will know it by, 0: it has too many. */
   opened(call: OwnCall): number {
-    if (this.calls.size >= WASM_LIMITS.calls) return 0;
+    if (this.calls.size >= this.host.limits.sideCallsInFlight) {
+      this.host.overLimit("sideCallsInFlight");
+      return 0;
+    }
     if (this.callBytes + call.bytes > WASM_LIMITS.callBytes) return 0;
     let id = this.#nextCall;
     while (this.calls.has(id)) id = next(id);
@@ -178,7 +191,31 @@ export class Vm implements Undo {
     e = 0,
   ): number {
     if (fn === undefined || this.dead !== null) return absent;
-    return this.#call(fn, stream, this.#budget, a, b, c, d, e);
+    return this.#call(fn, stream, this.#budgetOf(stream ?? this.payer), a, b, c, d, e);
+  }
+
+  /** Counts a host call that has a quota; false: it is over, and answers with an error. */
+  may(kind: QuotaKind): boolean {
+    const stream = this.effective ?? this.payer;
+    const request = stream === null ? null : stream.tally ??= newTally();
+    this.#tallied = true;
+    const over = this.host.quotas.take(kind, this.#tally, request);
+    if (over === null) return true;
+    this.host.overLimit(over);
+    return false;
+  }
+
+  /** Ticks are set when the call is over: deep in a guest's stack nothing of the proxy's may be begun. */
+  setTick(ms: number): void {
+    this.tickMs = ms;
+    this.#tickChanged = true;
+  }
+
+  #budgetOf(stream: StreamContext | null): bigint {
+    if (stream === null || stream.ended || stream.fuelLeft >= this.#fuelPerCall) {
+      return this.#budget;
+    }
+    return BigInt(Math.max(0, Math.trunc(stream.fuelLeft)));
   }
 
   changed(map: HeaderMap): void {
@@ -208,7 +245,10 @@ export class Vm implements Undo {
     const fuel = this.#fuel;
     if (fuel !== null) fuel.value = budget;
     this.memory.budget = WASM_LIMITS.hostBytesPerCall;
-    this.logLines = 0;
+    if (this.#tallied) {
+      clearTally(this.#tally);
+      this.#tallied = false;
+    }
     this.lastLog = "";
     this.current = stream;
     this.effective = stream;
@@ -219,15 +259,18 @@ export class Vm implements Undo {
     try {
       result = fn(a, b, c, d, e);
     } catch (error) {
-      this.#die(error, nameOf(this.#exports, fn), budget !== this.#budget);
+      this.#die(error, nameOf(this.#exports, fn), budget);
     }
     this.#inside = false;
     const used = fuel === null ? 0 : Number(budget - (fuel.value as bigint));
+    const payer = stream ?? this.payer;
+    if (payer !== null) payer.fuelLeft -= used;
+    this.host.bucket.take(used);
     const ms = timed ? this.host.clock.monotonicMs() - from : -1;
     this.host.cost.add(used, ms * 1000);
     this.#heavy = used > WASM_LIMITS.heavyFuel;
-    if (ms > WASM_LIMITS.heavyCallMs && this.#heavy && budget === this.#budget) {
-      this.#die(new TooSlow(ms), nameOf(this.#exports, fn), false);
+    if (ms > WASM_LIMITS.heavyCallMs && this.#heavy && budget !== this.#startBudget) {
+      this.#die(new TooSlow(ms), nameOf(this.#exports, fn), budget);
     }
     this.#settle();
     return result ?? 0;
@@ -241,20 +284,25 @@ export class Vm implements Undo {
       dirty.length = 0;
     }
     if (this.dead !== null) this.effects = [];
+    if (this.#tickChanged) {
+      this.#tickChanged = false;
+      if (this.dead === null) this.host.tickChanged(this);
+    }
     this.#memorySize = this.memory.size;
     if (this.#memorySize > this.host.limits.memoryBytes && this.dead === null) {
-      this.#die(new WebAssembly.RuntimeError("the memory grew over its limit"), "memory", false);
+      const grown = new WebAssembly.RuntimeError("the memory grew over its limit");
+      this.#die(grown, "memory", this.#budget);
     }
   }
 
   #startCall(fn: GuestFunction | undefined, absent: number, a: number, b: number): number {
     if (fn === undefined || this.dead !== null) return absent;
-    return this.#call(fn, null, BigInt(this.host.limits.startFuel), a, b, 0, 0, 0);
+    return this.#call(fn, null, this.#startBudget, a, b, 0, 0, 0);
   }
 
   #init(fn: GuestFunction, name: string): void {
     if (this.dead !== null) return;
-    this.#call(fn, null, BigInt(this.host.limits.startFuel), 0, 0, 0, 0, 0);
+    this.#call(fn, null, this.#startBudget, 0, 0, 0, 0, 0);
     // A command's _start ends by proc_exit(0): that is a good end.
     if (name === "_start" && this.#exitCode === 0) this.dead = null;
   }
@@ -264,7 +312,8 @@ export class Vm implements Undo {
     this.guest = guestOf(exports);
     const { memory } = exports;
     if (!(memory instanceof WebAssembly.Memory)) {
-      this.#die(new Error('The module exports no memory named "memory"'), "(exports)", false);
+      const none = new Error('The module exports no memory named "memory"');
+      this.#die(none, "(exports)", this.#startBudget);
       return;
     }
     this.memory = new GuestMemory(memory, allocatorOf(exports));
@@ -272,21 +321,23 @@ export class Vm implements Undo {
     this.#memorySize = this.memory.size;
     if (this.#memorySize > this.#memoryMax) {
       const text = `The module starts with ${this.#memorySize} bytes of memory`;
-      this.#die(new Error(`${text}; its limit is ${this.#memoryMax}`), "(memory)", false);
+      const over = new Error(`${text}; its limit is ${this.#memoryMax}`);
+      this.#die(over, "(memory)", this.#startBudget);
       return;
     }
     const fuel = exports[FUEL_EXPORT];
     if (fuel instanceof WebAssembly.Global) this.#fuel = fuel;
-    else this.#die(new Error("The module is not metered"), "(exports)", false);
+    else this.#die(new Error("The module is not metered"), "(exports)", this.#startBudget);
   }
 
-  #die(error: unknown, entry: string, starting: boolean): void {
+  #die(error: unknown, entry: string, budget: bigint): void {
     if (error instanceof GuestExit) this.#exitCode = error.code;
     const left = this.#fuel === null ? 0n : this.#fuel.value as bigint;
     this.dead = classify(error, {
       entry,
       outOfFuel: left < 0n,
-      fuelLimit: starting ? this.host.limits.startFuel : this.host.limits.fuelPerCall,
+      fuelLimit: Number(budget),
+      fuelPerRequest: budget < this.#budget ? this.host.limits.fuelPerRequest : 0,
       memoryFull: this.#memoryMax > 0 && this.memory.size + PAGE_BYTES > this.#memoryMax,
       memoryBytes: this.#memoryMax,
       lastLog: this.lastLog,

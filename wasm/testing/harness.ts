@@ -146,6 +146,7 @@ export interface Settings {
   readonly failMode?: "open" | "closed";
   readonly fuelPerCall?: number;
   readonly memoryBytes?: number;
+  readonly limits?: Readonly<Record<string, number>>;
   readonly capabilities?: readonly string[];
   readonly module?: string;
   readonly rootId?: string;
