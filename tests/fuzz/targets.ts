@@ -9,6 +9,7 @@ export const TARGETS: Readonly<Record<string, () => Promise<Target>>> = {
   "client-hello": async () => (await import("./client_hello.ts")).target,
   "proxy-header": async () => (await import("./proxy_header.ts")).target,
   yaml: async () => (await import("./yaml.ts")).target,
+  "wasm-rewriter": async () => (await import("./wasm_rewriter.ts")).target,
   wasm: async () => (await import("./wasm_module.ts")).target,
 };
 
