@@ -3,11 +3,13 @@ import { filterBuild } from "./filter_build.ts";
 import { filterInstall } from "./filter_install.ts";
 import { filterNew } from "./filter_new.ts";
 import { filterPush } from "./filter_push.ts";
+import { filterTest } from "./filter_test_verb.ts";
 
 const USAGE = `denim filter: write, build and publish filters
 
   denim filter new NAME [--lang ts|as|rust|go|c|wat] [--publisher NAME]   a folder with a filter that works
   denim filter build DIR [-o FILE] [--admitted FILE]            compile, and say what it is and may touch
+  denim filter test [DIR] [--update] [--junit FILE] [-o json]   run the cases in DIR/tests/*.yaml
   denim filter push DIR                                         build, sign and upload it
   denim filter install NAME[@VERSION] --to KIND/NAME            bind it to a Service, HTTPRoute or Gateway
 
@@ -18,6 +20,7 @@ type Verb = (args: readonly string[]) => Promise<number>;
 const VERBS: Readonly<Record<string, Verb>> = {
   new: filterNew,
   build: filterBuild,
+  test: filterTest,
   push: filterPush,
   install: filterInstall,
 };

@@ -2,14 +2,14 @@
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** What each language's source is called, and the word for it in the manifest. */
+/** What each language's source is called, the word for it in the manifest, and what a call may cost. */
 const LANGUAGES = {
-  ts: { source: "filter.ts", word: "typescript" },
-  as: { source: "assembly/index.ts", word: "assemblyscript" },
-  rust: { source: "src/lib.rs", word: "rust" },
-  go: { source: "main.go", word: "go" },
-  c: { source: "filter.c", word: "c" },
-  wat: { source: "filter.wat", word: "wat" },
+  ts: { source: "filter.ts", word: "typescript", fuel: 1000000 },
+  as: { source: "assembly/index.ts", word: "assemblyscript", fuel: 100000 },
+  rust: { source: "src/lib.rs", word: "rust", fuel: 100000 },
+  go: { source: "main.go", word: "go", fuel: 500000 },
+  c: { source: "filter.c", word: "c", fuel: 10000 },
+  wat: { source: "filter.wat", word: "wat", fuel: 10000 },
 } as const;
 
 export type TemplateLanguage = keyof typeof LANGUAGES;
@@ -47,7 +47,8 @@ async function* filesIn(dir: string): AsyncGenerator<string> {
 function fill(text: string, language: TemplateLanguage, short: string): string {
   return text.replaceAll("{{name}}", short)
     .replaceAll("{{length}}", String(short.length + 2))
-    .replaceAll("{{source}}", LANGUAGES[language].source);
+    .replaceAll("{{source}}", LANGUAGES[language].source)
+    .replaceAll("{{fuel}}", String(LANGUAGES[language].fuel));
 }
 
 /** Only for editors and `deno check`: the build knows the SDK by itself. */

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildFilter } from "../../control/market/mod.ts";
-import { makeArtefact } from "../../control/market/artefact.ts";
+import { parseCases } from "./stage/case_file.ts";
+import { loadFilter } from "./stage/load.ts";
+import { passed, resultText } from "./stage/report.ts";
+import { runCase } from "./stage/run.ts";
 import { missingTool } from "../../wasm/build/available.ts";
 import { TEMPLATE_LANGUAGES, type TemplateLanguage, templateOf } from "./templates.ts";
 
@@ -10,7 +12,7 @@ const CACHE_DIR = fileURLToPath(new URL("../../.denim/build", import.meta.url));
 
 for (const language of TEMPLATE_LANGUAGES) {
   const missing = await missingTool(language);
-  const name = `the template for ${language} builds and is admitted as it is`;
+  const name = `the template for ${language} builds, is admitted, and passes its own cases`;
   if (missing !== null) console.log(`skipped, ${name}: ${missing}`);
   Deno.test({ name, ignore: missing !== null, fn: () => builds(language) });
 }
@@ -22,12 +24,19 @@ async function builds(language: TemplateLanguage): Promise<void> {
       await Deno.mkdir(dirname(join(dir, name)), { recursive: true });
       await Deno.writeTextFile(join(dir, name), text);
     }
-    const built = await buildFilter(dir, { cacheDir: CACHE_DIR });
+    const { built, inspection, staged } = await loadFilter(dir, CACHE_DIR);
     assert.equal(built.manifest.name, "local/first-one");
-    const { abi, inspection } = await makeArtefact(built.bytes, built.manifest);
-    assert.equal(abi, language === "ts" ? "component" : "proxy-wasm");
+    assert.equal(staged.abi, language === "ts" ? "component" : "proxy-wasm");
     assert.ok(inspection.capabilities.includes("headers-write"));
     assert.deepEqual(inspection.unknownImports, []);
+    const file = join(dir, "tests/first.yaml");
+    const { cases } = parseCases(file, await Deno.readTextFile(file));
+    assert.equal(cases.length, 2);
+    for (const one of cases) {
+      const result = await runCase(staged, built.manifest, one, { file, line: 1 });
+      assert.ok(passed(result), resultText(result));
+      assert.ok(result.fuel > 0);
+    }
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

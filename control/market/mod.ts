@@ -17,7 +17,7 @@ export type {
 } from "./types.ts";
 export { bindingOf, bindingResource } from "./binding.ts";
 export { BuildError, buildFilter, type BuildOptions, type BuiltFilter } from "./build.ts";
-export { type Manifest, readManifest } from "./manifest.ts";
+export { configText, type Manifest, readManifest } from "./manifest.ts";
 export { Market, type MarketDeps } from "./market.ts";
 export { createSigningKey, type SigningKey, signStatement } from "./statement.ts";
 export { MarketError } from "./types.ts";

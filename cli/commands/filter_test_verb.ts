@@ -1,0 +1,112 @@
+/** `denim filter test`: runs the cases beside a filter through the module a proxy would run. */
+import { basename, dirname, join } from "node:path";
+import { readFlags, runVerb, UsageError } from "../filters/options.ts";
+import { CaseError, type CaseFile, parseCases } from "../filters/stage/case_file.ts";
+import { loadFilter } from "../filters/stage/load.ts";
+import {
+  passed,
+  resultsJson,
+  resultsJunit,
+  resultText,
+  summaryText,
+} from "../filters/stage/report.ts";
+import { type Result, runCase } from "../filters/stage/run.ts";
+
+/** Exit codes: 0 all passed, 1 a case failed or the filter does not build, 2 the cases cannot be read. */
+export async function filterTest(args: readonly string[]): Promise<number> {
+  let failed = false;
+  const code = await runVerb(async () => {
+    const { values, positionals } = readFlags(args, {
+      update: { type: "boolean", default: false },
+      filter: { type: "string" },
+      output: { type: "string", short: "o" },
+      junit: { type: "string" },
+      "cache-dir": { type: "string", default: ".denim/build" },
+    });
+    if (values.output !== undefined && values.output !== "json") {
+      throw new UsageError(`-o is "${values.output}"; wanted json`);
+    }
+    const path = positionals[0] ?? ".";
+    const json = values.output === "json";
+    const { built, staged } = await loadFilter(path, values["cache-dir"] as string);
+    const dir = await Deno.stat(path).then((found) => found.isDirectory ? path : dirname(path));
+    const results: Result[] = [];
+    for (const file of await readCases(dir)) {
+      if (!json) console.log(file.path);
+      const ran: Result[] = [];
+      for (const [i, test] of file.cases.entries()) {
+        if (typeof values.filter === "string" && !test.name.includes(values.filter)) continue;
+        const result = await runCase(staged, built.manifest, test, {
+          file: file.path,
+          line: file.lines[i]!,
+        });
+        ran.push(result);
+        if (!json) console.log(resultText(result));
+      }
+      results.push(...ran);
+      if (values.update === true) await update(file, ran);
+    }
+    if (results.length === 0) {
+      throw new UsageError(`No case is called "${values.filter}" or has it in its name`);
+    }
+    console.log(json ? resultsJson(results) : `\n${summaryText(results)}`);
+    if (typeof values.junit === "string") {
+      await Deno.writeTextFile(values.junit, resultsJunit(built.manifest.name, results));
+    }
+    failed = !results.every(passed) && values.update !== true;
+  });
+  return code === 0 && failed ? 1 : code;
+}
+
+async function readCases(dir: string): Promise<CaseFile[]> {
+  const folder = join(dir, "tests");
+  const names: string[] = [];
+  try {
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (isFile && /\.ya?ml$/.test(name)) names.push(name);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  if (names.length === 0) {
+    throw new UsageError(
+      `There are no cases in "${folder}"; "denim filter new" makes a first one, docs/filters.md explains them`,
+    );
+  }
+  const files: CaseFile[] = [], mistakes: string[] = [];
+  for (const name of names.sort()) {
+    const path = join(folder, name);
+    try {
+      files.push(parseCases(path, await Deno.readTextFile(join(folder, name))));
+    } catch (error) {
+      if (!(error instanceof CaseError)) throw error;
+      mistakes.push(error.message);
+    }
+  }
+  if (mistakes.length > 0) throw new UsageError(mistakes.join("\n"));
+  return files;
+}
+
+/** Writes what came of the cases into their expectations; what cannot be written stays a failure to look at. */
+async function update(file: CaseFile, results: readonly Result[]): Promise<void> {
+  let changed = 0;
+  for (const result of results) {
+    const index = file.cases.findIndex((test) => test.name === result.name);
+    for (const { path, update: value } of result.differences) {
+      if (value === undefined) continue;
+      file.document.setIn(["cases", index, ...path], value);
+      changed++;
+    }
+    for (const { path, expectation } of result.missing) {
+      file.document.setIn(["cases", index, ...path], file.document.createNode(expectation));
+      changed++;
+    }
+  }
+  if (changed === 0) return;
+  await Deno.writeTextFile(file.path, file.document.toString({ lineWidth: 100 }));
+  console.log(
+    `  updated ${basename(file.path)}: ${changed} expectation${
+      changed === 1 ? "" : "s"
+    }; read the difference before you keep it`,
+  );
+}
