@@ -230,6 +230,7 @@ export class Stage implements Disposable {
       runtime,
       peer,
       remote: "192.0.2.7:40000",
+      local: "192.0.2.1:8080",
       servername: "",
       switched() {},
       ended() {},
