@@ -27,23 +27,38 @@ export async function buildRust(
   out: string,
   cache: string,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  // Dependencies come before what needs them.
+  const last = (await buildCrate(dirname(entry), out, cache)).at(-1);
+  if (last !== undefined) return await Deno.readFile(last);
+  throw new CompileError(
+    'The crate makes no module; Cargo.toml needs [lib] with crate-type = ["cdylib"]',
+  );
+}
+
+/** Paths of the modules that `cargo build` makes of the crate in `dir`, with `extra` arguments. */
+export async function buildCrate(
+  dir: string,
+  out: string,
+  cache: string,
+  extra: readonly string[] = [],
+): Promise<string[]> {
   const rust = await findRust();
   if (rust === null) throw new CompileError(NO_TARGET);
   const sources = join(cache, "crates");
   const { crate, args } = rust.fetcher === null
-    ? { crate: dirname(entry), args: [] }
-    : await vendor(dirname(entry), out, sources, rust.fetcher, rust.rustc, MISSING);
+    ? { crate: dir, args: [] }
+    : await vendor(dir, out, sources, rust.fetcher, rust.rustc, MISSING);
   const printed = await runTool({
     program: rust.cargo,
     args: [
-      ...["build", "--release", "--target", rust.target, ...args],
+      ...["build", "--release", "--target", rust.target, ...args, ...extra],
       "--message-format=json-render-diagnostics",
     ],
     cwd: crate,
     env: { RUSTC: rust.rustc, CARGO_TARGET_DIR: join(cache, "cargo"), ...flags(sources) },
     missing: MISSING,
   });
-  return await Deno.readFile(moduleOf(printed));
+  return modulesIn(printed);
 }
 
 /** What the result depends on beside the sources. */
@@ -103,17 +118,11 @@ function flags(sources: string): Record<string, string> {
   };
 }
 
-/** The last library cargo reports: dependencies come before what needs them. */
-function moduleOf(printed: string): string {
-  let last = "";
-  for (const line of printed.split("\n")) {
-    if (!line.startsWith("{")) continue;
+/** The modules among what cargo says it made. */
+function modulesIn(printed: string): string[] {
+  return printed.split("\n").filter((line) => line.startsWith("{")).flatMap((line) => {
     const { reason, filenames } = JSON.parse(line) as { reason: string; filenames?: string[] };
-    if (reason !== "compiler-artifact") continue;
-    last = filenames?.find((name) => name.endsWith(".wasm")) ?? last;
-  }
-  if (last !== "") return last;
-  throw new CompileError(
-    'The crate makes no module; Cargo.toml needs [lib] with crate-type = ["cdylib"]',
-  );
+    if (reason !== "compiler-artifact") return [];
+    return filenames?.filter((name) => name.endsWith(".wasm")) ?? [];
+  });
 }

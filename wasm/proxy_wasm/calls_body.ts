@@ -46,7 +46,13 @@ export function getBufferBytes(vm: Vm) {
     if (from + count > 0xffff_ffff) return STATUS.badArgument;
     const bytes = bytesOf(vm, buffer);
     if (bytes === null) return STATUS.notFound;
-    return vm.memory.give(bytes.subarray(from, from + count), outPointer, outSize);
+    const given = bytes.subarray(from, from + count);
+    // @solo-io/proxy-runtime 0.1.8 asks for its configuration with the length as the address of the
+    // length, and takes the length from the allocation: nothing has to be an allocation as well.
+    if (given.length === 0 && outSize === 0) {
+      return vm.memory.point(vm.memory.allocate(0), 0, outPointer, outSize);
+    }
+    return vm.memory.give(given, outPointer, outSize);
   };
 }
 
