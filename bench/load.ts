@@ -19,6 +19,8 @@ export interface Target {
   readonly url: string;
   /** For the `Host` header; that of the URL without it. */
   readonly host?: string;
+  /** Further lines of each request: `Name: value`. */
+  readonly headers?: readonly string[];
   /** Every process on the way that is under measurement. */
   readonly pids: readonly number[];
 }
@@ -37,7 +39,10 @@ export async function loadRound(
     url: target.url,
     seconds,
     connections,
-    headers: target.host === undefined ? [] : [`Host: ${target.host}`],
+    headers: [
+      ...(target.host === undefined ? [] : [`Host: ${target.host}`]),
+      ...(target.headers ?? []),
+    ],
   });
   if (report.failures > 0) {
     const said = await answerOf(target);

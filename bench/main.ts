@@ -17,6 +17,7 @@ import { revoke } from "./revoke.ts";
 import { start } from "./start.ts";
 import { stream } from "./stream.ts";
 import { BENCHES, type Result, table } from "./table.ts";
+import { wasm } from "./wasm.ts";
 
 const USAGE = `deno task bench NAME [options]
   hop        [--rounds 5] [--seconds 4]      one HTTP/1.1 hop beside haproxy, nginx, Envoy
@@ -34,6 +35,7 @@ const USAGE = `deno task bench NAME [options]
   start      [--starts 10]                   process start to ready line
   ca         [--rounds 5] [--seconds 4]      identities the authority issues
   authz      [--rounds 5] [--seconds 4]      what 1,000 authorization policies cost a request
+  wasm       [--rounds 5] [--seconds 4]      what Wasm filters cost a request, beside Envoy; admission, memory
   all        all of the above, then one table
   table      the table of what was kept last
   profile    [--seconds 4] [--load requests] where the time goes on two sidecars (needs perf);
@@ -80,6 +82,7 @@ const RUN: Readonly<Record<Result["bench"], () => Promise<Result>>> = {
   memory: () => memory({ requests: number("requests"), connections: number("connections") }),
   ca: () => ca({ rounds: number("rounds"), seconds: number("seconds") }),
   authz: () => authz({ rounds: number("rounds"), seconds: number("seconds") }),
+  wasm: () => wasm({ rounds: number("rounds"), seconds: number("seconds") }),
   start: () => start(number("starts")),
 };
 

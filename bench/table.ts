@@ -18,6 +18,8 @@ import type { MemoryResult } from "./memory.ts";
 import type { MtlsPairResult } from "./mtls_pair.ts";
 import type { StartResult } from "./start.ts";
 import type { StreamResult } from "./stream.ts";
+import type { WasmResult } from "./wasm.ts";
+import { wasmRows } from "./wasm/rows.ts";
 
 export type Result =
   | AuthzResult
@@ -31,7 +33,8 @@ export type Result =
   | MemoryResult
   | MtlsPairResult
   | StartResult
-  | StreamResult;
+  | StreamResult
+  | WasmResult;
 
 /** In the order of the table. */
 export const BENCHES = [
@@ -46,10 +49,11 @@ export const BENCHES = [
   "memory",
   "start",
   "authz",
+  "wasm",
   "ca",
 ] as const satisfies readonly Result["bench"][];
 
-interface Row {
+export interface Row {
   readonly what: string;
   /** By contender. */
   readonly values: Readonly<Record<string, number>>;
@@ -125,6 +129,8 @@ function rows(result: Result): Row[] {
       return [idleRow("plain", result), idleRow("mtls", result)];
     case "memory":
       return memoryRows(result);
+    case "wasm":
+      return wasmRows(result);
     case "ca":
       return [{
         what: "Identities issued per second and core",
@@ -165,7 +171,7 @@ function row<F extends Figures>(
 }
 
 /** Whether others took so much in most rounds that the medians say little. */
-function disturbed(each: readonly Round<Figures>[]): boolean {
+export function disturbed(each: readonly Round<Figures>[]): boolean {
   const shares = each.flatMap((round) =>
     Object.values(round).map((figures) => figures["othersPercent"] ?? 0)
   );

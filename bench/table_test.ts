@@ -84,6 +84,44 @@ Deno.test("table says so when other programs disturbed most of the rounds", () =
   assert.match(up ?? "", /^\| 1 GB up, MB\/s \|/);
 });
 
+Deno.test("table shows what Wasm filters add, by Denim and by Envoy where it runs them", () => {
+  const load = { medians: {}, ratio: {}, each: [] };
+  const ms = { instrument: 1, start: 1, trace: 1, total: 90 };
+  const added = {
+    noop: { metered: 2.5, unmetered: 2, envoy: 5 },
+    go: { metered: 9, unmetered: 8, envoy: null },
+  };
+  const lines = table([{
+    bench: "wasm",
+    rounds: 1,
+    seconds: 1,
+    hop: { connections: 1, bodyBytes: 1, added, load, envoyRefused: {} },
+    metering: {
+      "c/json": { unmeteredMs: 1, meteredMs: 1.1, costPercent: 10 },
+      "c/sha256": { unmeteredMs: 1, meteredMs: 1.05, costPercent: 5 },
+    },
+    admission: { moduleBytes: 2_690_000, first: ms, warm: ms },
+    many: {
+      modules: 10,
+      bindings: 100,
+      languages: ["noop"],
+      bytesWith: 140e6,
+      bytesWithout: 100e6,
+      readyMsWith: 2,
+      readyMsWithout: 1,
+    },
+    missing: {},
+    withinLimit: false,
+  }]).split("\n").slice(2);
+  assert.deepEqual(lines, [
+    "| An empty Wasm filter adds, CPU µs a request | 2.5 |  |  |  | 5 |  | Denim ≤ 3 |",
+    "| A header filter in Go adds, CPU µs a request | 9 |  |  |  |  |  | Denim ≤ 8 |",
+    "| Metering costs programs that compute, at most, % | 10 |  |  |  |  |  | ≤ 15 |",
+    "| Admission of a module of 2.7 MB, ms | 90 |  |  |  |  |  | ≤ 100 |",
+    "| 100 Wasm filters in one proxy, MB more | 40 |  |  |  |  |  | ≤ 60 |",
+  ]);
+});
+
 Deno.test("every figure of the README's table was measured and kept", async () => {
   const measured = new Set<string>();
   for (const name of BENCHES) {

@@ -22,9 +22,27 @@ export async function startEnvoy(core: number, config: string): Promise<Pinned> 
   };
 }
 
-/** One HTTP/1.1 hop. */
-export function envoyHopConfig(port: number, originPort: number): string {
-  return bootstrap(listener(port, "HTTP1", null), cluster(originPort, "HTTP1", null));
+/** One HTTP/1.1 hop; through the Proxy-Wasm module at the path `wasm`, if there is one. */
+export function envoyHopConfig(
+  port: number,
+  originPort: number,
+  wasm: string | null = null,
+): string {
+  const filters = wasm === null ? [] : [wasmFilter(wasm)];
+  return bootstrap(listener(port, "HTTP1", null, filters), cluster(originPort, "HTTP1", null));
+}
+
+/** On V8, as Envoy runs Wasm by default. */
+function wasmFilter(path: string): Json {
+  return {
+    name: "envoy.filters.http.wasm",
+    typed_config: {
+      "@type": `${TYPE}extensions.filters.http.wasm.v3.Wasm`,
+      config: {
+        vm_config: { runtime: "envoy.wasm.runtime.v8", code: { local: { filename: path } } },
+      },
+    },
+  };
 }
 
 /** HTTP/2 between the two. */
@@ -77,7 +95,12 @@ function bootstrap(listener: Json, cluster: Json): string {
   return JSON.stringify({ static_resources: { listeners: [listener], clusters: [cluster] } });
 }
 
-function listener(port: number, codec: "HTTP1" | "HTTP2", transport: Json | null): Json {
+function listener(
+  port: number,
+  codec: "HTTP1" | "HTTP2",
+  transport: Json | null,
+  filters: readonly Json[] = [],
+): Json {
   return {
     name: "in",
     address: address(port),
@@ -97,7 +120,7 @@ function listener(port: number, codec: "HTTP1" | "HTTP2", transport: Json | null
               routes: [{ match: { prefix: "/" }, route: { cluster: "out" } }],
             }],
           },
-          http_filters: [{
+          http_filters: [...filters, {
             name: "envoy.filters.http.router",
             typed_config: {
               "@type": `${TYPE}extensions.filters.http.router.v3.Router`,
