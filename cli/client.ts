@@ -145,5 +145,7 @@ function explain(text: string, status: number): string {
     const which = resource !== "" || document === undefined ? resource : `document ${document + 1}`;
     return `  ${[which, path].filter((part) => part !== "").join(" ")} ${message}`;
   });
+  // What is wrong with one field is the whole message already.
+  if (lines.length === 1 && lines[0]!.trim() === message.trim()) return message;
   return [message.split(":")[0], ...lines].join("\n");
 }

@@ -37,6 +37,11 @@ export function structured(form: "yaml" | "json", value: unknown): string {
   return value.map((one) => stringify(one).trimEnd()).join("\n---\n");
 }
 
+/** A moment to the second, `2026-03-01T12:00:00Z`, of Unix milliseconds or an ISO text. */
+export function moment(at: number | string): string {
+  return `${new Date(at).toISOString().slice(0, 19)}Z`;
+}
+
 /** `5s`, `12m`, `3h`, `9d`. */
 export function span(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));

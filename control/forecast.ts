@@ -80,7 +80,7 @@ export async function forecast(deps: ForecastDeps, atMs: number): Promise<Foreca
       ...{ what: "intermediate", name, endsMs },
       ...renewedIssuer(keyProblem, rootsEndMs, endsMs),
     })),
-    leafFinding(ownMember(deps.ownEndsMs()), nowMs, authority.leafTtlMs, authorityFails),
+    ownFinding(deps.ownEndsMs(), nowMs, authority.leafTtlMs, authorityFails),
     ...roster.all().map((one) => leafFinding(one, nowMs, authority.leafTtlMs, authorityFails)),
     ...secrets,
   ];
@@ -147,12 +147,22 @@ function leafFinding(
   };
 }
 
-function ownMember(certExpiresMs: number): Member {
-  const name = "the control plane itself";
+/** The control plane's own leaf: nobody else has to be there for it. */
+function ownFinding(
+  certExpiresMs: number,
+  nowMs: number,
+  ttlMs: number,
+  authorityFails: boolean,
+): Finding {
+  const own = { id: "", name: "", identity: "", issuer: "", trust: "" };
+  const member: Member = { ...own, connected: true, certExpiresMs };
+  const { outlook, why } = leafFinding(member, nowMs, ttlMs, authorityFails);
   return {
-    ...{ id: "control-plane", name, identity: "", issuer: "", trust: "" },
-    connected: true,
-    certExpiresMs,
+    what: "leaf",
+    name: "the control plane itself",
+    endsMs: certExpiresMs,
+    outlook,
+    why: outlook === "fine" ? "the control plane renews it at half its life" : why,
   };
 }
 

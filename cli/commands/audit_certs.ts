@@ -2,7 +2,7 @@
 import type { IssuanceFindings } from "../../control/ca/mod.ts";
 import { parseDuration, UsageError } from "../args.ts";
 import { Client, CLIENT_FLAGS } from "../client.ts";
-import { OUTPUT_FLAG, outputForm, structured, table } from "../output.ts";
+import { moment, OUTPUT_FLAG, outputForm, structured, table } from "../output.ts";
 import { EXIT, verb } from "../verb.ts";
 
 export const run = verb({
@@ -12,14 +12,14 @@ export const run = verb({
     "the one before: if one was taken out or changed this says where, and exits with 1. Note the\n" +
     "last line's number and hash elsewhere to find out whether the end was cut off.",
   flags: {
-    identity: { value: "ID", help: "Only those for this SPIFFE id" },
+    identity: { value: "ID", help: "Only those for NAMESPACE/NAME, or a SPIFFE id" },
     serial: { value: "HEX", help: "Only the one with this serial" },
     since: { value: "TIME", help: "Only those issued after it: 24h ago, or 2026-11-24T03:30Z" },
     limit: { value: "N", default: "50", help: "At most so many" },
     ...OUTPUT_FLAG,
     ...CLIENT_FLAGS,
   },
-  examples: ["denim audit certs --identity spiffe://mesh.local/ns/default/sa/web --since 7d"],
+  examples: ["denim audit certs --identity default/web --since 7d"],
 }, async (args) => {
   const form = outputForm(args);
   const client = await Client.find(args);
@@ -49,10 +49,10 @@ function timeOf(since: string): string {
 
 function text({ found, lines, first, head }: IssuanceFindings): string {
   const rows = found.map((one) => [
-    one.time.slice(0, 19) + "Z",
+    moment(one.time),
     one.identity,
     one.serial,
-    one.notAfter.slice(0, 19) + "Z",
+    moment(one.notAfter),
     one.issuer ?? "",
   ]);
   return [

@@ -1,7 +1,7 @@
 /** `denim audit log`: changes and refused attempts, newest first. */
 import type { AuditEntry } from "../../control/audit/log.ts";
 import { Client, CLIENT_FLAGS } from "../client.ts";
-import { OUTPUT_FLAG, outputForm, structured, table } from "../output.ts";
+import { moment, OUTPUT_FLAG, outputForm, structured, table } from "../output.ts";
 import { EXIT, verb } from "../verb.ts";
 
 export const run = verb({
@@ -27,7 +27,7 @@ export const run = verb({
     console.log(table(
       ["TIME", "WHO", "BY", "FROM", "WHAT", "RESULT", "ABOUT"],
       entries.map((one) => [
-        one.time.slice(0, 19) + "Z",
+        moment(one.time),
         one.who,
         one.proof,
         one.from,

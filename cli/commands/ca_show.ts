@@ -1,7 +1,7 @@
 /** `denim ca show`: who vouches for the mesh, and for how long. */
 import type { AuthorityView, CertificateView } from "../../control/view.ts";
 import { Client, CLIENT_FLAGS } from "../client.ts";
-import { OUTPUT_FLAG, outputForm, span, structured, table } from "../output.ts";
+import { moment, OUTPUT_FLAG, outputForm, span, structured, table } from "../output.ts";
 import { EXIT, verb } from "../verb.ts";
 
 export const run = verb({
@@ -22,7 +22,7 @@ function text(view: AuthorityView, nowMs: number): string {
     what,
     one.subject,
     one.serial,
-    one.notAfter,
+    moment(one.notAfter),
     Date.parse(one.notAfter) <= nowMs ? "expired" : span(Date.parse(one.notAfter) - nowMs),
   ];
   return [

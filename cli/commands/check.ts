@@ -2,7 +2,7 @@
 import type { Finding, Forecast } from "../../control/forecast.ts";
 import { parseDuration, UsageError } from "../args.ts";
 import { Client, CLIENT_FLAGS } from "../client.ts";
-import { OUTPUT_FLAG, outputForm, structured, table } from "../output.ts";
+import { moment, OUTPUT_FLAG, outputForm, structured, table } from "../output.ts";
 import { EXIT, verb } from "../verb.ts";
 
 export const run = verb({
@@ -36,12 +36,15 @@ export function momentOf(word: string, nowMs: number): number {
   throw new UsageError(`--at is "${word}"; wanted +30d, or a date such as 2030-01-31`);
 }
 
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? "" : "s"}`;
+}
+
 function text({ atMs, findings, counts, due, refusing }: Forecast): string {
   const { roots, intermediates, leafs, secrets } = counts;
-  const looked =
-    `${roots} roots, ${intermediates} intermediates, ${leafs} leafs of proxies and ${secrets} ` +
-    "Secrets were looked at";
-  const at = new Date(atMs).toISOString();
+  const looked = `looked at ${count(roots, "root")}, ${count(intermediates, "intermediate")}, ` +
+    `${count(leafs, "leaf")} of proxies and ${count(secrets, "Secret")}`;
+  const at = moment(atMs);
   const waits = refusing.map(({ id, reason }) =>
     `A root's rotation would wait for ${id}, which refuses what it is sent: ${reason}`
   );
@@ -52,7 +55,7 @@ function text({ atMs, findings, counts, due, refusing }: Forecast): string {
     one.outlook === "due" ? "DUE" : "fine",
     one.what,
     one.name,
-    new Date(one.endsMs).toISOString(),
+    moment(one.endsMs),
     one.why,
   ];
   return [

@@ -3,7 +3,7 @@ import type { Revocation } from "../../control/ca/revocations.ts";
 import { type Args, parseDuration, UsageError } from "../args.ts";
 import { author } from "../changes.ts";
 import { Client, CLIENT_FLAGS } from "../client.ts";
-import { OUTPUT_FLAG, outputForm, span, structured, table } from "../output.ts";
+import { moment, OUTPUT_FLAG, outputForm, span, structured, table } from "../output.ts";
 import { EXIT, verb } from "../verb.ts";
 import { waitFor } from "../wait.ts";
 
@@ -16,7 +16,7 @@ export const run = verb({
   words: { min: 0, max: 1, names: "An identity or a serial" },
   flags: {
     reason: { value: "TEXT", help: "Why, for the list" },
-    undo: { help: "Let it in again" },
+    undo: { help: "Let it in again; for admins" },
     list: { help: "Show what is revoked, by whom and why" },
     expires: {
       value: "TIME",
@@ -73,7 +73,7 @@ async function list(client: Client, args: Args): Promise<number> {
       revocations.map((one) => [
         one.subject,
         span(Date.now() - one.createdMs),
-        one.expiresMs === null ? "never" : new Date(one.expiresMs).toISOString(),
+        one.expiresMs === null ? "never" : moment(one.expiresMs),
         one.author,
         one.reason,
       ]),

@@ -5,6 +5,7 @@ import { describeAuthority, MAX_FOUND } from "../ca/mod.ts";
 import type { AuthorityView } from "../view.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError } from "./errors.ts";
+import { workloadId } from "./identities.ts";
 
 export function authorityRoutes({ authority, federation }: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
@@ -25,7 +26,10 @@ export function authorityRoutes({ authority, federation }: ApiDeps): Hono<ApiEnv
     }
     const sinceMs = since === undefined ? undefined : Date.parse(since);
     if (Number.isNaN(sinceMs)) throw bad("since", `is "${since}"; wanted a time (ISO 8601)`);
-    const query = { identity, serial, sinceMs, limit: Number(limit) };
+    const id = identity === undefined || identity.startsWith("spiffe://")
+      ? identity
+      : workloadId("identity", identity, authority.trustDomain);
+    const query = { identity: id, serial, sinceMs, limit: Number(limit) };
     return c.json(await authority.log.search(query));
   });
   return app;

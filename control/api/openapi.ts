@@ -309,7 +309,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     method: "post",
     path: "/revocations/undo",
-    role: "operator",
+    role: "admin",
     summary: "Let somebody in again",
     body: unrevokeBody,
     answer: "What is no longer revoked",

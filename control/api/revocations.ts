@@ -30,8 +30,10 @@ export function revocationRoutes(deps: ApiDeps): Hono<ApiEnv> {
 
   app.post("/revocations", async (c) => {
     const body = await readJson(c, revokeBody, BODY_LIMITS.jsonBytes);
+    const meant = await whatIsMeant(deps, body);
+    c.set("target", `${meant.subject} revoked`);
     const revocation: Revocation = {
-      ...await whatIsMeant(deps, body),
+      ...meant,
       reason: body.reason ?? "",
       author: authorOf({ by: c.var.principal, author: body.author }),
       createdMs: deps.clock.nowMs(),
@@ -44,6 +46,7 @@ export function revocationRoutes(deps: ApiDeps): Hono<ApiEnv> {
   app.post("/revocations/undo", async (c) => {
     const body = await readJson(c, unrevokeBody, BODY_LIMITS.jsonBytes);
     const subject = subjectOf(deps, body.subject);
+    c.set("target", `${subject} not revoked any more`);
     const by = authorOf({ by: c.var.principal, author: body.author });
     if (!await revocations.undo(subject, by)) {
       throw notFound(`revocation of "${subject}"`);

@@ -41,6 +41,7 @@ export function rotationRoutes({ rotation }: ApiDeps): Hono<ApiEnv> {
 
   app.post("/ca/rotation", async (c) => {
     const body = await readJson(c, rotateBody, BODY_LIMITS.jsonBytes);
+    c.set("target", `the ${body.kind}${body.compromised === true ? ", compromised" : ""}`);
     await told(() =>
       rotation.start({
         kind: body.kind,
@@ -55,6 +56,7 @@ export function rotationRoutes({ rotation }: ApiDeps): Hono<ApiEnv> {
 
   app.post("/ca/rotation/abort", async (c) => {
     const body = await readJson(c, byBody, BODY_LIMITS.jsonBytes);
+    c.set("target", `rotation of the ${rotation.status()?.kind ?? "authority"}`);
     await told(() => rotation.abort(authorOf({ by: c.var.principal, author: body.author })));
     return c.json({ rotation: rotation.status() });
   });
@@ -62,6 +64,7 @@ export function rotationRoutes({ rotation }: ApiDeps): Hono<ApiEnv> {
   app.post("/ca/rotation/force", async (c) => {
     const body = await readJson(c, byBody, BODY_LIMITS.jsonBytes);
     const by = authorOf({ by: c.var.principal, author: body.author });
+    c.set("target", `rotation of the ${rotation.status()?.kind ?? "authority"}`);
     const left = await told(() => rotation.force(by));
     return c.json({ rotation: rotation.status(), left });
   });

@@ -57,6 +57,12 @@ const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "cross-origin-opener-policy": "same-origin",
 };
 
+/** A browser cannot show a token as programs do. */
+const NOBODY_SIGNS_IN =
+  "This page wants to know who looks, and no identity provider is configured that could sign you in " +
+  "(denim control --oidc FILE). On the command line the same is shown to whoever has a token: " +
+  "denim audit log, denim get all.";
+
 const ASSETS = {
   style: `/assets/denim.${fingerprint(STYLE)}.css`,
   script: `/assets/denim.${fingerprint(SCRIPT)}.js`,
@@ -135,10 +141,12 @@ export function createPages(source: PageSource): Pages {
   const problem: Pages["problem"] = (c, error, log) => {
     const { status, message } = toApiError(c, error, log);
     const title = status === 401 || status === 403 ? "Not for you" : "That did not work";
+    const isUnknown = status === 401 && !(source.canSignIn ?? false);
+    const text = isUnknown ? NOBODY_SIGNS_IN : redact(message);
     return page(
       c,
       { title, here: "none", status },
-      <Notice title={title} text={redact(message)} />,
+      <Notice title={title} text={text} />,
     );
   };
   return { routes: app, problem };

@@ -81,6 +81,7 @@ th.n, td.n { text-align: right; white-space: nowrap }
 td strong { font-weight: 620 }
 td small, .quiet { color: var(--soft); font-size: .84rem }
 td small { display: block; overflow-wrap: anywhere }
+#audit td:first-child, #audit td:last-child small { white-space: nowrap }
 td small.mono { white-space: nowrap }
 .why { display: block; color: var(--bad); font-size: .86rem; margin-top: .2rem; overflow-wrap: anywhere }
 .empty { padding: 1.4rem 1.3rem; color: var(--soft) }

@@ -215,7 +215,7 @@ const REFUSED: [kind: string, what: string, spec: Fields, problem: RegExp][] = [
     { action: "REJECT" },
     /^spec\.action is "REJECT"/,
   ],
-  ["AuthorizationPolicy", "Istio's selector", { selector: {} }, /^spec\.selector is/],
+  ["AuthorizationPolicy", "Istio's selector", { selector: {} }, /^spec\.selector is .*targetRefs/],
   ["AuthorizationPolicy", "a DENY that never happens", { action: "DENY" }, /^spec\.rules is empty/],
   ["AuthorizationPolicy", "CUSTOM without a provider", {
     action: "CUSTOM",

@@ -133,6 +133,9 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 function unknownField(key: string, known: readonly string[]): string {
+  if (key === "selector" && known.includes("targetRefs")) {
+    return "is not a known field; targetRefs say where it holds: [{ kind: Service, name: … }]";
+  }
   if (NOT_YET.has(key)) return "is part of the Gateway API that this version does not do";
   const near = nearest(key, known);
   if (near !== null) return `is not a known field; did you mean ${show(near)}?`;

@@ -35,6 +35,8 @@ Deno.test("denim audit certs shows who got which certificate, and that a line is
   assert.match(shown.out, new RegExp(`spiffe://mesh.local/ns/default/sa/web +${web.serial} `));
   assert.ok(!shown.out.includes("sa/api"));
   assert.match(shown.out, /3 lines from line 1 on; the last is line 3, sha256 [0-9a-f]{64}/);
+  const short = await control.denim("audit", "certs", "--identity", "default/web");
+  assert.ok(short.out.includes(web.serial), "an identity as all verbs take it");
   const one = await control.denim("audit", "certs", "--serial", web.serial, "-o", "json");
   assert.equal(JSON.parse(one.out).found.length, 1);
 

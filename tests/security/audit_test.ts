@@ -59,6 +59,19 @@ Deno.test("The audit log has every change and every refused attempt, and reads a
   }
 });
 
+Deno.test("The audit log names whom somebody revoked and let in again, and what was rotated", async () => {
+  await using control = await ControlProcess.start();
+  await control.call("POST", "/api/v1/revocations", { subject: "default/web" });
+  await control.call("POST", "/api/v1/revocations/undo", { subject: "default/web" });
+  await control.call("POST", "/api/v1/ca/rotation", { kind: "intermediate" });
+  const id = "spiffe://mesh.local/ns/default/sa/web";
+  assert.deepEqual((await entries(control)).map(({ what, target }) => `${what}: ${target}`), [
+    "POST /ca/rotation: the intermediate",
+    `POST /revocations/undo: ${id} not revoked any more`,
+    `POST /revocations: ${id} revoked`,
+  ]);
+});
+
 Deno.test("Nothing is changed while the audit log cannot be written", async () => {
   await using control = await ControlProcess.start();
   const folder = `${control.data}/audit`;

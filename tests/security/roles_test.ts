@@ -11,7 +11,7 @@ const NARROWER: Readonly<Record<string, readonly string[]>> = {
   "delete /resources/{kind}/{namespace}/{name}": ["operator", "admin"],
   "post /tokens": ["operator", "admin"],
   "post /revocations": ["operator", "admin"],
-  "post /revocations/undo": ["operator", "admin"],
+  "post /revocations/undo": ["admin"],
   "post /filters": ["publisher", "admin"],
   "post /publishers": ["publisher", "admin"],
   "post /ca/rotation": ["admin"],
@@ -116,6 +116,24 @@ Deno.test("Operators change the mesh in their own name, and give themselves no m
   const refused = await control.call("POST", "/api/v1/access-tokens", asAdmin, operator);
   assert.equal(refused.status, 403);
   assert.match(refused.body.error.message, /"the-operator" has the role operator; .* wants admin/);
+});
+
+Deno.test("An operator stops an identity at once, and only an admin lets it in again", async () => {
+  await using control = await ControlProcess.start();
+  const token = `${control.data}/operator.token`;
+  await Deno.writeTextFile(token, await tokenOf(control, "operator"), { mode: 0o600 });
+  const as = ["--token-file", token];
+  const stopped = await control.denim("revoke", "default/web", ...as);
+  assert.equal(stopped.code, 0, stopped.err);
+  const undo = await control.denim("revoke", "--undo", "default/web", ...as);
+  assert.equal(undo.code, 1);
+  assert.match(
+    undo.err,
+    /"the-operator" has the role operator; POST \/revocations\/undo wants admin/,
+  );
+  assert.equal((await control.call("GET", "/api/v1/revocations")).body.revocations.length, 1);
+  assert.equal((await control.denim("revoke", "--undo", "default/web")).code, 0);
+  assert.equal((await control.call("GET", "/api/v1/revocations")).body.revocations.length, 0);
 });
 
 Deno.test("A publisher makes itself known, and adds no key to another's name", async () => {
