@@ -50,6 +50,8 @@ export interface FilterPlace {
   readonly node: string;
   readonly listener: string;
   readonly direction: "inbound" | "outbound";
+  /** The route carries connections that are no HTTP. */
+  readonly tunnel: boolean;
 }
 
 /** The exchange as a filter sees it. One object per exchange; never kept after onEnd. */
@@ -103,6 +105,9 @@ export interface Filter {
    */
   onRequestData?(ctx: FilterContext, bytes: Uint8Array, end: boolean): Uint8Array | null;
   onRequestTrailers?(ctx: FilterContext, fields: Fields): Verdict;
+  /** The bytes of a tunnel, from the client and to it; the rules are those of {@link onRequestData}. */
+  onTunnelUp?(ctx: FilterContext, bytes: Uint8Array, end: boolean): Uint8Array | null;
+  onTunnelDown?(ctx: FilterContext, bytes: Uint8Array, end: boolean): Uint8Array | null;
   /** Before each try: CONTINUE, PAUSE (back-off; resume() goes on with the next hook) or DONE. */
   onAttempt?(ctx: FilterContext, attempt: number): Verdict;
   /** After each try, when its head or its fault is known: CONTINUE or RETRY. */
@@ -151,6 +156,8 @@ export interface FlowSteps<H> {
   readonly head: readonly HeadStep<H>[];
   readonly data: readonly DataStep[];
   readonly trailers: readonly TrailerStep[];
+  /** In place of `data`, once an exchange is a tunnel. */
+  readonly tunnel: readonly DataStep[];
   /** For head step i: how many data steps belong to filters up to and including its own. */
   readonly dataUpTo: readonly number[];
 }
@@ -175,6 +182,7 @@ export function compilePlan(filters: readonly Filter[], replayLimit = 0): Plan {
       head: steps(filters, (f) => f.onRequestHead?.bind(f)),
       data: steps(filters, (f) => f.onRequestData?.bind(f)),
       trailers: steps(filters, (f) => f.onRequestTrailers?.bind(f)),
+      tunnel: steps(filters, (f) => f.onTunnelUp?.bind(f)),
       dataUpTo: dataUpTo(filters, "onRequestHead", "onRequestData"),
     },
     attempt: steps(filters, (f) => f.onAttempt?.bind(f)),
@@ -183,6 +191,7 @@ export function compilePlan(filters: readonly Filter[], replayLimit = 0): Plan {
       head: steps(back, (f) => f.onResponseHead?.bind(f)),
       data: steps(back, (f) => f.onResponseData?.bind(f)),
       trailers: steps(back, (f) => f.onResponseTrailers?.bind(f)),
+      tunnel: steps(back, (f) => f.onTunnelDown?.bind(f)),
       dataUpTo: dataUpTo(back, "onResponseHead", "onResponseData"),
     },
     end: steps(filters, (f) => f.onEnd?.bind(f)),

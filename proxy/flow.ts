@@ -41,7 +41,7 @@ export class Flow<H> implements Sink<H> {
   #closed = false;
   /** The head has left this flow: it is too late for another. */
   passed = false;
-  /** Set before the head: all data are a tunnel's bytes and no business of filters. */
+  /** Set before the head: all data are a tunnel's bytes, and the business of filters for tunnels only. */
   tunnel = false;
   /** Bytes of the tunnel so far. */
   tunnelled = 0;
@@ -86,10 +86,7 @@ export class Flow<H> implements Sink<H> {
   data(bytes: Uint8Array, end: boolean, from = 0): void {
     if (this.#closed) return;
     if (this.#holding) return void this.#held!.push(heldData(bytes, end, from));
-    if (this.tunnel) {
-      this.tunnelled += bytes.length;
-      return this.#next.data(bytes, end);
-    }
+    if (this.tunnel) return this.#tunnelled(bytes, end, from);
     const until = this.#collect === null ? this.#steps.data.length : this.#collect.dataUpTo;
     for (let i = from; i < until; i++) {
       const out = this.#steps.data[i]!(this.#ctx, bytes, end);
@@ -102,6 +99,20 @@ export class Flow<H> implements Sink<H> {
     const gone = end && bytes.length === 0;
     this.#release(gone);
     if (!gone) this.data(bytes, end, until);
+  }
+
+  /** Before the tunnel stands, too: what a client may send by then is held further on. */
+  #tunnelled(bytes: Uint8Array, end: boolean, from: number): void {
+    const steps = this.#steps.tunnel;
+    for (let i = from; i < steps.length; i++) {
+      const out = steps[i]!(this.#ctx, bytes, end);
+      if (this.#closed) return;
+      if (out === null) return this.#stop(PAUSE, heldData(bytes, end, i));
+      if (out.length === 0 && !end) return; // swallowed
+      bytes = out;
+    }
+    this.tunnelled += bytes.length;
+    this.#next.data(bytes, end);
   }
 
   trailers(fields: Fields, from = 0): void {

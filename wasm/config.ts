@@ -19,6 +19,8 @@ export interface WasmFilterConfig {
   /** All of them; `fuelPerCall` and `memoryBytes` above count, not the ones in here. */
   readonly limits: FilterLimits;
   readonly failMode: "open" | "closed";
+  /** A filter for connections that are no HTTP; elsewhere it does nothing. */
+  readonly network: boolean;
   /** Whose ways hold where hosts of Proxy-Wasm differ. */
   readonly compat: "envoy" | "higress";
   readonly capabilities: readonly string[];
@@ -68,6 +70,7 @@ export function readConfig(value: unknown): WasmFilterConfig {
     limits: limits(spec),
     failMode: failMode ?? "closed",
     compat,
+    network: spec["network"] === true,
     capabilities: texts(spec, "capabilities"),
     upstreams: upstreams(spec),
     vmId: text(spec, "vmId", ""),

@@ -184,6 +184,7 @@ function pluginOptions(
     },
     failOpen: config.failMode === "open",
     compat: config.compat,
+    network: config.network,
     shared: data,
     queues,
     vmId: config.vmId,

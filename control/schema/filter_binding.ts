@@ -48,6 +48,11 @@ export const filterBinding = z.strictObject({
       },
     ).optional(),
     module: moduleRef,
+    /**
+     * HTTP (the default), or NETWORK: a module for connections, on ports and listeners that are no HTTP; on
+     * others it does nothing.
+     */
+    type: z.enum(["HTTP", "NETWORK"]).optional(),
     /** Where in the chain; absent: TRANSFORM. */
     phase: z.enum(["AUTHN", "AUTHZ", "TRANSFORM", "STATS"]).optional(),
     /** Higher runs earlier within the phase; absent: 0. */

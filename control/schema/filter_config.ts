@@ -243,6 +243,8 @@ export interface WasmConfig {
   readonly capabilities: readonly string[];
   /** Whom the module may send requests of its own; absent: nobody. */
   readonly upstreams?: readonly WasmUpstream[];
+  /** A module for connections that are no HTTP; absent: for HTTP. */
+  readonly network?: true;
   /** Absent: `envoy`. */
   readonly compat?: "envoy" | "higress";
   /** Shared data and queues are shared with bindings of the namespace that have the same; absent: with none. */

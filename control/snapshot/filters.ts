@@ -210,7 +210,7 @@ function priority(binding: FilterBinding): number {
 }
 
 function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule): WasmConfig {
-  const { config, capabilities, limits, failMode, phase, vmId, compat } = binding.spec;
+  const { config, capabilities, limits, failMode, phase, vmId, compat, type } = binding.spec;
   const upstreams = filterUpstreams(work, binding);
   const effective = effectiveLimits(work.mesh, limits ?? {}, module);
   return {
@@ -231,6 +231,7 @@ function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule):
     ...(upstreams.length === 0 ? {} : { upstreams }),
     ...(vmId === undefined ? {} : { vmId }),
     ...(compat === undefined ? {} : { compat }),
+    ...(type === "NETWORK" ? { network: true as const } : {}),
     phases: [phase ?? module.phase ?? FILTER_DEFAULTS.phase],
   };
 }

@@ -184,6 +184,7 @@ class Compilation {
       node: `${kind}/${namespace}/${name}`,
       listener: listener.name,
       direction: listener.role === "outbound" ? "outbound" : "inbound",
+      tunnel: spec.tunnel === true,
     };
     for (const choice of choices) {
       const chain = [...spec.filters, ...choice.filters];

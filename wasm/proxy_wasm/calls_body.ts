@@ -6,8 +6,9 @@ import type { Vm } from "./vm.ts";
 
 function halfOf(vm: Vm, buffer: number): Half | null {
   const stream = vm.effective;
-  if (stream === null || buffer > BUFFER.responseBody) return null;
-  const half = stream.half(buffer);
+  if (stream === null) return null;
+  const half = stream.half(buffer & 1); // bodies are 0 and 1, bytes of a connection 2 and 3
+  if (stream.network !== buffer >= BUFFER.downstreamData) return null;
   return half.open || half.buffer.length > 0 ? half : null;
 }
 
@@ -15,6 +16,8 @@ function bytesOf(vm: Vm, buffer: number): Uint8Array | null {
   switch (buffer) {
     case BUFFER.requestBody:
     case BUFFER.responseBody:
+    case BUFFER.downstreamData:
+    case BUFFER.upstreamData:
       return halfOf(vm, buffer)?.buffer ?? null;
     case BUFFER.callBody:
       return vm.answer.body;
@@ -69,7 +72,7 @@ export function getBufferStatus(vm: Vm) {
 /** Puts bytes in place of `size` bytes at `start`: nothing at 0 prepends, past the end appends. */
 export function setBufferBytes(vm: Vm) {
   return (buffer: number, start: number, size: number, pointer: number, length: number): number => {
-    if (buffer !== BUFFER.requestBody && buffer !== BUFFER.responseBody) return STATUS.badArgument;
+    if (buffer >>> 0 > BUFFER.upstreamData) return STATUS.badArgument;
     if (!granted(vm, buffer, "proxy_set_buffer_bytes", "body-write")) return STATUS.internalFailure;
     const half = halfOf(vm, buffer);
     if (half === null || !half.open) return STATUS.notFound;

@@ -12,7 +12,7 @@ function mapOf(vm: Vm, map: number): HeaderMap | null {
   if (map === MAP.callHeaders) return vm.answer.headers;
   if (map === MAP.callTrailers) return vm.answer.trailers;
   const stream = vm.effective;
-  if (stream === null) return null;
+  if (stream === null || stream.network) return null;
   switch (map) {
     case MAP.requestHeaders:
       return stream.requestHeaders;

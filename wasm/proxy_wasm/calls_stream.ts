@@ -12,7 +12,7 @@ export function sendLocalResponse(vm: Vm) {
   return (status: number, details: number, detailsSize: number, body: number, bodySize: number,
           headers: number, headersSize: number, grpcStatus: number): number => {
     const stream = vm.effective;
-    if (stream === null || stream.exchange === null) return STATUS.badArgument;
+    if (stream === null || stream.exchange === null || stream.network) return STATUS.badArgument;
     const { memory } = vm;
     const why = memory.text(details, detailsSize);
     const bytes = memory.copy(body, bodySize);
@@ -38,9 +38,13 @@ export function sendLocalResponse(vm: Vm) {
 
 export function continueStream(vm: Vm) {
   return (type: number): number => {
-    if (type !== STREAM.request && type !== STREAM.response) return STATUS.badArgument;
-    return goOn(vm, type);
+    return fits(vm, type) ? goOn(vm, type & 1) : STATUS.badArgument;
   };
+}
+
+/** Requests and responses are directions of HTTP, downstream and upstream those of a connection. */
+function fits(vm: Vm, type: number): boolean {
+  return type >>> 0 <= STREAM.upstream && vm.host.network === type >= STREAM.downstream;
 }
 
 export function continueRequest(vm: Vm) {
@@ -62,8 +66,7 @@ function goOn(vm: Vm, direction: number): number {
 export function closeStream(vm: Vm) {
   return (type: number): number => {
     const stream = vm.effective;
-    if (type !== STREAM.request && type !== STREAM.response) return STATUS.badArgument;
-    if (stream === null || stream.exchange === null) return STATUS.badArgument;
+    if (stream === null || stream.exchange === null || !fits(vm, type)) return STATUS.badArgument;
     stream.reset = true;
     vm.touch(stream);
     return STATUS.ok;

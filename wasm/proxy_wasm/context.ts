@@ -45,6 +45,8 @@ export class Half {
   /** What content-length promised when the body began, -1 for nothing; and what has been let through. */
   declared: number = UNKNOWN;
   passed = 0;
+  /** The last chunk has come. */
+  ended = false;
   /** Bytes that have come, for properties. */
   seen = 0;
 }
@@ -53,6 +55,8 @@ export class StreamContext {
   readonly id: number;
   readonly vm: Vm;
   readonly place: FilterPlace | null;
+  /** A connection that is no HTTP: no heads, no bodies, bytes both ways. */
+  readonly network: boolean;
   /** When the filter first saw the exchange, since the epoch. */
   readonly startedMs: number;
   readonly request: Half = new Half();
@@ -85,6 +89,7 @@ export class StreamContext {
     this.id = id;
     this.place = place;
     this.vm = vm;
+    this.network = vm.host.network;
     this.exchange = exchange;
     this.fuelLeft = vm.host.limits.fuelPerRequest;
     this.startedMs = vm.host.clock.nowMs();

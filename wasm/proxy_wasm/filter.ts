@@ -14,7 +14,8 @@ import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import { EMPTY, type Half, StreamContext } from "./context.ts";
 import { CALLBACKS } from "./guest.ts";
 import { faultOf, type Plugin, reply } from "./plugin.ts";
-import { Side } from "./side.ts";
+import { createNetworkFilter } from "./network.ts";
+import { HTTP, Side } from "./side.ts";
 
 /** In a slot instead of a stream context: the exchange goes on without the filter. */
 const SKIPPED = 1;
@@ -84,6 +85,7 @@ export class Streams {
     // A filter without any other hook first hears of an exchange when it ends.
     if (found === undefined && this.#logs) found = this.plugin.open(exchange, this.#place);
     if (!(found instanceof StreamContext)) return;
+    if (found.network && !found.skip) sayClosed(found);
     found.end();
     this.plugin.settle(found.vm, found);
   }
@@ -107,6 +109,17 @@ export class Streams {
     exchange.fail(fault);
     return DONE;
   }
+}
+
+/** Whose end of a connection ended it. */
+const UNKNOWN_PEER = 0, LOCAL = 1, REMOTE = 2;
+
+function sayClosed({ vm, id, request, response, exchange }: StreamContext): void {
+  const broke = exchange?.facts?.fault != null;
+  const by = (half: Half): number => half.ended ? REMOTE : broke ? UNKNOWN_PEER : LOCAL;
+  const stream = vm.contexts.get(id) ?? null;
+  vm.enter(vm.guest.onDownstreamClose, stream, 0, id, by(request), 0);
+  vm.enter(vm.guest.onUpstreamClose, stream, 0, id, by(response), 0);
 }
 
 /** What waits in a direction, and `bytes` after it; nothing waits any more. */
@@ -133,7 +146,8 @@ export function createProxyWasmFilter(
   closed: () => void,
 ): Filter {
   const streams = new Streams(plugin, env);
-  const request = new Side(0, streams), response = new Side(1, streams);
+  if (plugin.options.network) return createNetworkFilter(streams, env.place, closed);
+  const request = new Side(0, streams, HTTP), response = new Side(1, streams, HTTP);
   const has = (callback: keyof typeof CALLBACKS): boolean =>
     plugin.compiled.exports.has(CALLBACKS[callback]);
   const filter: { -readonly [K in keyof Filter]: Filter[K] } = {

@@ -92,6 +92,8 @@ export interface PluginHost {
   readonly name: string;
   readonly rootName: string;
   readonly config: Uint8Array;
+  /** Its streams are connections, not exchanges of HTTP. */
+  readonly network: boolean;
   readonly capabilities: ReadonlySet<string>;
   readonly limits: PluginLimits;
   readonly clock: Clock;

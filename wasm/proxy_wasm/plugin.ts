@@ -33,6 +33,8 @@ export interface PluginOptions {
   readonly calls: Calls;
   readonly limits: PluginLimits;
   readonly failOpen: boolean;
+  /** Its streams are connections, not exchanges of HTTP. */
+  readonly network: boolean;
   /** Whose ways hold where hosts differ. */
   readonly compat: "envoy" | "higress";
   /** Outlives the plugin: the next version of the same binding goes on with it. */
@@ -247,6 +249,9 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     });
   }
 
+  get network(): boolean {
+    return this.options.network;
+  }
   get queues(): SharedQueues {
     return this.options.queues;
   }

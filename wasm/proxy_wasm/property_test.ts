@@ -9,6 +9,7 @@ const PLACE = {
   node: "sidecar/default/app",
   listener: "inbound",
   direction: "inbound",
+  tunnel: false,
 } as const;
 
 /** Says in each callback what `path` is: as text, or as a number of 8 bytes where `size` says so. */

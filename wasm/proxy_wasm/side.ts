@@ -16,9 +16,18 @@ import { joined, type Streams, takeAll } from "./filter.ts";
 import { type Callback } from "./guest.ts";
 import { HeaderMap } from "./headers.ts";
 
-const HEADERS: readonly Callback[] = ["onRequestHeaders", "onResponseHeaders"];
-const BODY: readonly Callback[] = ["onRequestBody", "onResponseBody"];
-const TRAILERS: readonly Callback[] = ["onRequestTrailers", "onResponseTrailers"];
+/** The callbacks of both directions, for HTTP and for connections. */
+export interface SideCallbacks {
+  readonly headers: readonly Callback[];
+  readonly body: readonly Callback[];
+  readonly trailers: readonly Callback[];
+}
+
+export const HTTP: SideCallbacks = {
+  headers: ["onRequestHeaders", "onResponseHeaders"],
+  body: ["onRequestBody", "onResponseBody"],
+  trailers: ["onRequestTrailers", "onResponseTrailers"],
+};
 
 export class Side {
   readonly #direction: 0 | 1;
@@ -27,12 +36,12 @@ export class Side {
   readonly #body: Callback;
   readonly #trailers: Callback;
 
-  constructor(direction: 0 | 1, streams: Streams) {
+  constructor(direction: 0 | 1, streams: Streams, callbacks: SideCallbacks) {
     this.#direction = direction;
     this.#streams = streams;
-    this.#headers = HEADERS[direction]!;
-    this.#body = BODY[direction]!;
-    this.#trailers = TRAILERS[direction]!;
+    this.#headers = callbacks.headers[direction]!;
+    this.#body = callbacks.body[direction]!;
+    this.#trailers = callbacks.trailers[direction]!;
   }
 
   head(ctx: FilterContext, end: boolean): Verdict {
@@ -92,6 +101,7 @@ export class Side {
     // An empty chunk that is not the last says that trailers follow: what is held must go first.
     if (bytes.length === 0 && !end) return this.#pass(ctx, stream, takeAll(half, EMPTY), end);
     half.seen += bytes.length;
+    half.ended = end;
     stream.fed(bytes.length);
     half.buffer = joined(half.buffer, bytes);
     if (half.buffer.length > WASM_LIMITS.bodyBytes) return this.#tooLarge(ctx, half, bytes);

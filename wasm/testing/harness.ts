@@ -152,6 +152,7 @@ export interface Settings {
   readonly rootId?: string;
   readonly upstreams?: readonly unknown[];
   readonly vmId?: string;
+  readonly network?: boolean;
   readonly compat?: "envoy" | "higress";
   /** Of the environment: its name, and what outlives filters, for tests with several. */
   readonly name?: string;
@@ -276,6 +277,12 @@ export class FakeExchange implements FilterContext {
   }
   requestTrailers(...lines: string[]): Verdict {
     return this.#filter.onRequestTrailers!(this, new Fields(lines));
+  }
+  tunnelUp(text: string, end = false): string | null {
+    return passing(text, (bytes) => this.#filter.onTunnelUp!(this, bytes, end));
+  }
+  tunnelDown(text: string, end = false): string | null {
+    return passing(text, (bytes) => this.#filter.onTunnelDown!(this, bytes, end));
   }
   responseHead(end = false, status = 200, lines: string[] = []): Verdict {
     this.response = { status, fields: new Fields(lines) };
