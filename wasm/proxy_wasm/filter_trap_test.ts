@@ -358,6 +358,18 @@ for (const [name, [body, reason]] of Object.entries(BAD_STARTS)) {
   });
 }
 
+Deno.test("All calls until a module is ready share the fuel of one start", async () => {
+  const round = WASM_LIMITS.startFuel / 10;
+  const burn = `(local $i i32) (loop $l (br_if $l (i32.lt_u
+    (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${round}))))`;
+  await setUpWat(`(func (export "_initialize") ${burn})`); // seven units a round
+  await assert.rejects(
+    setUpWat(`(func (export "_initialize") ${burn})
+      (func (export "proxy_on_configure") (param i32 i32) (result i32) ${burn} (i32.const 1))`),
+    /Out of fuel after \d+ units in proxy_on_configure/,
+  );
+});
+
 Deno.test("_start that ends by proc_exit(0) is a good start", async () => {
   const s = await setUpWat(
     `(func (export "_start") (call $exit (i32.const 0)))

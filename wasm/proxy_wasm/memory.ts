@@ -20,12 +20,19 @@ export class GuestMemory {
   budget = 0;
   readonly #memory: WebAssembly.Memory;
   readonly #allocate: ((size: number) => number) | null;
+  readonly #overdrawn: () => void;
   #bytes: Uint8Array = EMPTY;
   #view: DataView = new DataView(new ArrayBuffer(0));
   #allocating = false;
 
-  constructor(memory: WebAssembly.Memory, allocate: ((size: number) => number) | null) {
+  /** `overdrawn` is called before the exception: the guest may catch that. */
+  constructor(
+    memory: WebAssembly.Memory,
+    allocate: ((size: number) => number) | null,
+    overdrawn: () => void = () => {},
+  ) {
     this.#memory = memory;
+    this.#overdrawn = overdrawn;
     this.#allocate = allocate;
   }
 
@@ -124,6 +131,7 @@ export class GuestMemory {
   charge(bytes: number): void {
     this.budget -= bytes;
     if (this.budget < 0) {
+      this.#overdrawn();
       throw new HostBudgetError("Host calls copied more than one call may ask for");
     }
   }

@@ -66,6 +66,12 @@ const WASI: Readonly<Record<string, string>> = {
   fd_fdstat_get: "ii",
 };
 
+/** Parameters by module and name, as in `env.proxy_log`: "iii". */
+export const SIGNATURES: Readonly<Record<string, string>> = Object.fromEntries([
+  ...Object.entries(CALLS).map(([name, params]) => [`env.${name}`, params]),
+  ...Object.entries(WASI).map(([name, params]) => [`wasi_snapshot_preview1.${name}`, params]),
+]);
+
 const NAMES: Readonly<Record<number, string>> = {
   0x7f: "i32",
   0x7e: "i64",

@@ -1,6 +1,9 @@
 /** Why a guest call ended badly, in words an author can use. */
 import { HostBudgetError } from "./memory.ts";
 
+/** What a guest throws and nobody catches; the library's types do not know it yet. */
+const { Exception: WasmException } = WebAssembly as unknown as { Exception: new () => object };
+
 export type TrapKind = "fuel" | "memory" | "stack" | "trap" | "exit" | "host" | "time";
 
 export interface Trap {
@@ -59,6 +62,7 @@ function kindOf(error: unknown, scene: TrapScene): TrapKind {
   if (error instanceof TooSlow) return "time";
   if (scene.outOfFuel) return "fuel";
   if (error instanceof RangeError) return "stack";
+  if (error instanceof WasmException) return "trap";
   if (error instanceof WebAssembly.RuntimeError) {
     if (error.message.includes("out of bounds") && error.message.includes("memory")) {
       return "memory";
@@ -71,7 +75,11 @@ function kindOf(error: unknown, scene: TrapScene): TrapKind {
 }
 
 function reasonOf(kind: TrapKind, error: unknown, scene: TrapScene): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = error instanceof WasmException
+    ? "an exception nobody caught"
+    : error instanceof Error
+    ? error.message
+    : String(error);
   switch (kind) {
     case "fuel":
       return scene.fuelPerRequest === 0

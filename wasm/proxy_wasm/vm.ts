@@ -90,8 +90,12 @@ export class Vm implements Undo {
   #heavy = false;
   #dirty: HeaderMap[] = [];
   #exitCode = -1;
+  /** Fuel that was left when the running call was drained; -1n: it was not. */
+  #drained = -1n;
+  /** What is left for all calls until the instance is ready, and whether it is not yet. */
+  #startLeft: bigint;
+  #starting = true;
   readonly #budget: bigint;
-  readonly #startBudget: bigint;
   readonly #fuelPerCall: number;
   /** Host calls of the running call, by kind, and whether there were any. */
   readonly #tally = newTally();
@@ -103,7 +107,7 @@ export class Vm implements Undo {
     this.host = host;
     this.#compiled = compiled;
     this.#budget = BigInt(host.limits.fuelPerCall);
-    this.#startBudget = BigInt(host.limits.startFuel);
+    this.#startLeft = BigInt(host.limits.startFuel);
     this.#fuelPerCall = host.limits.fuelPerCall;
     this.abi = abiOf(compiled.exports) ?? "0.2.1";
     const imports = linkImports(compiled, this);
@@ -112,7 +116,7 @@ export class Vm implements Undo {
       this.#exports = instance.exports;
     } catch (error) {
       if (error instanceof WebAssembly.LinkError) throw error;
-      this.#die(error, "(start)", this.#startBudget);
+      this.#die(error, "(start)", this.#startLeft);
       return;
     }
     this.#adopt();
@@ -172,6 +176,7 @@ export class Vm implements Undo {
     this.configuring = true;
     const accepted = this.#startCall(guest.onConfigure, 1, rootId, host.config.length);
     this.configuring = false;
+    this.#starting = false;
     this.refusal = this.lastLog;
     return this.dead === null && accepted !== 0;
   }
@@ -254,7 +259,7 @@ export class Vm implements Undo {
     this.effective = stream;
     const timed = this.#heavy || this.#calls++ % TIMED_EVERY === 0;
     const from = timed ? this.host.clock.monotonicMs() : 0;
-    let result: number | undefined = 0;
+    let result: unknown = 0;
     this.#inside = true;
     try {
       result = fn(a, b, c, d, e);
@@ -262,6 +267,10 @@ export class Vm implements Undo {
       this.#die(error, nameOf(this.#exports, fn), budget);
     }
     this.#inside = false;
+    if (fuel !== null && this.#drained >= 0n) {
+      fuel.value = this.#drained;
+      this.#drained = -1n;
+    }
     const used = fuel === null ? 0 : Number(budget - (fuel.value as bigint));
     const payer = stream ?? this.payer;
     if (payer !== null) payer.fuelLeft -= used;
@@ -269,11 +278,22 @@ export class Vm implements Undo {
     const ms = timed ? this.host.clock.monotonicMs() - from : -1;
     this.host.cost.add(used, ms * 1000);
     this.#heavy = used > WASM_LIMITS.heavyFuel;
-    if (ms > WASM_LIMITS.heavyCallMs && this.#heavy && budget !== this.#startBudget) {
+    if (ms > WASM_LIMITS.heavyCallMs && this.#heavy && !this.#starting) {
       this.#die(new TooSlow(ms), nameOf(this.#exports, fn), budget);
     }
     this.#settle();
-    return result ?? 0;
+    // A module may declare any result, and none at all; what is no number is no answer.
+    return typeof result === "number" ? result | 0 : 0;
+  }
+
+  /**
+   * Leaves the running call no fuel: a guest can catch what a host call throws, and must not go on when
+   * that was meant to end it.
+   */
+  drain(): void {
+    if (this.#fuel === null || (this.#fuel.value as bigint) < 0n) return;
+    this.#drained = this.#fuel.value as bigint;
+    this.#fuel.value = -1n;
   }
 
   /** Keeps or takes back what the call changed, and looks how far its memory has grown. */
@@ -297,12 +317,20 @@ export class Vm implements Undo {
 
   #startCall(fn: GuestFunction | undefined, absent: number, a: number, b: number): number {
     if (fn === undefined || this.dead !== null) return absent;
-    return this.#call(fn, null, this.#startBudget, a, b, 0, 0, 0);
+    return this.#starts(fn, a, b);
+  }
+
+  /** A call on what the start as a whole may use. */
+  #starts(fn: GuestFunction, a: number, b: number): number {
+    const result = this.#call(fn, null, this.#startLeft, a, b, 0, 0, 0);
+    const left = this.#fuel === null ? 0n : this.#fuel.value as bigint;
+    this.#startLeft = left < 0n ? 0n : left;
+    return result;
   }
 
   #init(fn: GuestFunction, name: string): void {
     if (this.dead !== null) return;
-    this.#call(fn, null, this.#startBudget, 0, 0, 0, 0, 0);
+    this.#starts(fn, 0, 0);
     // A command's _start ends by proc_exit(0): that is a good end.
     if (name === "_start" && this.#exitCode === 0) this.dead = null;
   }
@@ -313,21 +341,24 @@ export class Vm implements Undo {
     const { memory } = exports;
     if (!(memory instanceof WebAssembly.Memory)) {
       const none = new Error('The module exports no memory named "memory"');
-      this.#die(none, "(exports)", this.#startBudget);
+      this.#die(none, "(exports)", this.#startLeft);
       return;
     }
-    this.memory = new GuestMemory(memory, allocatorOf(exports));
+    this.memory = new GuestMemory(memory, allocatorOf(exports), () => this.drain());
     this.#memoryMax = Math.min(this.host.limits.memoryBytes, this.#compiled.memoryMaxBytes);
     this.#memorySize = this.memory.size;
     if (this.#memorySize > this.#memoryMax) {
       const text = `The module starts with ${this.#memorySize} bytes of memory`;
       const over = new Error(`${text}; its limit is ${this.#memoryMax}`);
-      this.#die(over, "(memory)", this.#startBudget);
+      this.#die(over, "(memory)", this.#startLeft);
       return;
     }
     const fuel = exports[FUEL_EXPORT];
-    if (fuel instanceof WebAssembly.Global) this.#fuel = fuel;
-    else this.#die(new Error("The module is not metered"), "(exports)", this.#startBudget);
+    if (fuel instanceof WebAssembly.Global) {
+      this.#fuel = fuel;
+      const left = fuel.value as bigint; // a start function has used some
+      if (left < this.#startLeft) this.#startLeft = left < 0n ? 0n : left;
+    } else this.#die(new Error("The module is not metered"), "(exports)", this.#startLeft);
   }
 
   #die(error: unknown, entry: string, budget: bigint): void {

@@ -61,7 +61,8 @@ export const WASI: Readonly<Record<string, WasiCall>> = {
   environ_get: refuses(ERRNO.ok),
   args_sizes_get: zeroes,
   args_get: refuses(ERRNO.ok),
-  proc_exit: () => (code: number): number => {
+  proc_exit: (vm) => (code: number): number => {
+    vm.drain();
     throw new GuestExit(code);
   },
   sched_yield: refuses(ERRNO.ok),
