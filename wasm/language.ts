@@ -53,7 +53,7 @@ const UTF16_LIBRARY = "~\0l\0i\0b\0/\0";
 const MAX_NAMES = 5000;
 
 /** Values of the producers section: `Rust`, `rustc 1.85.1`, `clang 19.1`, … */
-function producers(bytes: Uint8Array, module: CoreModule): string[] {
+export function producers(bytes: Uint8Array, module: CoreModule): string[] {
   const custom = module.customs.find((c) => c.name === "producers");
   if (custom === undefined) return [];
   const found: string[] = [];

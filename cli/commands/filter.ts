@@ -1,5 +1,6 @@
 /** `denim filter new | build | push | install | list`: from nothing to a filter in the mesh. */
 import { filterBuild } from "./filter_build.ts";
+import { filterExplain } from "./filter_explain.ts";
 import { filterInstall } from "./filter_install.ts";
 import { filterNew } from "./filter_new.ts";
 import { filterPush } from "./filter_push.ts";
@@ -10,6 +11,7 @@ const USAGE = `denim filter: write, build and publish filters
   denim filter new NAME [--lang ts|as|rust|go|c|wat] [--publisher NAME]   a folder with a filter that works
   denim filter build DIR [-o FILE] [--admitted FILE]            compile, and say what it is and may touch
   denim filter test [DIR] [--update] [--junit FILE] [-o json]   run the cases in DIR/tests/*.yaml
+  denim filter explain FILE.wasm|DIR [--json]                   what it is, may touch and would cost
   denim filter push DIR                                         build, sign and upload it
   denim filter install NAME[@VERSION] --to KIND/NAME            bind it to a Service, HTTPRoute or Gateway
 
@@ -21,6 +23,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   new: filterNew,
   build: filterBuild,
   test: filterTest,
+  explain: filterExplain,
   push: filterPush,
   install: filterInstall,
 };

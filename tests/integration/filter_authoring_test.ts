@@ -55,3 +55,55 @@ Deno.test("denim filter new and test: a case fails with the change, and --update
     assert.match(broken.err, /first\.yaml:\d+: cases\.1\.expect\.response has no field "staus"/);
   });
 });
+
+Deno.test("denim filter build reports, and the same sources give the same bytes anywhere", async () => {
+  await inFolder(async (dir) => {
+    const digests: string[] = [];
+    for (const place of ["one", "two"]) {
+      await Deno.mkdir(join(dir, place));
+      const folder = join(dir, place, "same"), cache = join(dir, place, "cache");
+      assert.equal((await denim(["filter", "new", folder, "--lang", "as"])).code, 0);
+      const { code, out, err } = await denim([
+        "filter",
+        "build",
+        folder,
+        "--json",
+        "--cache-dir",
+        cache,
+      ]);
+      assert.equal(code, 0, err);
+      const report = JSON.parse(out);
+      digests.push(report.digest);
+      assert.ok(report.hooks.includes("response-headers"));
+      assert.equal(report.language, "assemblyscript");
+      assert.ok(report.gzipBytes < report.bytes && report.meteredBytes > report.bytes);
+      assert.ok(report.cost.fuelMean > 0 && report.cost.fuelPerCall >= report.cost.fuelMean);
+      assert.deepEqual(report.warnings, []);
+    }
+    assert.equal(digests[0], digests[1]);
+  });
+});
+
+Deno.test("denim filter explain tells of a module, and refuses what no proxy would take", async () => {
+  await inFolder(async (dir) => {
+    const folder = join(dir, "tagger");
+    await denim(["filter", "new", folder, "--lang", "wat"]);
+    const { code, out } = await denim(["filter", "explain", folder]);
+    assert.equal(code, 0);
+    assert.match(out, /^tagger: a core module, proxy-wasm 0\.2\.1\n/);
+    assert.match(out, /headers-write +changes request and response headers/);
+    assert.match(out, /env\.proxy_send_local_response +answers requests itself/);
+    const file = join(dir, "program.wat");
+    await Deno.writeTextFile(
+      file,
+      '(module (memory (export "memory") 1) (func (export "_start")))',
+    );
+    const program = await denim(["filter", "explain", file, "--json"]);
+    assert.equal(program.code, 1);
+    assert.equal(JSON.parse(program.out).problems[0].fatal, true);
+    await Deno.writeTextFile(file, "hello");
+    const nonsense = await denim(["filter", "explain", file]);
+    assert.equal(nonsense.code, 1);
+    assert.match(nonsense.err, /Not WebAssembly/);
+  });
+});

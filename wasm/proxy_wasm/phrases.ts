@@ -1,0 +1,67 @@
+/** What each host call lets a module do, in words for who decides whether to let it. */
+import type { HostCall } from "./catalogue.ts";
+
+export const PHRASES = {
+  proxy_log: "writes lines to the proxy's log",
+  proxy_get_log_level: "asks how much is logged",
+  proxy_get_current_time_nanoseconds: "reads the clock",
+  proxy_get_configuration: "reads its configuration, the oldest way",
+  proxy_set_effective_context: "acts on an exchange other than the one it was called for",
+  proxy_done: "says when it has finished with an exchange",
+  proxy_get_status: "asks how its last call of another service ended",
+  proxy_set_tick_period_milliseconds: "runs at intervals without a request",
+  proxy_get_buffer_bytes: "reads bodies, and its configuration",
+  proxy_get_buffer_status: "asks how much of a body is there",
+  proxy_set_buffer_bytes: "changes bodies",
+  proxy_get_header_map_size: "counts headers and trailers",
+  proxy_get_header_map_pairs: "reads all headers or trailers",
+  proxy_get_header_map_value: "reads a header or trailer by name",
+  proxy_set_header_map_pairs: "replaces all headers or trailers",
+  proxy_add_header_map_value: "adds a header or trailer",
+  proxy_replace_header_map_value: "sets a header or trailer",
+  proxy_remove_header_map_value: "removes a header or trailer",
+  proxy_continue_stream: "lets an exchange it held go on",
+  proxy_continue_request: "lets a request it held go on, the oldest way",
+  proxy_continue_response: "lets a response it held go on, the oldest way",
+  proxy_close_stream: "resets exchanges",
+  proxy_clear_route_cache: "asks for another choice of route, which does nothing here",
+  proxy_send_local_response: "answers requests itself",
+  proxy_get_property: "reads properties of the exchange, such as addresses and the peer's identity",
+  proxy_set_property: "leaves properties for later calls on the same exchange",
+  proxy_get_shared_data: "reads data it keeps between exchanges",
+  proxy_set_shared_data: "keeps data between exchanges",
+  proxy_register_shared_queue: "opens a queue of messages",
+  proxy_resolve_shared_queue: "looks for another filter's queue of messages",
+  proxy_enqueue_shared_queue: "sends messages through a queue",
+  proxy_dequeue_shared_queue: "takes messages from a queue",
+  proxy_define_metric: "defines metrics",
+  proxy_record_metric: "sets metrics",
+  proxy_increment_metric: "counts in metrics",
+  proxy_get_metric: "reads its metrics",
+  proxy_http_call: "may call other services over HTTP",
+  proxy_grpc_call: "may call other services over gRPC",
+  proxy_grpc_stream: "may open gRPC streams to other services",
+  proxy_grpc_send: "sends on a gRPC stream it opened",
+  proxy_grpc_cancel: "gives up a gRPC call",
+  proxy_grpc_close: "ends a gRPC stream it opened",
+  proxy_call_foreign_function: "calls functions particular to one proxy",
+  emscripten_notify_memory_growth: "says that its memory has grown",
+  pthread_equal: "compares threads, of which there is one",
+} as const satisfies Record<HostCall, string>;
+
+/** Functions of other hosts, by how their names begin: which host has them, and what to do without. */
+export const FOREIGN: readonly (readonly [RegExp, string])[] = [
+  [
+    /^proxy_redis_/,
+    "only Higress has Redis calls; keep data with shared data, or ask a service by HTTP",
+  ],
+  [
+    /^proxy_(?:set_upstream_override_host|get_upstream_hosts)$/,
+    "only Higress has it; choose upstreams by routes",
+  ],
+  [/^proxy_(?:get|set)_.*_(?:llm|mcp)/, "it belongs to one vendor's gateway"],
+  [
+    /^(?:fastedge|get_secret|get_dictionary|kv_store)/,
+    "it belongs to one vendor's edge; give values in the configuration",
+  ],
+];
