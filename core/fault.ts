@@ -345,6 +345,11 @@ const TABLE = {
     503,
     "A Wasm filter has used its fuel of this second; its policy is to fail closed",
   ),
+  "wasm.no_instance": fault(
+    "filter",
+    503,
+    "Every instance of a Wasm filter is taken and too many exchanges wait for one",
+  ),
   "wasm.body_length": fault(
     "filter",
     500,

@@ -9,12 +9,12 @@ import { WASM_LIMITS } from "./limits.ts";
 import { compileModule } from "./module.ts";
 import { createProxyWasmFilter } from "./proxy_wasm/filter.ts";
 import { abiOf } from "./proxy_wasm/guest.ts";
-import type { Upstream } from "./proxy_wasm/host.ts";
 import { LastGoodPlugins, NotStarted, type Shared } from "./last_good.ts";
 import { Plugin, type PluginOptions } from "./proxy_wasm/plugin.ts";
 import { SharedData } from "./proxy_wasm/shared_data.ts";
 import { SharedQueues } from "./proxy_wasm/shared_queues.ts";
 import { WasmReports } from "./reports.ts";
+import { upstreamsOf } from "./upstreams.ts";
 
 /** Where admitted artefacts come from; rejects when there is none of that digest. */
 export interface ModuleSource {
@@ -200,15 +200,6 @@ function pluginOptions(
 function namespaceOf(name: string): string {
   const at = name.indexOf("/");
   return at < 0 ? "" : name.slice(0, at);
-}
-
-/** By name; where two share one, the first holds. */
-function upstreamsOf(config: WasmFilterConfig): ReadonlyMap<string, Upstream> {
-  const found = new Map<string, Upstream>();
-  for (const upstream of config.upstreams) {
-    for (const name of upstream.names) if (!found.has(name)) found.set(name, upstream);
-  }
-  return found;
 }
 
 function nameOf(config: WasmFilterConfig): string {

@@ -57,6 +57,12 @@ export const WASM_LIMITS = {
   /** Requests of its own one instance may have under way, and the bytes all of them may hold. */
   calls: 256,
   callBytes: 8 * 1024 * 1024,
+  /** Instances of a filter that waits for answers, and exchanges that may wait for one of them. */
+  instances: 16,
+  instanceWaiters: 256,
+  /** Such instances kept although nothing uses them, and how long more than those are kept. */
+  spareInstances: 2,
+  spareInstanceMs: 30_000,
   /** The body of one answer. */
   callAnswerBytes: 1024 * 1024,
   /** The longest such a request may take; a guest that names no time gets this one. */

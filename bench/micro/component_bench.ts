@@ -1,7 +1,8 @@
 /** Microseconds of one exchange through a TypeScript filter, hook by hook, when the engine is warm. */
 import { Fields } from "../../core/fields.ts";
 import { systemClock } from "../../core/clock.ts";
-import { DONE, type Filter, type FilterContext, type Verdict } from "../../core/filter.ts";
+import type { Calls } from "../../core/calls.ts";
+import { DONE, type Filter, type FilterContext, PAUSE, type Verdict } from "../../core/filter.ts";
 import { silentLog } from "../../core/log.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import { Metrics } from "../../core/metrics.ts";
@@ -25,6 +26,12 @@ export default defineFilter({
   },
 });
 `;
+
+/** The same, but it asks somebody about every request, who answers at once. */
+const ASKING = SOURCE.replace(
+  "onRequest(request, ctx) {",
+  'async onRequest(request, ctx) { await fetch("http://auth/");',
+);
 
 const REQUEST = Array.from({ length: 12 }, (_, i) => [`x-header-${i}`, `value of header ${i}`])
   .flat();
@@ -55,14 +62,26 @@ class Exchange implements FilterContext {
     return DONE;
   }
   failAttempt(): void {}
-  resume(): void {}
+  /** Told when a filter that waited goes on. */
+  resumed: () => void = () => {};
+  resume(): void {
+    this.resumed();
+  }
 }
 
-/** Runs the bench; the numbers are microseconds. */
-export async function benchComponent(): Promise<Record<string, number>> {
+const AT_ONCE: Calls = {
+  call(_request, sink) {
+    const answer = { fault: null, status: 204, fields: new Fields(), body: new Uint8Array(0) };
+    sink.called({ ...answer, trailers: null });
+    return { cancel() {} };
+  },
+};
+
+/** Runs the bench; the numbers are microseconds. `asking`: a filter that waits for an answer. */
+export async function benchComponent(asking = false): Promise<Record<string, number>> {
   const folder = await Deno.makeTempDir();
   try {
-    await Deno.writeTextFile(`${folder}/filter.ts`, SOURCE);
+    await Deno.writeTextFile(`${folder}/filter.ts`, asking ? ASKING : SOURCE);
     const component = await buildTypeScript(`${folder}/filter.ts`, folder);
     const { bundle } = await bundleComponent(component, { memoryBytes: 16 * 1024 * 1024 });
     const from = performance.now();
@@ -76,12 +95,15 @@ export async function benchComponent(): Promise<Record<string, number>> {
       clock: systemClock,
       metrics: new Metrics(),
       log: silentLog,
+      upstreams: new Map([["auth", { backend: "auth", fields: [] }]]),
     });
+    plugin.adopt(AT_ONCE);
     const loadMs = performance.now() - from;
     const filter = createComponentFilter(plugin, 0, () => {});
-    run(filter, WARM);
+    const runs = asking ? runAsking : run;
+    await runs(filter, WARM);
     const before = plugin.cost.fuel;
-    const us = run(filter, ROUNDS);
+    const us = await runs(filter, ROUNDS);
     return {
       exchangeUs: round(us / ROUNDS),
       callUs: round(us / ROUNDS / 2),
@@ -89,7 +111,7 @@ export async function benchComponent(): Promise<Record<string, number>> {
       loadMs: round(loadMs),
       componentBytes: component.length,
       bundleBytes: bundle.length,
-      instanceBytes: plugin.memoryBytes / 2,
+      instanceBytes: asking ? plugin.memoryBytes : plugin.memoryBytes / 2,
       traps: plugin.traps,
     };
   } finally {
@@ -108,8 +130,30 @@ function run(filter: Filter, times: number): number {
   return (performance.now() - from) * 1000;
 }
 
+async function runAsking(filter: Filter, times: number): Promise<number> {
+  const from = performance.now();
+  for (let i = 0; i < times; i++) {
+    const ctx = new Exchange();
+    await paused(ctx, () => filter.onRequestHead!(ctx, ctx.request, true));
+    ctx.response = { status: 200, fields: new Fields(RESPONSE.slice()) };
+    await paused(ctx, () => filter.onResponseHead!(ctx, ctx.response!, true));
+    filter.onEnd!(ctx);
+  }
+  return (performance.now() - from) * 1000;
+}
+
+function paused(ctx: Exchange, hook: () => Verdict): Promise<void> {
+  return new Promise((resolve) => {
+    ctx.resumed = resolve;
+    if (hook() !== PAUSE) resolve();
+  });
+}
+
 function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-if (import.meta.main) console.log(JSON.stringify(await benchComponent()));
+if (import.meta.main) {
+  console.log(JSON.stringify(await benchComponent()));
+  console.log(JSON.stringify({ asking: await benchComponent(true) }));
+}

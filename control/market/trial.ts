@@ -83,7 +83,7 @@ async function loadComponent(input: TrialInput): Promise<Loaded> {
     metrics: new Metrics(),
     log: silentLog,
   });
-  const reason = plugin.start();
+  const reason = await plugin.ready();
   if (reason !== null) throw new Error(reason);
   const reports = new WasmReports();
   reports.add(plugin);

@@ -1,6 +1,7 @@
 /** Component → bundle: transpiled to glue and core modules, every core module metered and capped. */
 import { compile, CompileError } from "./compile.ts";
 import { hardenGlue } from "./glue.ts";
+import { componentNames } from "../component_names.ts";
 import { encodeBundle, FILTER_EXPORT } from "../component/bundle.ts";
 import { instrument, INSTRUMENTER_VERSION } from "../instrument.ts";
 import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
@@ -9,8 +10,18 @@ import { ModuleError } from "../reader.ts";
 
 /** Interfaces a proxy offers; a component that imports another is refused. */
 const OFFERED: ReadonlySet<string> = new Set(
-  ["host", "kv", "metrics"].map((n) => `denim:filter/${n}`),
+  ["host", "kv", "metrics", "http"].map((n) => `denim:filter/${n}`),
 );
+
+/** A component that imports this is suspended while it waits for an answer, so all its functions are. */
+const SIDE_CALLS = "denim:filter/http@0.1.0";
+const SUSPENDING = {
+  imports: ["send", "send-many"].map((name) => `${SIDE_CALLS}#${name}`),
+  exports: ["headers", "body", "trailers"].flatMap((part) => [
+    `${FILTER_EXPORT}#on-request-${part}`,
+    `${FILTER_EXPORT}#on-response-${part}`,
+  ]),
+};
 
 /**
  * Names end up inside string literals of the glue. The transpiler quotes them; that nothing in them
@@ -38,7 +49,8 @@ export async function bundleComponent(
     const path = `${folder}/component.wasm`, out = `${folder}/out`;
     await Deno.mkdir(out);
     await Deno.writeFile(path, component);
-    const answer = await transpile(path, out);
+    const suspends = componentNames(component).imports.includes(SIDE_CALLS);
+    const answer = await transpile(path, out, suspends);
     checkInterfaces(answer.uses, answer.exports ?? []);
     const cores: { name: string; bytes: Uint8Array }[] = [];
     let glue = "";
@@ -49,16 +61,27 @@ export async function bundleComponent(
       }
     }
     const imports = answer.uses;
-    const parts = { imports, instrumenter: INSTRUMENTER_VERSION, glue: hardenGlue(glue), cores };
+    const parts = {
+      imports,
+      suspends,
+      instrumenter: INSTRUMENTER_VERSION,
+      glue: hardenGlue(glue, suspends),
+      cores,
+    };
     return { bundle: encodeBundle(parts), imports };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-async function transpile(component: string, out: string): ReturnType<typeof compile> {
+async function transpile(
+  component: string,
+  out: string,
+  suspends: boolean,
+): ReturnType<typeof compile> {
+  const suspending = suspends ? { suspending: SUSPENDING } : {};
   try {
-    return await compile({ tool: "transpile", component, out });
+    return await compile({ tool: "transpile", component, out, ...suspending });
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     throw new ModuleError("wasm.bad_component", `The component cannot be read: ${error.message}`);
@@ -68,10 +91,10 @@ async function transpile(component: string, out: string): ReturnType<typeof comp
 function checkInterfaces(imports: readonly string[], exports: readonly string[]): void {
   for (const name of imports) {
     if (OFFERED.has(name)) continue;
-    const hint = name === "denim:filter/http"
-      ? "side calls are not offered to components yet"
-      : `a filter may import ${[...OFFERED].join(", ")}`;
-    throw new ModuleError("wasm.unknown_import", `The component imports ${name}; ${hint}`);
+    throw new ModuleError(
+      "wasm.unknown_import",
+      `The component imports ${name}; a filter may import ${[...OFFERED].join(", ")}`,
+    );
   }
   if (!exports.includes(FILTER_EXPORT)) {
     throw new ModuleError("wasm.no_filter", `The component does not export ${FILTER_EXPORT}`);

@@ -30,7 +30,11 @@ const GROWTH = [
 ] as const;
 
 /** Functions of the glue a guest may be given; the rest belongs to asynchronous components. */
-const BUILT_IN = /(?:const|let) trampoline\d+ = ([A-Za-z]\w*|_symmetric\w*)/g;
+const BUILT_IN = /(?:const|let) trampoline\d+ = (\w+)/g;
+/** What leads to a host import. */
+const LOWERED = /^_trampoline\d+$/;
+/** The entry of one part of a component into another, where either may be suspended. */
+const SUSPENDING_ENTRY = "_conditionalSuspending3I32ToVoid";
 const BUILT_INS: ReadonlySet<string> = new Set([
   "rscTableCreateOwn",
   "resourceTransferOwn",
@@ -45,14 +49,16 @@ const BUILT_INS: ReadonlySet<string> = new Set([
 const DEBUG_LINE = "if (!globalThis?.process?.env?.JCO_DEBUG) { return; }";
 
 /** Throws {@link ModuleError} when the glue has something this version does not know to be safe. */
-export function hardenGlue(glue: string): string {
+export function hardenGlue(glue: string, suspends = false): string {
   check(HEAD.test(glue) && !IMPORT.test(glue), "is not one module that imports nothing");
   check(glue.split(TEXT_DECODER).length === 2, "reads strings in a way that cannot be counted");
   for (const [, how] of glue.matchAll(TRANSCODE_KEY)) {
     check(how === "utf8-to-utf8", `passes strings on between its parts as ${how}`);
   }
   for (const [, name] of glue.matchAll(BUILT_IN)) {
-    check(BUILT_INS.has(name!), `uses ${name}, which asynchronous components need`);
+    const known = BUILT_INS.has(name!) || LOWERED.test(name!) ||
+      (suspends && name === SUSPENDING_ENTRY);
+    check(known, `uses ${name}, which asynchronous components need`);
   }
   let safe = glue
     .replace(TEXT_DECODER, `const TEXT_DECODER_UTF8 = imports["${ACCOUNT}"];`)

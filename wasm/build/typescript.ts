@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { dirname } from "node:path";
 import { compile } from "./compile.ts";
 
-const INTERFACES = ["host", "kv", "metrics"].map((name) => `denim:filter/${name}@0.1.0`);
+const INTERFACES = ["host", "kv", "metrics", "http"].map((name) => `denim:filter/${name}@0.1.0`);
 
 /** The component built from the TypeScript (or JavaScript) module `entry`, whose default export is a filter. */
 export async function buildTypeScript(
@@ -19,7 +19,11 @@ export async function buildTypeScript(
     out,
     wit,
     interfaces: INTERFACES,
-    alias: { "denim/filter": sdk("mod.ts"), "denim/guest": sdk("guest.ts") },
+    alias: {
+      "denim/filter": sdk("mod.ts"),
+      "denim/guest": sdk("guest.ts"),
+      "denim/globals": sdk("globals.ts"),
+    },
     inject: [sdk("polyfills.ts")],
   });
   return await Deno.readFile(answer.files.module!);

@@ -6,6 +6,8 @@
 import { ModuleError } from "../reader.ts";
 
 export const BUNDLE_VERSION = 1;
+/** Of components that wait for answers: a proxy that cannot suspend a guest must not run one. */
+const SUSPENDING_VERSION = 2;
 /** The world the proxy speaks; components of another are refused at admission. */
 export const WORLD = "denim:filter@0.1.0";
 export const FILTER_EXPORT = `denim:filter/filter@0.1.0`;
@@ -22,6 +24,8 @@ export interface BundleHeader {
   readonly world: string;
   /** Interfaces the component imports: `denim:filter/kv`. */
   readonly imports: readonly string[];
+  /** Its functions give promises: it is suspended while it waits for an answer. */
+  readonly suspends: boolean;
   readonly instrumenter: string;
   readonly glueBytes: number;
   readonly cores: readonly { readonly name: string; readonly bytes: number }[];
@@ -41,6 +45,7 @@ export function isBundle(bytes: Uint8Array): boolean {
 export function encodeBundle(
   parts: {
     readonly imports: readonly string[];
+    readonly suspends?: boolean;
     readonly instrumenter: string;
     readonly glue: string;
     readonly cores: readonly { readonly name: string; readonly bytes: Uint8Array }[];
@@ -51,6 +56,7 @@ export function encodeBundle(
   const header: BundleHeader = {
     world: WORLD,
     imports: parts.imports,
+    suspends: parts.suspends ?? false,
     instrumenter: parts.instrumenter,
     glueBytes: glue.length,
     cores: parts.cores.map((core) => ({ name: core.name, bytes: core.bytes.length })),
@@ -60,7 +66,7 @@ export function encodeBundle(
   const out = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, HEAD_BYTES));
   out.set(MAGIC);
   const view = new DataView(out.buffer);
-  view.setUint32(4, BUNDLE_VERSION, true);
+  view.setUint32(4, header.suspends ? SUSPENDING_VERSION : BUNDLE_VERSION, true);
   view.setUint32(8, head.length, true);
   let at = HEAD_BYTES;
   for (const piece of pieces) {
@@ -75,8 +81,8 @@ export function decodeBundle(bytes: Uint8Array): Bundle {
   if (!isBundle(bytes)) throw damaged("it does not begin like one");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = view.getUint32(4, true);
-  if (version !== BUNDLE_VERSION) {
-    throw damaged(`its version is ${version}, this proxy reads ${BUNDLE_VERSION}`);
+  if (version !== BUNDLE_VERSION && version !== SUSPENDING_VERSION) {
+    throw damaged(`its version is ${version}, this proxy reads up to ${SUSPENDING_VERSION}`);
   }
   const reader = new PieceReader(bytes, HEAD_BYTES);
   const headLength = view.getUint32(8, true);
@@ -86,7 +92,7 @@ export function decodeBundle(bytes: Uint8Array): Bundle {
   const cores = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const core of header.cores) cores.set(core.name, reader.take(core.bytes).slice());
   if (!reader.done) throw damaged("bytes follow its last module");
-  return { header, glue, cores };
+  return { header: { ...header, suspends: version === SUSPENDING_VERSION }, glue, cores };
 }
 
 class PieceReader {

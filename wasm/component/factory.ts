@@ -2,6 +2,7 @@
 import type { Filter, FilterEnv } from "../../core/filter.ts";
 import type { WasmFilterConfig } from "../config.ts";
 import type { WasmReports } from "../reports.ts";
+import { upstreamsOf } from "../upstreams.ts";
 import { createComponentFilter } from "./filter.ts";
 import { KeyValues } from "./kv.ts";
 import { LoadedBundle } from "./loaded.ts";
@@ -51,9 +52,10 @@ export function makeComponentFactory(): (
       clock: env.clock,
       metrics: env.metrics,
       log: env.log,
+      upstreams: upstreamsOf(config),
       kv: env.keep(`wasm.kv ${env.name}`, () => new KeyValues(env.clock)),
     });
-    const reason = plugin.start();
+    const reason = await plugin.ready();
     if (reason === null) return plugin;
     plugin.close();
     const name = config.module === "" ? config.digest : `${config.module}@${config.version}`;
@@ -79,7 +81,11 @@ export function makeComponentFactory(): (
     };
     try {
       const plugin = await mine.plugin;
-      return createComponentFilter(plugin, env.slot, () => release(plugin));
+      plugin.adopt(env.calls);
+      return createComponentFilter(plugin, env.slot, () => {
+        plugin.abandon(env.calls);
+        release(plugin);
+      });
     } catch (error) {
       release(null);
       throw error;

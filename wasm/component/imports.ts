@@ -9,11 +9,18 @@ import { ACCOUNT } from "./bundle.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { KeyValues } from "./kv.ts";
-import type { PeerRecord } from "./wit.ts";
+import type { CallResult, SideCalls } from "./side_calls.ts";
+import type { CallRecord, PeerRecord } from "./wit.ts";
+
+/** What a component may know of its exchange. */
+export type ExchangeFacts = Pick<
+  FilterContext,
+  "peer" | "remote" | "routeName" | "backendName" | "version" | "request"
+>;
 
 /** What the imports of one instance act on; its owner points `exchange` at whom a call is for. */
 export interface HostState {
-  exchange: FilterContext | null;
+  exchange: ExchangeFacts | null;
   /** Properties the filter left on the running exchange. */
   properties: Map<string, Uint8Array> | null;
   /** Host calls of the running call and of its exchange, by kind. */
@@ -32,6 +39,10 @@ export interface HostState {
   readonly capabilities: ReadonlySet<string>;
   /** Something was refused for being over a limit. */
   overLimit(limit: LimitName): void;
+  /** Requests of its own; null in an instance that cannot wait for them. */
+  readonly side: SideCalls | null;
+  /** Called when the guest begins to wait, and when it goes on. */
+  suspended(on: boolean): void;
   fuelLeft(): bigint;
   /** A call was made that the binding does not grant. */
   denied(call: string): void;
@@ -57,6 +68,7 @@ export function hostImports(state: HostState): Record<string, object> {
     "denim:filter/host": hostInterface(state),
     "denim:filter/kv": kvInterface(state),
     "denim:filter/metrics": metricsInterface(state),
+    "denim:filter/http": httpInterface(state),
   };
 }
 
@@ -177,6 +189,27 @@ function kvInterface(state: HostState): object {
 /** The glue turns a thrown `payload` into the error of a WIT result. */
 function refusal(payload: unknown): { payload: unknown } {
   return { payload };
+}
+
+/** Asked for by suspending glue only, which takes promises here. */
+function httpInterface(state: HostState): object {
+  const ask = async (records: readonly CallRecord[]): Promise<CallResult[]> => {
+    const none = records.length === 0 || state.side === null;
+    if (none) return records.map(() => ({ tag: "err", val: { tag: "refused" } }));
+    for (const record of records) charge(state, record.body.length);
+    let allowed = 0;
+    while (allowed < records.length && within(state, QUOTA.sideCalls)) allowed++;
+    const vias = state.exchange?.request.fields.all("via") ?? [];
+    state.suspended(true);
+    const results = await state.side!.send(records, vias, allowed);
+    state.suspended(false);
+    for (const { tag, val } of results) if (tag === "ok") charge(state, val.body.length);
+    return results;
+  };
+  return {
+    send: async (record: CallRecord): Promise<CallResult> => (await ask([record]))[0]!,
+    sendMany: ask,
+  };
 }
 
 function metricsInterface(state: HostState): object {

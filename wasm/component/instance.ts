@@ -1,9 +1,8 @@
 /** One instance of a component: the only place that calls into it. */
-import type { FilterContext } from "../../core/filter.ts";
 import { classify, type Trap } from "../proxy_wasm/trap.ts";
 import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
 import { clearTally, newTally } from "../quota.ts";
-import { hostImports, type HostState, type Payer } from "./imports.ts";
+import { type ExchangeFacts, hostImports, type HostState, type Payer } from "./imports.ts";
 import type { LoadedBundle, RawInstance } from "./loaded.ts";
 import type { Capabilities, FilterExports } from "./wit.ts";
 
@@ -37,6 +36,9 @@ export class ComponentInstance {
   readonly #cost: CostSink;
   #inside = false;
   #nextId = 1n;
+  /** Since when the guest runs, and what it had run before it began to wait; milliseconds. */
+  #sinceMs = 0;
+  #ranMs = 0;
 
   constructor(
     loaded: LoadedBundle,
@@ -44,7 +46,14 @@ export class ComponentInstance {
     cost: CostSink,
     state: Omit<
       HostState,
-      "exchange" | "properties" | "tally" | "payer" | "budget" | "lastLog" | "fuelLeft"
+      | "exchange"
+      | "properties"
+      | "tally"
+      | "payer"
+      | "budget"
+      | "lastLog"
+      | "suspended"
+      | "fuelLeft"
     >,
   ) {
     this.#limits = limits;
@@ -59,6 +68,7 @@ export class ComponentInstance {
       payer: null,
       budget: WASM_LIMITS.hostBytesPerCall,
       lastLog: "",
+      suspended: (on) => this.#suspended(on),
       fuelLeft: () => this.#fuelLeft(),
     };
     try {
@@ -86,13 +96,45 @@ export class ComponentInstance {
     return this.dead === null ? answer as Capabilities | string : this.dead.text;
   }
 
+  /** The same for a component whose functions give promises. */
+  async configureLater(json: string): Promise<Capabilities | string> {
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    this.later("configure", null, null, json, undefined, undefined, resolve);
+    const answer = await promise;
+    return this.dead === null ? answer as Capabilities | string : this.dead.text;
+  }
+
+  /**
+   * Calls `hook` of a component whose functions give promises, one at a time: `done` gets its answer, null
+   * after a trap. Fuel and host work are those of one call, however often it waits for others meanwhile.
+   */
+  later(
+    hook: keyof FilterExports,
+    exchange: ExchangeFacts | null,
+    payer: Payer | null,
+    a: unknown,
+    b: unknown,
+    c: unknown,
+    done: (answer: unknown) => void,
+  ): void {
+    const raw = this.#begin(hook, exchange, payer);
+    if (raw === null) return done(null);
+    const failed = (error: unknown): void => done(this.#left(raw, hook, this.#caught(error, hook)));
+    try {
+      const promise = (raw.filter[hook] as (...args: unknown[]) => Promise<unknown>)(a, b, c);
+      promise.then((answer) => done(this.#left(raw, hook, answer ?? null)), failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
   /**
    * Calls `hook` for `exchange`. Null after a trap, and then `dead` says why; functions without a
    * result give undefined.
    */
   call<Hook extends Exclude<keyof FilterExports, "configure">>(
     hook: Hook,
-    exchange: FilterContext,
+    exchange: ExchangeFacts,
     id: bigint,
     message: unknown,
     end: boolean | undefined,
@@ -104,12 +146,29 @@ export class ComponentInstance {
 
   #enter(
     hook: keyof FilterExports,
-    exchange: FilterContext | null,
+    exchange: ExchangeFacts | null,
     payer: Payer | null,
     a: unknown,
     b: unknown,
     c: unknown,
   ): unknown {
+    const raw = this.#begin(hook, exchange, payer);
+    if (raw === null) return null;
+    let answer: unknown = null;
+    try {
+      answer = (raw.filter[hook] as (...args: unknown[]) => unknown)(a, b, c);
+    } catch (error) {
+      answer = this.#caught(error, hook);
+    }
+    return this.#left(raw, hook, answer);
+  }
+
+  /** Null: it cannot be called. */
+  #begin(
+    hook: keyof FilterExports,
+    exchange: ExchangeFacts | null,
+    payer: Payer | null,
+  ): RawInstance | null {
     const raw = this.#raw;
     if (raw === null || this.dead !== null) return null;
     if (this.#inside) {
@@ -123,21 +182,26 @@ export class ComponentInstance {
     clearTally(this.state.tally);
     this.state.budget = WASM_LIMITS.hostBytesPerCall;
     this.state.lastLog = "";
-    const from = this.state.clock.monotonicMs();
-    let answer: unknown = null;
+    this.#ranMs = 0;
+    this.#sinceMs = this.state.clock.monotonicMs();
     this.#inside = true;
-    try {
-      answer = (raw.filter[hook] as (...args: unknown[]) => unknown)(a, b, c);
-    } catch (error) {
-      const refusal = hook === "configure" ? payloadOf(error) : null;
-      if (refusal !== null) answer = refusal;
-      else this.#die(error, hook);
-    }
+    return raw;
+  }
+
+  #caught(error: unknown, hook: keyof FilterExports): string | null {
+    const refusal = hook === "configure" ? payloadOf(error) : null;
+    if (refusal === null) this.#die(error, hook);
+    return refusal;
+  }
+
+  #left(raw: RawInstance, hook: keyof FilterExports, answer: unknown): unknown {
     this.#inside = false;
     this.state.exchange = null;
     const used = this.#used(raw);
+    const { payer } = this.state;
     if (payer !== null) payer.fuelLeft -= used;
-    this.#cost.add(used, (this.state.clock.monotonicMs() - from) * 1000);
+    const ms = this.#ranMs + this.state.clock.monotonicMs() - this.#sinceMs;
+    this.#cost.add(used, ms * 1000);
     if (this.dead === null && this.memoryBytes > this.#limits.memoryBytes) {
       this.#die(new WebAssembly.RuntimeError("the memory grew over its limit"), hook);
     }
@@ -150,6 +214,12 @@ export class ComponentInstance {
       return this.#own;
     }
     return { fuel: BigInt(Math.max(0, Math.trunc(payer.fuelLeft))), ofExchange: true };
+  }
+
+  #suspended(on: boolean): void {
+    const now = this.state.clock.monotonicMs();
+    if (on) this.#ranMs += now - this.#sinceMs;
+    else this.#sinceMs = now;
   }
 
   #used(raw: RawInstance): number {

@@ -27,6 +27,8 @@ const glues = new Map<string, Promise<Instantiate>>();
 
 export class LoadedBundle {
   readonly imports: readonly string[];
+  /** Its functions give promises. */
+  readonly suspends: boolean;
   readonly bytes: number;
   readonly #instantiate: Instantiate;
   readonly #modules: ReadonlyMap<string, WebAssembly.Module>;
@@ -38,6 +40,7 @@ export class LoadedBundle {
     modules: ReadonlyMap<string, WebAssembly.Module>,
   ) {
     this.imports = bundle.header.imports;
+    this.suspends = bundle.header.suspends;
     this.bytes = bytes;
     this.#instantiate = instantiate;
     this.#modules = modules;

@@ -26,7 +26,7 @@ export async function loadComponent(
 ): Promise<ComponentPlugin> {
   const loaded = bundle instanceof LoadedBundle ? bundle : await LoadedBundle.load(bundle);
   const plugin = new ComponentPlugin(loaded, options);
-  const reason = plugin.start();
+  const reason = await plugin.ready();
   if (reason !== null) throw new Error(reason);
   return plugin;
 }

@@ -1,4 +1,5 @@
 /** One bound component filter in one proxy: its instances, what it keeps and what it costs. */
+import { type Calls, NO_CALLS } from "../../core/calls.ts";
 import type { Clock } from "../../core/clock.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Log } from "../../core/log.ts";
@@ -7,7 +8,7 @@ import { FuelBucket } from "../fuel_bucket.ts";
 import { type FilterLimits, filterLimits, type LimitName, WASM_LIMITS } from "../limits.ts";
 import { OverLimit } from "../over_limit.ts";
 import { Quotas, type Tally } from "../quota.ts";
-import { type Cost, costOf } from "../proxy_wasm/host.ts";
+import { type Cost, costOf, type Upstream } from "../proxy_wasm/host.ts";
 import { PluginMetrics } from "../proxy_wasm/metrics.ts";
 import { RestartPolicy } from "../proxy_wasm/restart.ts";
 import type { FilterStatus } from "../reports.ts";
@@ -15,10 +16,13 @@ import { ComponentInstance } from "./instance.ts";
 import type { Payer } from "./imports.ts";
 import { KeyValues } from "./kv.ts";
 import type { LoadedBundle } from "./loaded.ts";
+import { InstancePool } from "./pool.ts";
+import { type CallsHost, SideCalls } from "./side_calls.ts";
 import type { Capabilities } from "./wit.ts";
 
 /** Exchanges are spread over this many instances, so that a trap takes down only some of them. */
 const INSTANCES = 2;
+const NO_UPSTREAMS: ReadonlyMap<string, Upstream> = new Map();
 
 export interface ComponentOptions {
   /** FilterBinding it comes from, `namespace/name`. */
@@ -32,6 +36,8 @@ export interface ComponentOptions {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** Whom it may send requests of its own; nobody when left out. */
+  readonly upstreams?: ReadonlyMap<string, Upstream>;
   /** Outlives a snapshot when the proxy keeps it; a new one when left out. */
   readonly kv?: KeyValues;
 }
@@ -40,6 +46,8 @@ export interface ComponentOptions {
 export type ComponentLimits =
   & { readonly fuelPerCall: number; readonly memoryBytes: number }
   & Partial<FilterLimits>;
+/** Names of upstreams a filter asked for in vain that are logged. */
+const MAX_STRANGERS = 16;
 
 /** What the filter keeps for one exchange. */
 export class ComponentStream implements Payer {
@@ -70,8 +78,12 @@ export class ComponentStream implements Payer {
   }
 }
 
-export class ComponentPlugin implements FilterStatus {
+export class ComponentPlugin implements FilterStatus, CallsHost {
   readonly options: ComponentOptions;
+  /** Of a component that waits for answers; null for one that does not, which has two instances. */
+  readonly pool: InstancePool | null;
+  /** Of the snapshots that have the filter, the newest last. */
+  readonly #calls: Calls[] = [];
   readonly cost: Cost;
   traps = 0;
   lastTrap = "";
@@ -89,6 +101,7 @@ export class ComponentPlugin implements FilterStatus {
   readonly #overLimit: OverLimit;
   #throttled = false;
   readonly #deniedCalls = new Set<string>();
+  readonly #strangers = new Set<string>();
 
   constructor(loaded: LoadedBundle, options: ComponentOptions) {
     this.#loaded = loaded;
@@ -101,6 +114,43 @@ export class ComponentPlugin implements FilterStatus {
     this.#quotas = new Quotas(this.#limits);
     this.#bucket = new FuelBucket(options.clock, this.#limits.fuelPerSecond);
     this.#overLimit = new OverLimit(options);
+    this.pool = loaded.suspends
+      ? new InstancePool(() => this.#make(), options.clock, metrics, options.name)
+      : null;
+  }
+
+  /** Its functions give promises, and its exchanges pause for them. */
+  get suspends(): boolean {
+    return this.pool !== null;
+  }
+
+  get granted(): ReadonlySet<string> {
+    return this.options.capabilities;
+  }
+  get upstreams(): ReadonlyMap<string, Upstream> {
+    return this.options.upstreams ?? NO_UPSTREAMS;
+  }
+  get calls(): Calls {
+    return this.#calls.at(-1) ?? NO_CALLS;
+  }
+
+  /** A snapshot that has the filter: its requests go by the newest one. */
+  adopt(calls: Calls): void {
+    this.#calls.push(calls);
+  }
+  abandon(calls: Calls): void {
+    const at = this.#calls.lastIndexOf(calls);
+    if (at >= 0) this.#calls.splice(at, 1);
+  }
+
+  noUpstream(name: string): void {
+    if (this.#strangers.size >= MAX_STRANGERS || this.#strangers.has(name)) return;
+    this.#strangers.add(name);
+    const known = [...this.upstreams.keys()].join(", ");
+    this.options.log.warn("wasm.unknown_upstream", {
+      upstream: name,
+      hint: `name it in spec.upstreams of the FilterBinding; ${known === "" ? "none is" : known}`,
+    });
   }
 
   get name(): string {
@@ -113,6 +163,7 @@ export class ComponentPlugin implements FilterStatus {
     return this.#restart.state;
   }
   get memoryBytes(): number {
+    if (this.pool !== null) return this.pool.memoryBytes;
     return this.#instances.reduce((sum, one) => sum + (one?.memoryBytes ?? 0), 0);
   }
 
@@ -129,18 +180,35 @@ export class ComponentPlugin implements FilterStatus {
   }
 
   /** Starts the first instance with the configuration; null when it is in force, else why not. */
+  async ready(): Promise<string | null> {
+    if (this.pool === null) return this.start();
+    const made = await this.#configured();
+    if (typeof made === "string") return made;
+    this.pool.add(made);
+    return null;
+  }
+
+  /** The same at once, for a component that does not wait for answers. */
   start(): string | null {
+    if (this.pool !== null) throw new Error("A filter that waits for answers starts with ready()");
     const made = this.#instantiate(0);
     return typeof made === "string" ? made : null;
   }
 
+  get fuelPerRequest(): number {
+    return this.#limits.fuelPerRequest;
+  }
+
+  /** Whether the fuel of this second is used up: no exchange is begun then. */
+  throttled(): boolean {
+    this.#throttled = this.#bucket.empty;
+    if (this.#throttled) this.overLimit("fuelPerSecond");
+    return this.#throttled;
+  }
+
   /** A stream for an exchange; null while no instance may run. */
   open(): ComponentStream | null {
-    this.#throttled = this.#bucket.empty;
-    if (this.#throttled) {
-      this.overLimit("fuelPerSecond");
-      return null;
-    }
+    if (this.throttled()) return null;
     const at = this.#next;
     this.#next = (at + 1) % INSTANCES;
     const instance = this.#instances[at] ?? this.#revive(at) ?? this.#any();
@@ -157,8 +225,8 @@ export class ComponentPlugin implements FilterStatus {
   bury(instance: ComponentInstance): Fault {
     const at = this.#instances.indexOf(instance);
     const { kind, text } = instance.dead!;
-    if (at >= 0) {
-      this.#instances[at] = null;
+    if (at >= 0) this.#instances[at] = null;
+    if (at >= 0 || this.pool?.bury(instance)) {
       const labels = { filter: this.name, kind };
       this.options.metrics.counter("denim_wasm_traps_total", "Traps of Wasm filters", labels).add();
       this.#trapped(text);
@@ -194,6 +262,7 @@ export class ComponentPlugin implements FilterStatus {
   close(): void {
     this.#closed = true;
     this.#instances.fill(null);
+    this.pool?.close();
   }
 
   #any(): ComponentInstance | null {
@@ -211,31 +280,49 @@ export class ComponentPlugin implements FilterStatus {
 
   #instantiate(at: number): ComponentInstance | string {
     const { options } = this;
-    const instance = new ComponentInstance(
-      this.#loaded,
-      {
-        ...options.limits,
-        fuelPerRequest: this.#limits.fuelPerRequest,
-      },
-      this,
-      {
-        name: options.name,
-        clock: options.clock,
-        log: options.log,
-        kv: this.#kv,
-        metrics: this.#metrics,
-        quotas: this.#quotas,
-        overLimit: (limit) => this.overLimit(limit),
-        capabilities: options.capabilities,
-        denied: (call) => this.denied(call),
-      },
-    );
+    const instance = this.#create();
     const answer = instance.configure(options.config);
     if (typeof answer === "string") return answer;
     this.#capabilities ??= answer;
     this.#instances[at] = instance;
     this.#restart.started(options.clock.monotonicMs());
     return instance;
+  }
+
+  /** For the pool: one more instance, null while none may be made. */
+  async #make(): Promise<ComponentInstance | null> {
+    if (this.#closed || !this.#restart.mayStart(this.options.clock.monotonicMs())) return null;
+    const made = await this.#configured();
+    if (typeof made !== "string") return made;
+    this.#trapped(made);
+    return null;
+  }
+
+  async #configured(): Promise<ComponentInstance | string> {
+    const { options } = this;
+    const instance = this.#create();
+    const answer = await instance.configureLater(options.config);
+    if (typeof answer === "string") return answer;
+    this.#capabilities ??= answer;
+    this.#restart.started(options.clock.monotonicMs());
+    return instance;
+  }
+
+  #create(): ComponentInstance {
+    const { options } = this;
+    const limits = { ...options.limits, fuelPerRequest: this.#limits.fuelPerRequest };
+    return new ComponentInstance(this.#loaded, limits, this, {
+      name: options.name,
+      clock: options.clock,
+      log: options.log,
+      kv: this.#kv,
+      metrics: this.#metrics,
+      quotas: this.#quotas,
+      overLimit: (limit) => this.overLimit(limit),
+      capabilities: options.capabilities,
+      side: this.pool === null ? null : new SideCalls(this),
+      denied: (call) => this.denied(call),
+    });
   }
 
   #trapped(text: string): void {

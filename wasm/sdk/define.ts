@@ -98,8 +98,8 @@ export class Context<C> {
   }
 }
 
-// A hook that ends the exchange returns ctx.respond(…) or ctx.reset(…); others return nothing.
-type Result = Reply | void | undefined;
+/** A hook that ends the exchange returns ctx.respond(…) or ctx.reset(…), others nothing; it may be async. */
+export type HookResult = Reply | void | undefined | Promise<Reply | void | undefined>;
 
 export interface FilterDefinition<S extends Shape> {
   readonly name: string;
@@ -107,14 +107,18 @@ export interface FilterDefinition<S extends Shape> {
   /** Fields of the configuration, e.g. `{ mask: text("***") }`; none when left out. */
   readonly config?: S;
   /** Once per instance, when the configuration has been read; throw to refuse it. */
-  start?(config: ConfigOf<S>): void;
-  onRequest?(request: FilterRequest, ctx: Context<ConfigOf<S>>): Result;
+  start?(config: ConfigOf<S>): void | Promise<void>;
+  onRequest?(request: FilterRequest, ctx: Context<ConfigOf<S>>): HookResult;
   /** The whole body (or a piece, see `requestBody`); the head has not been sent yet and may still be changed. */
-  onRequestBody?(body: FilterBody, request: FilterRequest, ctx: Context<ConfigOf<S>>): Result;
-  onResponse?(response: FilterResponse, ctx: Context<ConfigOf<S>>): Result;
-  onResponseBody?(body: FilterBody, response: FilterResponse, ctx: Context<ConfigOf<S>>): Result;
+  onRequestBody?(body: FilterBody, request: FilterRequest, ctx: Context<ConfigOf<S>>): HookResult;
+  onResponse?(response: FilterResponse, ctx: Context<ConfigOf<S>>): HookResult;
+  onResponseBody?(
+    body: FilterBody,
+    response: FilterResponse,
+    ctx: Context<ConfigOf<S>>,
+  ): HookResult;
   /** The exchange is over; `outcome` is "" or the code of what went wrong. */
-  onEnd?(ctx: Context<ConfigOf<S>>, outcome: string): void;
+  onEnd?(ctx: Context<ConfigOf<S>>, outcome: string): void | Promise<void>;
   /** How body hooks are fed: at once (the default), or piece by piece without holding the head. */
   readonly requestBody?: "buffered" | "streamed";
   readonly responseBody?: "buffered" | "streamed";

@@ -2,7 +2,7 @@
  * Stands for the host where a filter runs as plain TypeScript, in unit tests: an in-memory log, key-value
  * store and metrics. In a built filter these imports are the real host.
  */
-import type { PeerRecord } from "./wit.ts";
+import type { CallErrorRecord, CallRecord, PeerRecord, ReplyRecord } from "./wit.ts";
 
 export const logged: { level: number; message: string }[] = [];
 export const counted = new Map<string, number>();
@@ -14,6 +14,37 @@ export function resetHost(): void {
   logged.length = 0;
   counted.clear();
   values.clear();
+  answers = () => ({ status: 503 });
+}
+
+/** What requests of the filter's own get: a status, headers and text, or an Error for none. */
+export type Answer =
+  | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string }
+  | Error;
+
+let answers: (request: CallRecord) => Answer = () => ({ status: 503 });
+
+/** Stands for the Services a filter asks. */
+export function answerWith(answer: (request: CallRecord) => Answer): void {
+  answers = answer;
+}
+
+type Result = { tag: "ok"; val: ReplyRecord } | { tag: "err"; val: CallErrorRecord };
+
+export function send(call: CallRecord): ReplyRecord {
+  const result = sendMany([call])[0]!;
+  if (result.tag === "err") throw { payload: result.val };
+  return result.val;
+}
+
+export function sendMany(calls: CallRecord[]): Result[] {
+  return calls.map((call) => {
+    const answer = answers(call);
+    if (answer instanceof Error) return { tag: "err", val: { tag: "other", val: answer.message } };
+    const { status, headers = {}, body = "" } = answer;
+    const val = { status, headers: Object.entries(headers), body: utf8Encode(body) };
+    return { tag: "ok", val };
+  });
 }
 
 export function log(level: number, message: string): void {

@@ -1,8 +1,9 @@
 /** Turns a filter definition into the exports of the world: the only part of the SDK that knows there is one. */
 import { type ConfigOf, readConfig, type Shape } from "./config.ts";
-import { Context, type FilterDefinition, Reply } from "./define.ts";
+import { Context, type FilterDefinition, type HookResult, Reply } from "./define.ts";
 import { FilterBody, FilterRequest, FilterResponse } from "./message.ts";
 import { hostReady } from "./utf8.ts";
+import { finish } from "./waiting.ts";
 import {
   type BodyVerdictRecord,
   type Capabilities,
@@ -49,13 +50,13 @@ export function serve<S extends Shape>(definition: FilterDefinition<S>): FilterE
     configure(json) {
       hostReady();
       // A thrown string becomes the error of the world's result type.
-      try {
+      const start = (): void | Promise<void> => {
         config = readConfig(definition.config ?? ({} as S), json);
-        definition.start?.(config);
-      } catch (error) {
+        return definition.start?.(config);
+      };
+      return finish(start, () => capabilitiesOf(definition), (error) => {
         throw error instanceof Error ? error.message : String(error);
-      }
-      return capabilitiesOf(definition);
+      });
     },
     onRequestHeaders(id, head, end) {
       const ctx = contextOf(id);
@@ -87,7 +88,9 @@ export function serve<S extends Shape>(definition: FilterDefinition<S>): FilterE
       if (definition.onEnd === undefined) return void exchanges.delete(id);
       const ctx = contextOf(id);
       exchanges.delete(id);
-      definition.onEnd(ctx, outcome);
+      finish(() => definition.onEnd!(ctx, outcome), () => {}, (error) => {
+        throw error;
+      });
     },
   };
 }
@@ -112,30 +115,25 @@ function capabilitiesOf<S extends Shape>(definition: FilterDefinition<S>): Capab
 }
 
 function headVerdict(
-  hook: () => Reply | void,
+  hook: () => HookResult,
   message: { takeEdits(): Edits },
 ): VerdictRecord {
-  try {
-    const reply = hook();
-    return reply instanceof Reply ? reply.record : { tag: "continue", val: message.takeEdits() };
-  } catch (error) {
-    return failed(error);
-  }
+  const done = (reply: Reply | void): VerdictRecord =>
+    reply instanceof Reply ? reply.record : { tag: "continue", val: message.takeEdits() };
+  return finish(hook, done, failed);
 }
 
 function bodyVerdict(
-  hook: () => Reply | void,
+  hook: () => HookResult,
   body: FilterBody,
   message: { takeEdits(): Edits },
 ): BodyVerdictRecord {
-  try {
-    const reply = hook();
+  const done = (reply: Reply | void): BodyVerdictRecord => {
     if (reply instanceof Reply) return reply.record;
     const edits = body.takeEdits(message.takeEdits());
     return edits === null ? { tag: "pass" } : { tag: "continue", val: edits };
-  } catch (error) {
-    return failed(error);
-  }
+  };
+  return finish(hook, done, failed);
 }
 
 function failed(error: unknown): Ending {

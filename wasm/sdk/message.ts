@@ -112,13 +112,13 @@ export class FilterResponse {
 
 /** A whole body, or with `body: "streamed"` one piece of it. */
 export class FilterBody {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** Nothing follows. */
   readonly last: boolean;
   #replacement: Content | undefined;
 
   constructor(bytes: Uint8Array, last: boolean) {
-    this.bytes = bytes;
+    this.bytes = bytes as Uint8Array<ArrayBuffer>; // a guest has no other memory
     this.last = last;
   }
 

@@ -78,4 +78,5 @@ export {
   Utf8Decoder as TextDecoder,
   Utf8Encoder as TextEncoder,
 };
+export { fetch, FilterAbortSignal as AbortSignal } from "./fetch.ts";
 export { FilterUrl as URL, FilterUrlSearchParams as URLSearchParams } from "./url.ts";

@@ -78,6 +78,29 @@ export interface PeerRecord {
   sni?: string | undefined;
 }
 
+/** One request of the filter's own; `timeoutMs` 0 leaves it to the proxy. */
+export interface CallRecord {
+  upstream: string;
+  method: string;
+  path: string;
+  headers: Header[];
+  body: Uint8Array;
+  timeoutMs: number;
+}
+
+export interface ReplyRecord {
+  status: number;
+  headers: Header[];
+  body: Uint8Array;
+}
+
+export type CallErrorRecord =
+  | { tag: "timeout" }
+  | { tag: "refused" }
+  | { tag: "denied"; val: string }
+  | { tag: "too-large" }
+  | { tag: "other"; val: string };
+
 /** The last of the phases a filter asked for that concern the message itself: after it, its exchange can be forgotten. */
 export function lastPhase(phases: readonly PhaseName[]): PhaseName | null {
   const order: readonly PhaseName[] = [

@@ -12,18 +12,19 @@ import { type ComponentOptions, ComponentPlugin } from "../component/plugin.ts";
 
 export const MEMORY_BYTES = 8 * 1024 * 1024;
 
-let bundle: Promise<Uint8Array<ArrayBuffer>> | null = null;
+const bundles = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
 
-/** The admitted form of the probe. */
-export function probeBundle(): Promise<Uint8Array<ArrayBuffer>> {
-  bundle ??= makeBundle();
+/** The admitted form of the probe, or of another filter of this folder. */
+export function probeBundle(file = "probe_filter.ts"): Promise<Uint8Array<ArrayBuffer>> {
+  let bundle = bundles.get(file);
+  if (bundle === undefined) bundles.set(file, bundle = makeBundle(file));
   return bundle;
 }
 
-async function makeBundle(): Promise<Uint8Array<ArrayBuffer>> {
+async function makeBundle(file: string): Promise<Uint8Array<ArrayBuffer>> {
   const out = await Deno.makeTempDir({ prefix: "denim-probe-" });
   try {
-    const entry = fileURLToPath(new URL("probe_filter.ts", import.meta.url));
+    const entry = fileURLToPath(new URL(file, import.meta.url));
     const component = await buildTypeScript(entry, out);
     return (await bundleComponent(component, { memoryBytes: MEMORY_BYTES })).bundle;
   } finally {
@@ -43,11 +44,11 @@ export interface Probe {
 
 /** A started probe; rejects with its own words when it refuses the configuration. */
 export async function startProbe(
-  settings: Partial<ComponentOptions> & { readonly slot?: number } = {},
+  settings: Partial<ComponentOptions> & { readonly slot?: number; readonly file?: string } = {},
 ): Promise<Probe> {
   const clock = new FakeClock(), metrics = new Metrics();
   const logs: Record<string, unknown>[] = [];
-  const plugin = new ComponentPlugin(await LoadedBundle.load(await probeBundle()), {
+  const plugin = new ComponentPlugin(await LoadedBundle.load(await probeBundle(settings.file)), {
     name: "default/probe",
     digest: "",
     config: "",
@@ -59,7 +60,7 @@ export async function startProbe(
     log: createLog((line) => logs.push(JSON.parse(line)), { level: "debug" }),
     ...settings,
   });
-  const reason = plugin.start();
+  const reason = await plugin.ready();
   if (reason !== null) throw new Error(reason);
   const filter = createComponentFilter(plugin, settings.slot ?? 0, () => plugin.close());
   return {

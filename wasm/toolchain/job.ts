@@ -27,6 +27,11 @@ export interface TranspileJob {
   /** Path of the component. */
   readonly component: string;
   readonly out: string;
+  /** Imported functions that may suspend whoever calls them, and exported ones that may be suspended; none: no. */
+  readonly suspending?: {
+    readonly imports: readonly string[];
+    readonly exports: readonly string[];
+  };
 }
 
 /** Installs everything, compiles nothing. */

@@ -96,7 +96,8 @@ async function bundle(job: TypeScriptJob): Promise<string> {
   try {
     const result = await esbuild.build({
       stdin: {
-        contents: `import definition from ${JSON.stringify(job.entry)};\n` +
+        contents:
+          `import "denim/globals";\nimport definition from ${JSON.stringify(job.entry)};\n` +
           `import { serve } from "denim/guest";\nexport const filter = serve(definition);\n`,
         resolveDir: job.root,
         sourcefile: "entry.js",
@@ -108,6 +109,9 @@ async function bundle(job: TypeScriptJob): Promise<string> {
       platform: "neutral",
       mainFields: ["module", "main"],
       target: "es2022",
+      // An engine that runs no jobs by itself: the SDK's promises take the place of its own, and generators
+      // that of functions that await.
+      supported: { "async-await": false, "for-await": false, "async-generator": false },
       alias: job.alias,
       inject: job.inject,
       plugins: [hostInterfaces],
@@ -164,6 +168,11 @@ async function transpile(job: TranspileJob): Promise<Answer> {
     wasiShim: false,
     base64Cutoff: 0,
     emitTypescriptDeclarations: false,
+    ...job.suspending === undefined ? {} : {
+      asyncMode: "jspi",
+      asyncImports: job.suspending.imports,
+      asyncExports: job.suspending.exports,
+    },
   });
   const written: Record<string, string> = {};
   for (const [name, bytes] of Object.entries(files)) {
