@@ -173,7 +173,7 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     const vm = this.#current();
     if (vm === null || vm.contexts.size >= WASM_LIMITS.streams) return null;
     const stream = new StreamContext(vm.newId(), vm, exchange, place);
-    vm.contexts.set(stream.id, stream);
+    vm.contexts.add(stream);
     vm.enter(vm.guest.onContextCreate, stream, 0, stream.id, vm.rootId, 0);
     return stream;
   }

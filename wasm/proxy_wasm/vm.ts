@@ -8,6 +8,7 @@
 import type { AbiVersion } from "./abi.ts";
 import { type Answer, NO_ANSWER } from "./answer.ts";
 import type { StreamContext } from "./context.ts";
+import { Contexts } from "./contexts.ts";
 import {
   abiOf,
   allocatorOf,
@@ -47,7 +48,7 @@ export interface OwnCall {
 export class Vm implements Undo {
   readonly host: PluginHost;
   readonly abi: AbiVersion;
-  readonly contexts: Map<number, StreamContext> = new Map();
+  readonly contexts: Contexts<StreamContext> = new Contexts();
   /** Streams for which host calls noted effects in the running or last call. */
   touched: StreamContext[] = [];
   /** What else the running or last call asked for, in its order. */
@@ -83,7 +84,6 @@ export class Vm implements Undo {
   #memoryMax = 0;
   #memorySize = 0;
   #inside = false;
-  #nextId = 1;
   #nextCall = 1;
   #calls = 0;
   /** The last call used much fuel. */
@@ -122,9 +122,9 @@ export class Vm implements Undo {
     this.#adopt();
   }
 
-  /** A number no context of this instance had before. */
+  /** A number no other context of this instance has. */
   newId(): number {
-    return this.#nextId++;
+    return this.contexts.newId();
   }
 
   /** Takes a call into the books; the number the guest will know it by, 0: it has too many. */
