@@ -4,6 +4,7 @@ import type { FilterBinding } from "../control/schema/filter_binding.ts";
 import type { Resource } from "../control/schema/kinds.ts";
 import type { PolicyStatus, RouteStatus } from "../control/snapshot/mod.ts";
 import type { FilterView, ProxyView, ServiceView } from "../control/view.ts";
+import { grantsText } from "./filter_grants.ts";
 import { megabytes, short, span, table } from "./output.ts";
 
 export type Binding = FilterBinding;
@@ -110,7 +111,11 @@ export function filterTable(
     readonly listings: readonly Listing[];
   },
 ): string {
-  const rows = running.map((one) => runningRow(one));
+  const byName = new Map(bindings.map((one) => [
+    `${one.metadata.namespace}/${one.metadata.name}`,
+    one,
+  ]));
+  const rows = running.map((one) => runningRow(one, byName.get(one.report.name)));
   const seen = new Set(running.map((one) => one.report.name));
   const bound = new Set(running.map((one) => one.listing?.name));
   for (const { metadata, spec } of bindings) {
@@ -136,16 +141,20 @@ export function filterTable(
       "µS/CALL",
       "MEMORY",
       "TRAPS",
+      "GRANTED",
       "WHY",
     ],
     rows,
   );
 }
 
-const EMPTY = ["-", "-", "-", "-", "-"];
+const EMPTY = ["-", "-", "-", "-", "-", "-"];
 const IDLE = "no connected proxy runs it";
 
-function runningRow({ report, node, listing }: FilterView): string[] {
+function runningRow(
+  { report, node, listing }: FilterView,
+  binding: Binding | undefined,
+): string[] {
   const { calls, fuel, us } = report;
   const per = (total: number, digits: number): string =>
     calls === 0 ? "-" : digits === 0 ? short(total / calls) : (total / calls).toFixed(digits);
@@ -159,6 +168,7 @@ function runningRow({ report, node, listing }: FilterView): string[] {
     per(us, 1),
     megabytes(report.memoryBytes),
     String(report.traps),
+    grantsText(listing, binding),
     filterWhy(report),
   ];
 }

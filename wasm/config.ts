@@ -1,5 +1,11 @@
 /** The wire configuration of a Wasm filter, checked by hand: this layer loads no schema library. */
 import {
+  type GivenPermissions,
+  PERMISSION_PATTERN,
+  type Permissions,
+  permissionsOf,
+} from "./permissions.ts";
+import {
   FILTER_LIMITS,
   type FilterLimits,
   filterLimits,
@@ -24,6 +30,7 @@ export interface WasmFilterConfig {
   /** Whose ways hold where hosts of Proxy-Wasm differ. */
   readonly compat: "envoy" | "higress";
   readonly capabilities: readonly string[];
+  readonly permissions: Permissions;
   /** Whom the module may send requests of its own. */
   readonly upstreams: readonly UpstreamConfig[];
   /** Bindings of one namespace with the same one share data and find each other's queues; "" shares nothing. */
@@ -38,6 +45,23 @@ export interface UpstreamConfig {
   readonly backend: string;
   /** Lines every request there gets, flat. */
   readonly fields: readonly string[];
+}
+
+/** Names it may touch. */
+function permissions(spec: Readonly<Record<string, unknown>>): Permissions {
+  const given = record(spec["permissions"] ?? {});
+  const headers = record(given["headers"] ?? {});
+  for (
+    const [where, lists] of [["permissions.headers.", headers], ["permissions.", given]] as const
+  ) {
+    for (const [name, list] of Object.entries(lists)) {
+      if (list === headers) continue;
+      const right = Array.isArray(list) &&
+        list.every((one) => typeof one === "string" && PERMISSION_PATTERN.test(one));
+      if (!right) throw wrong(where + name, list, 'a list of names, each with at most one "*"');
+    }
+  }
+  return permissionsOf(given as GivenPermissions);
 }
 
 /** Reads a FilterSpec's config; an Error names the first field that is wrong and what it wants. */
@@ -72,6 +96,7 @@ export function readConfig(value: unknown): WasmFilterConfig {
     compat,
     network: spec["network"] === true,
     capabilities: texts(spec, "capabilities"),
+    permissions: permissions(spec),
     upstreams: upstreams(spec),
     vmId: text(spec, "vmId", ""),
     ...(rootId === undefined ? {} : { rootId }),

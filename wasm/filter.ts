@@ -13,6 +13,7 @@ import { LastGoodPlugins, NotStarted, type Shared } from "./last_good.ts";
 import { Plugin, type PluginOptions } from "./proxy_wasm/plugin.ts";
 import { SharedData } from "./proxy_wasm/shared_data.ts";
 import { SharedQueues } from "./proxy_wasm/shared_queues.ts";
+import { Permits } from "./permissions.ts";
 import { WasmReports } from "./reports.ts";
 import { upstreamsOf } from "./upstreams.ts";
 
@@ -174,6 +175,7 @@ function pluginOptions(
       : [config.rootId],
     config: new TextEncoder().encode(config.config),
     capabilities: new Set(config.capabilities),
+    permits: new Permits(config.permissions),
     upstreams: upstreamsOf(config),
     calls: env.calls,
     limits: {

@@ -1,5 +1,6 @@
 /** `denim filter install`: binds an admitted filter to a target, granting exactly what it needs. */
 import { stringify } from "yaml";
+import { SENSITIVE_HEADERS } from "../../wasm/permissions.ts";
 import { bindingResource, type Listing } from "../../control/market/mod.ts";
 import { ACCESS_OPTIONS, findControl, readFlags, runVerb, UsageError } from "../filters/options.ts";
 import { type ControlAccess, PushError } from "../filters/push.ts";
@@ -34,6 +35,7 @@ export function filterInstall(args: readonly string[]): Promise<number> {
       version: listing.version,
       phase: listing.phase,
       capabilities: listing.capabilities,
+      ...(listing.permissions === undefined ? {} : { permissions: listing.permissions }),
       ...(listing.config === "" ? {} : { config: configOf(listing.config) }),
       target,
       ...failModeOf(values["fail-mode"]),
@@ -50,7 +52,19 @@ export function filterInstall(args: readonly string[]): Promise<number> {
       `Revision ${revision}: ${listing.name}@${listing.version} runs at ${target.kind} ${target.name}. ` +
         "denim get filters shows it at work.",
     );
+    const named = credentialsOf(listing.permissions);
+    if (named.length > 0) console.log(`It is granted credentials: ${named.join(", ")}.`);
   });
+}
+
+/** `reads authorization`, `writes set-cookie`: what an operator should have noticed. */
+function credentialsOf(permissions: Listing["permissions"]): string[] {
+  const { read = [], write = [], remove = [] } = permissions?.headers ?? {};
+  return SENSITIVE_HEADERS.flatMap((name) => [
+    ...(read.includes(name) ? [`reads ${name}`] : []),
+    ...(write.includes(name) ? [`writes ${name}`] : []),
+    ...(remove.includes(name) ? [`removes ${name}`] : []),
+  ]);
 }
 
 function readTarget(

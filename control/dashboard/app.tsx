@@ -19,6 +19,8 @@ import { OverviewPage } from "./overview.tsx";
 import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
 
+import type { FilterBinding } from "../schema/filter_binding.ts";
+
 /** Where the pages get their facts. */
 export interface PageSource {
   overview(): Overview;
@@ -26,6 +28,8 @@ export interface PageSource {
   listings(): readonly Listing[];
   /** All versions of `publisher/name`, newest first; empty when there is none. */
   versions(name: string): readonly Listing[];
+  /** FilterBindings of `publisher/name`. */
+  bindings?(name: string): readonly FilterBinding[];
   /** The newest entries of the audit log. */
   audit?(): Promise<readonly AuditEntry[]>;
   /** Whether browsers can sign in. */
@@ -119,7 +123,12 @@ export function createPages(source: PageSource): Pages {
     return page(
       c,
       { title: listing.title === "" ? name : listing.title, here: "filters" },
-      <FilterPage listing={listing} versions={versions} nowMs={source.nowMs()} />,
+      <FilterPage
+        listing={listing}
+        versions={versions}
+        bindings={source.bindings?.(name) ?? []}
+        nowMs={source.nowMs()}
+      />,
     );
   });
   app.get("/audit", async (c) => {

@@ -1,5 +1,6 @@
 /** `/filters` and `/filters/:publisher/:name`: what is admitted, what it may do, what it costs. */
 import type { Child } from "hono/jsx";
+import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { Listing } from "../market/types.ts";
 import * as show from "./format.ts";
 
@@ -82,10 +83,12 @@ export interface DetailProps {
   readonly listing: Listing;
   /** All versions, newest first. */
   readonly versions: readonly Listing[];
+  /** Where it is bound. */
+  readonly bindings?: readonly FilterBinding[];
   readonly nowMs: number;
 }
 
-export function FilterPage({ listing, versions, nowMs }: DetailProps): Child {
+export function FilterPage({ listing, versions, bindings = [], nowMs }: DetailProps): Child {
   return (
     <>
       <p class="crumb">
@@ -118,6 +121,11 @@ export function FilterPage({ listing, versions, nowMs }: DetailProps): Child {
             <div class="panel">
               <Rights listing={listing} />
             </div>
+            {bindings.length === 0 ? "" : (
+              <div class="panel">
+                <dl>{bindings.map((one) => <Grants listing={listing} binding={one} />)}</dl>
+              </div>
+            )}
           </section>
           <section>
             <h2>
@@ -150,6 +158,10 @@ function Rights({ listing }: { listing: Listing }): Child {
       <dd>
         <Capabilities names={listing.capabilities} />
       </dd>
+      <dt>Cannot work without</dt>
+      <dd>{listed(listing.required ?? [])}</dd>
+      <dt>Names it asks for</dt>
+      <dd>{permissionText(listing.permissions)}</dd>
       <dt>Phase</dt>
       <dd>{listing.phase}</dd>
       <dt>Limits</dt>
@@ -293,6 +305,39 @@ function Command({ text, label }: { text: string; label: string }): Child {
 
 function languageOf(listing: Listing): string {
   return LANGUAGES[listing.language] ?? listing.language;
+}
+
+/** What one binding grants of what is asked. */
+function Grants({ listing, binding }: { listing: Listing; binding: FilterBinding }): Child {
+  const granted = new Set<string>(binding.spec.capabilities ?? []);
+  const lacking = listing.capabilities.filter((one) => !granted.has(one));
+  return (
+    <>
+      <dt>Granted by {binding.metadata.namespace}/{binding.metadata.name}</dt>
+      <dd>
+        {listed([...granted])}
+        {lacking.length === 0 ? "" : `; not ${lacking.join(", ")}`}
+        ; {permissionText(binding.spec.permissions as Listing["permissions"])}
+      </dd>
+    </>
+  );
+}
+
+/** `read authorization, x-*; write *`: lists a manifest leaves out are all but credentials. */
+function permissionText(given: Listing["permissions"]): string {
+  if (given === undefined) return "all but credentials";
+  const { headers = {}, ...others } = given;
+  const lists: [string, readonly string[] | undefined][] = [
+    ["read headers", headers.read],
+    ["write headers", headers.write],
+    ["remove headers", headers.remove],
+    ["properties", others.properties],
+    ["shared data", others.sharedData],
+    ["metrics", others.metrics],
+  ];
+  return lists.flatMap(([what, names]) =>
+    names === undefined ? [] : [`${what}: ${names.length === 0 ? "none" : names.join(", ")}`]
+  ).join("; ");
 }
 
 function listed(items: readonly string[]): string {

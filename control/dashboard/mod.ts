@@ -32,6 +32,9 @@ export function pages(view: ControlView, { audit, canSignIn = false }: PageParts
     overview: () => overviewOf(view),
     listings: () => view.listings(),
     versions: (name) => view.versions(name),
+    bindings: (name) =>
+      view.resources().filter((one) => one.kind === "FilterBinding")
+        .filter((one) => one.spec.module.name === name),
     audit: async () => await audit?.recent({ limit: AUDIT_ROWS }) ?? [],
     canSignIn,
     trustDomain: view.trustDomain,

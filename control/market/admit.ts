@@ -4,13 +4,14 @@ import { CAPABILITIES, type Capability } from "../../wasm/capabilities.ts";
 import { sha256 } from "../../wasm/filter.ts";
 import type { HookName, Inspection } from "../../wasm/inspect.ts";
 import { INSTRUMENTER_VERSION } from "../../wasm/instrument.ts";
+import type { GivenPermissions } from "../../wasm/permissions.ts";
 import { ModuleError } from "../../wasm/reader.ts";
 import { makeArtefact } from "./artefact.ts";
 import { bindingOf } from "./binding.ts";
 import { MARKET_LIMITS } from "./limits.ts";
 import { configText, type Manifest, readManifest } from "./manifest.ts";
 import { verifyStatement } from "./statement.ts";
-import { runTrial, type TrialResult } from "./trial.ts";
+import { runTrial, type TrialInput, type TrialResult, tryStart } from "./trial.ts";
 import { type Listing, MarketError, type Publisher, type Push, type Statement } from "./types.ts";
 
 /** A push whose signature, digests and manifest are right. */
@@ -71,7 +72,8 @@ export async function admitVerified(verified: Verified, clock: Clock): Promise<A
   try {
     const { artefact, abi, inspection, wat } = await makeArtefact(push.bytes, manifest);
     const digest = await sha256(artefact);
-    const trial = await runTrial({
+    const asked = manifest.capabilities;
+    const input: TrialInput = {
       abi,
       bytes: artefact,
       digest,
@@ -79,8 +81,15 @@ export async function admitVerified(verified: Verified, clock: Clock): Promise<A
       config: configText(manifest),
       fuelPerCall: manifest.limits.fuelPerCall,
       memoryBytes: manifest.limits.memoryMiB * 1024 * 1024,
-      capabilities: Object.keys(CAPABILITIES),
-    });
+      capabilities: asked === undefined
+        ? Object.keys(CAPABILITIES)
+        : [...asked.required, ...asked.optional],
+      permissions: manifest.permissions,
+    };
+    const trial = await runTrial(input);
+    if (asked !== undefined && asked.optional.length > 0) {
+      await startRequired(input, asked.required);
+    }
     const facts = { abi, digest, bytes: artefact.length, inspection, trial, wat };
     return { listing: describe(verified, facts, clock.nowMs()), artefact };
   } catch (error) {
@@ -92,6 +101,20 @@ export async function admitVerified(verified: Verified, clock: Clock): Promise<A
       422,
       `${manifest.name}@${manifest.version} was refused: ${reason}`,
       [{ path: "module", message: `${code}: ${reason}` }],
+    );
+  }
+}
+
+/** What a manifest calls optional is. */
+async function startRequired(input: TrialInput, required: readonly string[]): Promise<void> {
+  try {
+    await tryStart({ ...input, capabilities: required });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ModuleError(
+      "wasm.load",
+      `It does not start with what its manifest requires alone (capabilities.required is ` +
+        `${JSON.stringify(required)}): ${reason}`,
     );
   }
 }
@@ -108,7 +131,13 @@ interface Facts {
 function describe(verified: Verified, facts: Facts, nowMs: number): Listing {
   const { push, manifest, statement } = verified;
   const { inspection, trial } = facts;
-  const capabilities = capabilitiesOf(inspection, trial);
+  const asked = manifest.capabilities;
+  const imported = capabilitiesOf(inspection, trial);
+  const capabilities = asked === undefined
+    ? imported
+    : imported.filter((one) => asked.required.includes(one) || asked.optional.includes(one));
+  const unasked = imported.filter((one) => !capabilities.includes(one));
+  const { permissions } = manifest;
   const hooks: readonly HookName[] = trial.hooks ?? inspection.hooks;
   const { name, version, phase } = manifest;
   return {
@@ -132,6 +161,8 @@ function describe(verified: Verified, facts: Facts, nowMs: number): Listing {
     abiVersion: inspection.abi,
     hooks,
     capabilities,
+    ...(asked === undefined ? {} : { required: asked.required }),
+    ...(permissions === undefined ? {} : { permissions: permissions as GivenPermissions }),
     touches: capabilities.map((capability) => CAPABILITIES[capability]),
     measured: trial.measured,
     originalBytes: push.bytes.length,
@@ -139,11 +170,18 @@ function describe(verified: Verified, facts: Facts, nowMs: number): Listing {
     digest: facts.digest,
     originalDigest: statement.moduleDigest,
     manifestDigest: statement.manifestDigest,
-    warnings: warningsOf(manifest, facts),
+    warnings: warningsOf(manifest, facts, unasked),
     config: configText(manifest),
     limits: manifest.limits,
     phase,
-    binding: bindingOf({ name, version, phase, capabilities, config: manifest.config }),
+    binding: bindingOf({
+      name,
+      version,
+      phase,
+      capabilities,
+      config: manifest.config,
+      ...(permissions === undefined ? {} : { permissions: permissions as GivenPermissions }),
+    }),
     install: `denim filter install ${name}@${version} --to Service/NAME`,
     admittedMs: nowMs,
     instrumenter: INSTRUMENTER_VERSION,
@@ -168,7 +206,7 @@ function languageOf(manifest: Manifest, facts: Facts): string {
   return language === "unknown" ? manifest.language ?? "unknown" : language;
 }
 
-function warningsOf(manifest: Manifest, facts: Facts): string[] {
+function warningsOf(manifest: Manifest, facts: Facts, unasked: readonly string[]): string[] {
   const { trial, inspection } = facts;
   const warnings: string[] = [];
   if (trial.measured.traps > 0) {
@@ -180,6 +218,12 @@ function warningsOf(manifest: Manifest, facts: Facts): string[] {
     warnings.push(
       `One call used ${trial.measured.fuelPerCall} of ${manifest.limits.fuelPerCall} fuel on the ` +
         "reference trace; larger messages may exhaust it.",
+    );
+  }
+  if (unasked.length > 0) {
+    warnings.push(
+      `It imports functions of ${unasked.join(", ")}, which its manifest does not ask for; ` +
+        "calling one fails.",
     );
   }
   if (inspection.unknownImports.length > 0) {

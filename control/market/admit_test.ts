@@ -169,3 +169,45 @@ Deno.test("a component of another world is refused with what it may import", asy
   const error = await refusal(t, await t.signed(component));
   assert.match(error.message, /does not export denim:filter\/filter@0\.1\.0/);
 });
+
+/** Sets a shared value while it is configured, and refuses the configuration when it may not. */
+const NEEDS_SHARED = `(module
+  (import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_set_tick_period_milliseconds" (func $tick (param i32) (result i32)))
+  (memory (export "memory") 1) (data (i32.const 0) "n")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32)
+    (i32.eqz (call $set (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0))))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0)))`;
+
+Deno.test("a module is refused that does not start with what its manifest requires or asks for", async () => {
+  await using t = await TestMarket.open();
+  const push = async (capabilities: string) =>
+    await refusal(t, await t.signed(NEEDS_SHARED, manifestOf({ capabilities })));
+  const without = await push("{required: [tick]}");
+  assert.equal(without.code, "market.refused");
+  assert.match(without.message, /refused its configuration/);
+  const optional = await push("{required: [tick], optional: [shared-data]}");
+  assert.match(
+    optional.message,
+    /does not start with what its manifest requires alone \(capabilities\.required is \["tick"\]\)/,
+  );
+});
+
+Deno.test("a listing says what a filter asks for, what of it is required, and what it has not asked for", async () => {
+  await using t = await TestMarket.open();
+  const listing = await t.market.admit(
+    await t.signed(
+      NEEDS_SHARED,
+      manifestOf({
+        capabilities: "{required: [shared-data]}",
+        permissions: "{headers: {read: [authorization]}, sharedData: ['n*']}",
+      }),
+    ),
+  );
+  assert.deepEqual(listing.capabilities, ["shared-data"]);
+  assert.deepEqual(listing.required, ["shared-data"]);
+  assert.match(listing.warnings.join(), /imports functions of tick, which its manifest does not/);
+  assert.match(listing.binding, /permissions:\n {4}headers:\n {6}read:\n {8}- authorization/);
+});

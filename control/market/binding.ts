@@ -1,5 +1,6 @@
 /** The FilterBinding that installs a listing: granted exactly what the module was seen to need. */
 import { stringify } from "yaml";
+import type { GivenPermissions } from "../../wasm/permissions.ts";
 
 export interface BindingInput {
   /** `publisher/name`. */
@@ -7,6 +8,7 @@ export interface BindingInput {
   readonly version: string;
   readonly phase: "AUTHN" | "AUTHZ" | "TRANSFORM" | "STATS";
   readonly capabilities: readonly string[];
+  readonly permissions?: GivenPermissions;
   readonly config?: unknown;
   readonly target?: { readonly kind: string; readonly name: string; readonly namespace?: string };
   readonly failMode?: "open" | "closed";
@@ -38,6 +40,7 @@ export function bindingResource(input: BindingInput): Record<string, unknown> {
     capabilities: input.capabilities,
     failMode: input.failMode ?? FAIL_MODES[input.phase],
   };
+  if (input.permissions !== undefined) spec.permissions = input.permissions;
   if (input.config !== undefined) spec.config = input.config;
   return { apiVersion: "denim.dev/v1", kind: "FilterBinding", metadata, spec };
 }

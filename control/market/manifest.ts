@@ -1,6 +1,8 @@
 /** `denim.filter.yaml`: what a publisher says about a filter. What it does is found out, not believed. */
 import { parse } from "yaml";
 import { z } from "zod";
+import { CAPABILITIES, type Capability } from "../../wasm/capabilities.ts";
+import { filterPermissions } from "../schema/filter_permissions.ts";
 import { MARKET_LIMITS } from "./limits.ts";
 import { MarketError } from "./types.ts";
 
@@ -17,6 +19,13 @@ const line = (max: number, what: string) =>
     LINE,
     wanted("one line without control characters"),
   );
+
+const capabilityList = z.array(
+  z.enum(
+    Object.keys(CAPABILITIES) as [Capability, ...Capability[]],
+    wanted(`one of ${Object.keys(CAPABILITIES).join(", ")}`),
+  ),
+).default([]);
 
 export const manifestSchema = z.strictObject({
   apiVersion: z.literal("denim.dev/v1", wanted('"denim.dev/v1"')),
@@ -50,6 +59,13 @@ export const manifestSchema = z.strictObject({
   ).default("TRANSFORM"),
   /** What the filter is configured with where a binding says nothing. */
   config: z.json().optional(),
+  /**
+   * What it asks for. Left out: all it imports. It must start with what is `required` alone, and no binding
+   * can leave that out; without what is `optional` it works, perhaps less well.
+   */
+  capabilities: z.strictObject({ required: capabilityList, optional: capabilityList }).optional(),
+  /** Names it asks for; left out: all but credentials. */
+  permissions: filterPermissions.optional(),
   limits: z.strictObject({
     fuelPerCall: z.int(wanted("a whole number")).min(1000, wanted("at least 1000")).max(
       1_000_000_000,

@@ -9,6 +9,7 @@ import { makeWasmFactory } from "../../wasm/filter.ts";
 import { ComponentPlugin, createComponentFilter, LoadedBundle } from "../../wasm/component/mod.ts";
 import type { HookName } from "../../wasm/inspect.ts";
 import { type WasmReport, WasmReports } from "../../wasm/reports.ts";
+import type { GivenPermissions } from "../../wasm/permissions.ts";
 import { MARKET_LIMITS } from "./limits.ts";
 import { REFERENCE, runExchange } from "./reference.ts";
 import type { Measured } from "./types.ts";
@@ -23,6 +24,7 @@ export interface TrialInput {
   readonly fuelPerCall: number;
   readonly memoryBytes: number;
   readonly capabilities: readonly string[];
+  readonly permissions?: GivenPermissions | undefined;
 }
 
 export interface TrialResult {
@@ -55,6 +57,14 @@ export async function runTrial(input: TrialInput): Promise<TrialResult> {
   }
 }
 
+/** Loads and starts it, and no more. Rejects as {@link runTrial} does. */
+export async function tryStart(input: TrialInput): Promise<void> {
+  const loaded = input.abi === "component"
+    ? await loadComponent(input)
+    : await loadProxyWasm(input, new Wheel(systemClock, { drive: false }));
+  loaded.filter.close?.();
+}
+
 async function loadProxyWasm(input: TrialInput, wheel: Wheel): Promise<Loaded> {
   const reports = new WasmReports();
   const modules = { get: () => Promise.resolve(input.bytes) };
@@ -67,6 +77,7 @@ async function loadProxyWasm(input: TrialInput, wheel: Wheel): Promise<Loaded> {
     memoryBytes: input.memoryBytes,
     failMode: "closed",
     capabilities: input.capabilities,
+    ...(input.permissions === undefined ? {} : { permissions: input.permissions }),
   }, trialEnv(systemClock, wheel));
   return { filter, report: () => reports.list()[0]!, hooks: null };
 }
@@ -77,6 +88,7 @@ async function loadComponent(input: TrialInput): Promise<Loaded> {
     digest: input.digest,
     config: input.config,
     capabilities: new Set(input.capabilities),
+    ...(input.permissions === undefined ? {} : { permissions: input.permissions }),
     limits: { fuelPerCall: input.fuelPerCall, memoryBytes: input.memoryBytes },
     failOpen: false,
     clock: systemClock,

@@ -1,4 +1,5 @@
 /** What goes into the marketplace and what it says about a filter once it is in: plain data. */
+import type { GivenPermissions } from "../../wasm/permissions.ts";
 import type { HookName } from "../../wasm/inspect.ts";
 
 /** One upload. `statement` and `manifest` are the exact texts that were signed. */
@@ -81,6 +82,10 @@ export interface Listing {
   readonly hooks: readonly HookName[];
   /** What it may touch: derived from imports. The operator grants these in a FilterBinding. */
   readonly capabilities: readonly string[];
+  /** Those of them that no binding can leave out; absent: none. */
+  readonly required?: readonly string[];
+  /** Names it asks for (wasm/permissions.ts); absent: all but credentials. */
+  readonly permissions?: GivenPermissions;
   /** The same in words, for people. */
   readonly touches: readonly string[];
   readonly measured: Measured;

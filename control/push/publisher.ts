@@ -124,5 +124,6 @@ export function admittedModules(market: MarketApi): AdmittedModule[] {
     memoryBytes: one.limits.memoryMiB * 1024 * 1024,
     config: one.config,
     capabilities: one.capabilities,
+    ...(one.required === undefined ? {} : { required: one.required }),
   }));
 }

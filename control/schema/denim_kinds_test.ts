@@ -472,3 +472,23 @@ for (const [name, { min, max }] of Object.entries(FILTER_LIMITS)) {
     });
   });
 }
+
+Deno.test("Permissions of a filter are names with one star at most, header names in lower case", () => {
+  const told = (permissions: Fields) => problems("FilterBinding", { ...MODULE, permissions });
+  same(
+    told({ headers: { read: ["*", "authorization", "x-*", "*-id", ":path"] }, metrics: [] }),
+    [],
+  );
+  match(
+    told({ headers: { read: ["a*b"] } })[0]!,
+    /^spec\.permissions\.headers\.read\[0\] is "a\*b", wanted a name .* at most one "\*"/,
+  );
+  match(told({ headers: { write: ["X-A"] } })[0]!, /is "X-A", wanted a header name in lower case/);
+  match(told({ keys: [] })[0]!, /^spec\.permissions/);
+  const { permissionNames } = LIMITS;
+  same(told({ properties: Array(permissionNames).fill("a") }), []);
+  match(
+    told({ properties: Array(permissionNames + 1).fill("a") })[0]!,
+    /^spec\.permissions\.properties holds more than 64 names/,
+  );
+});

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { DENIM_API, label, metadata, port, problem, targetRefOf, wanted } from "./common.ts";
 import { CAPABILITIES, type Capability } from "../../wasm/capabilities.ts";
+import { filterPermissions } from "./filter_permissions.ts";
 import { filterLimits } from "./filter_limits.ts";
 import { SCHEMA_LIMITS as LIMITS } from "./limits.ts";
 
@@ -68,6 +69,8 @@ export const filterBinding = z.strictObject({
       LIMITS.capabilities,
       { error: `holds more than ${LIMITS.capabilities} names` },
     ).optional(),
+    /** Which headers, properties, keys and metrics, within the capabilities. */
+    permissions: filterPermissions.optional(),
     /**
      * Services the module may send requests of its own, with the capability http-call or grpc-call.
      * It calls one by `name`, or as `service.namespace:port`, `namespace/service:port`,

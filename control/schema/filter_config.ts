@@ -13,6 +13,8 @@
  * `control/snapshot/filters.ts` says why.
  */
 
+import type { GivenPermissions } from "../../wasm/permissions.ts";
+
 /** Kind of a link, config by kind. A kind of another name is refused by the registry. */
 export interface FilterConfigs {
   readonly "timeout": TimeoutConfig;
@@ -241,6 +243,8 @@ export interface WasmConfig {
   readonly failMode: "open" | "closed";
   /** Capabilities granted by the binding; a host call outside them is refused. */
   readonly capabilities: readonly string[];
+  /** Names it may touch; what is absent is `*`. */
+  readonly permissions?: GivenPermissions;
   /** Whom the module may send requests of its own; absent: nobody. */
   readonly upstreams?: readonly WasmUpstream[];
   /** A module for connections that are no HTTP; absent: for HTTP. */

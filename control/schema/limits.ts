@@ -67,6 +67,8 @@ export const SCHEMA_LIMITS = {
   federatedDomains: 16,
   pemChars: 64 * 1024,
   capabilities: 32,
+  /** Names and patterns in one list of a filter's permissions. */
+  permissionNames: 64,
   /** Services one filter may send requests of its own. */
   filterUpstreams: 32,
   /** FilterBinding.spec.config as JSON text. */

@@ -32,6 +32,8 @@ export interface KnownModule {
   readonly bytes?: number;
   /** What it was seen to use. */
   readonly capabilities?: readonly string[];
+  /** Those it cannot work without. */
+  readonly required?: readonly string[];
 }
 
 /**
@@ -238,6 +240,17 @@ function checkModule(
       report(
         "spec.capabilities",
         `is missing; ${found.name} uses ${list}: list what you grant, or []`,
+      );
+    }
+    const lacking = found.required?.filter((one) =>
+      capabilities !== undefined && !capabilities.some((granted) =>
+        granted === one
+      )
+    ) ?? [];
+    if (lacking.length > 0) {
+      report(
+        "spec.capabilities",
+        `lacks ${lacking.join(", ")}, without which ${found.name} does not work`,
       );
     }
     return;

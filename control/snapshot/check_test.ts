@@ -32,6 +32,7 @@ const MODULES = [
     version: "1.0.0",
     digest: `sha256:${"c".repeat(64)}`,
     capabilities: ["headers-read", "http-call"],
+    required: ["http-call"],
   },
 ];
 
@@ -161,6 +162,12 @@ const REFUSED: [what: string, text: string, path: string, message: RegExp][] = [
     policy("FilterBinding", "module: {name: acme/call}"),
     "spec.capabilities",
     /is missing; acme\/call uses headers-read, http-call: list what you grant, or \[\]/,
+  ],
+  [
+    "a module without what it requires",
+    policy("FilterBinding", "module: {name: acme/call}, capabilities: [headers-read]"),
+    "spec.capabilities",
+    /lacks http-call, without which acme\/call does not work/,
   ],
   [
     "an upstream that is not there",

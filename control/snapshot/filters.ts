@@ -210,7 +210,8 @@ function priority(binding: FilterBinding): number {
 }
 
 function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule): WasmConfig {
-  const { config, capabilities, limits, failMode, phase, vmId, compat, type } = binding.spec;
+  const { config, capabilities, permissions, limits, failMode, phase, vmId, compat, type } =
+    binding.spec;
   const upstreams = filterUpstreams(work, binding);
   const effective = effectiveLimits(work.mesh, limits ?? {}, module);
   return {
@@ -228,6 +229,7 @@ function wasmConfig(work: Work, binding: FilterBinding, module: AdmittedModule):
     ...(Object.keys(effective.limits).length === 0 ? {} : { limits: effective.limits }),
     failMode: failMode ?? FILTER_DEFAULTS.failMode,
     capabilities: [...capabilities ?? []].sort(),
+    ...(permissions === undefined ? {} : { permissions }),
     ...(upstreams.length === 0 ? {} : { upstreams }),
     ...(vmId === undefined ? {} : { vmId }),
     ...(compat === undefined ? {} : { compat }),

@@ -17,6 +17,8 @@ export interface AdmittedModule {
   readonly config?: string;
   /** What it was seen to use. */
   readonly capabilities?: readonly string[];
+  /** Those it cannot work without. */
+  readonly required?: readonly string[];
 }
 
 /** `FilterBinding.spec.module`. */

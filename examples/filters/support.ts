@@ -95,6 +95,7 @@ export async function hostExample(
     memoryBytes: listing.limits.memoryMiB * 1024 * 1024,
     failMode: binding.failMode ?? "closed",
     capabilities: listing.capabilities,
+    ...(listing.permissions === undefined ? {} : { permissions: listing.permissions }),
   }, {
     name: "default/example",
     slot: 0,

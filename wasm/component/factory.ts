@@ -43,6 +43,7 @@ export function makeComponentFactory(): (
       digest: config.digest,
       config: config.config,
       capabilities: new Set(config.capabilities),
+      permissions: config.permissions,
       limits: {
         ...config.limits,
         fuelPerCall: config.fuelPerCall,

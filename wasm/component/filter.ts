@@ -94,7 +94,13 @@ class Exchanges implements Hooks {
     if (stream === null) return this.#without(ctx);
     if (this.#has.has("request-headers")) {
       const { method, scheme, authority, path } = head;
-      const record = { method, scheme, authority, path, headers: pairs(head.fields) };
+      const record = {
+        method,
+        scheme,
+        authority,
+        path,
+        headers: pairs(head.fields, this.#plugin.permits.read),
+      };
       this.#verdicts.pass(stream, "request-headers", end);
       const verdict = this.#call(stream, ctx, "onRequestHeaders", record, end);
       const went = this.#head(ctx, stream, verdict, new RequestHeaders(head, NO_UNDO));
@@ -108,7 +114,10 @@ class Exchanges implements Hooks {
     const stream = this.#streamOf(ctx);
     if (stream === null) return this.#without(ctx);
     if (this.#has.has("response-headers")) {
-      const record = { status: head.status, headers: pairs(head.fields) };
+      const record = {
+        status: head.status,
+        headers: pairs(head.fields, this.#plugin.permits.read),
+      };
       this.#verdicts.pass(stream, "response-headers", end);
       const verdict = this.#call(stream, ctx, "onResponseHeaders", record, end);
       const went = this.#head(ctx, stream, verdict, new ResponseHeaders(head, NO_UNDO));
@@ -154,7 +163,13 @@ class Exchanges implements Hooks {
       return CONTINUE;
     }
     const hook = way === REQUEST ? "onRequestTrailers" : "onResponseTrailers";
-    const verdict = this.#call(stream, ctx, hook, pairs(fields), undefined);
+    const verdict = this.#call(
+      stream,
+      ctx,
+      hook,
+      pairs(fields, this.#plugin.permits.read),
+      undefined,
+    );
     return this.#head(ctx, stream, verdict, new HeaderMap(fields, NO_UNDO));
   }
 

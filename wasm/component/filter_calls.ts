@@ -221,7 +221,13 @@ class Visits implements Hooks {
       return this.#bodyFollows(visit, head.fields, end, REQUEST_WAY);
     }
     const { method, scheme, authority, path } = head;
-    const message = { method, scheme, authority, path, headers: pairs(head.fields) };
+    const message = {
+      method,
+      scheme,
+      authority,
+      path,
+      headers: pairs(head.fields, this.plugin.permits.read),
+    };
     this.#verdicts.pass(visit, "request-headers", end);
     const map = new RequestHeaders(head, NO_UNDO);
     const call = { hook: "onRequestHeaders", message, end } as const;
@@ -234,7 +240,7 @@ class Visits implements Hooks {
     if (visit.skip || !this.#has.has("response-headers")) {
       return this.#bodyFollows(visit, head.fields, end, RESPONSE_WAY);
     }
-    const message = { status: head.status, headers: pairs(head.fields) };
+    const message = { status: head.status, headers: pairs(head.fields, this.plugin.permits.read) };
     this.#verdicts.pass(visit, "response-headers", end);
     const map = new ResponseHeaders(head, NO_UNDO);
     const call = { hook: "onResponseHeaders", message, end } as const;
@@ -277,7 +283,11 @@ class Visits implements Hooks {
     const wanted = this.#has.has(way === REQUEST_WAY ? "request-trailers" : "response-trailers");
     if (!wanted || visit.skip) return CONTINUE;
     const hook = way === REQUEST_WAY ? "onRequestTrailers" : "onResponseTrailers";
-    const call = { hook, message: pairs(fields), end: undefined } as const;
+    const call = {
+      hook,
+      message: pairs(fields, this.plugin.permits.read),
+      end: undefined,
+    } as const;
     visit.ask(new Question(visit, ctx, call, way, new HeaderMap(fields, NO_UNDO)));
     return this.#paused(visit, way, PAUSE);
   }

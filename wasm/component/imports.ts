@@ -4,6 +4,7 @@ import { METRIC } from "../proxy_wasm/abi.ts";
 import type { PluginMetrics } from "../proxy_wasm/metrics.ts";
 import { HostBudgetError } from "../proxy_wasm/memory.ts";
 import { type LimitName, WASM_LIMITS } from "../limits.ts";
+import type { Permits } from "../permissions.ts";
 import { newTally, QUOTA, type QuotaKind, type Quotas, type Tally } from "../quota.ts";
 import { ACCOUNT } from "./bundle.ts";
 import type { Clock } from "../../core/clock.ts";
@@ -37,6 +38,7 @@ export interface HostState {
   readonly metrics: PluginMetrics;
   readonly quotas: Quotas;
   readonly capabilities: ReadonlySet<string>;
+  readonly permits: Permits;
   /** Something was refused for being over a limit. */
   overLimit(limit: LimitName): void;
   /** Requests of its own; null in an instance that cannot wait for them. */
@@ -118,6 +120,7 @@ function hostInterface(state: HostState): object {
     },
     property(path: string[]): Uint8Array | undefined {
       if (!may("properties-read", "property") || !within(state, QUOTA.properties)) return undefined;
+      if (!named(state, "properties", path.join("."))) return undefined;
       return property(state, path);
     },
     setProperty(path: string[], value: Uint8Array): void {
@@ -139,7 +142,10 @@ function hostInterface(state: HostState): object {
     },
     utf8Encode: (text: string): Uint8Array => encoder.encode(text), // paid for when it was read
     fuelLeft: (): bigint => state.fuelLeft(),
-    traceParent: (): string => state.exchange?.request.fields.get("traceparent") ?? "",
+    traceParent: (): string =>
+      state.permits.read.allows("traceparent")
+        ? state.exchange?.request.fields.get("traceparent") ?? ""
+        : "",
   };
 }
 
@@ -170,19 +176,25 @@ function kvInterface(state: HostState): object {
   const may = (call: string): boolean => granted(state, "shared-data", call);
   return {
     get(key: string): [Uint8Array, bigint] | undefined {
-      const found = may("kv.get") ? state.kv.get(key) : undefined;
+      const found = may("kv.get") && named(state, "sharedData", key)
+        ? state.kv.get(key)
+        : undefined;
       if (found !== undefined) charge(state, found[0].length);
       return found;
     },
     set(key: string, value: Uint8Array, cas?: bigint, ttlMs?: number): bigint {
       charge(state, value.length);
-      if (!may("kv.set") || !within(state, QUOTA.shared)) throw refusal({ tag: "denied" });
+      if (!may("kv.set") || !named(state, "sharedData", key) || !within(state, QUOTA.shared)) {
+        throw refusal({ tag: "denied" });
+      }
       const result = state.kv.set(key, value.slice(), cas, ttlMs);
       if (typeof result !== "bigint") throw refusal(result);
       return result;
     },
     incr: (key: string, by: bigint, ttlMs?: number): bigint =>
-      may("kv.incr") && within(state, QUOTA.shared) ? state.kv.increment(key, by, ttlMs) : 0n,
+      may("kv.incr") && named(state, "sharedData", key) && within(state, QUOTA.shared)
+        ? state.kv.increment(key, by, ttlMs)
+        : 0n,
   };
 }
 
@@ -215,6 +227,7 @@ function httpInterface(state: HostState): object {
 function metricsInterface(state: HostState): object {
   const record = (type: number, name: string, labels: [string, string][], value: number): void => {
     if (!granted(state, "metrics", "metrics") || !within(state, QUOTA.metrics)) return;
+    if (!named(state, "metrics", name)) return;
     const tags = labels.map(([label, text]) => `${label}=${text}`).join(",");
     const id = state.metrics.define(type, tags === "" ? name : `${name}{${tags}}`);
     if (id !== 0) state.metrics.record(id, value);
@@ -227,6 +240,17 @@ function metricsInterface(state: HostState): object {
     histogram: (name: string, labels: [string, string][], value: number): void =>
       record(METRIC.histogram, name, labels, value),
   };
+}
+
+/** Whether the name of something is granted, within its capability. */
+function named(
+  state: HostState,
+  rule: "properties" | "sharedData" | "metrics",
+  name: string,
+): boolean {
+  if (state.permits[rule].allows(name)) return true;
+  state.denied(`${rule} ${name.slice(0, 100)}`);
+  return false;
 }
 
 function within(state: HostState, kind: QuotaKind): boolean {

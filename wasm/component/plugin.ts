@@ -7,6 +7,7 @@ import type { Metrics } from "../../core/metrics.ts";
 import { FuelBucket } from "../fuel_bucket.ts";
 import { type FilterLimits, filterLimits, type LimitName, WASM_LIMITS } from "../limits.ts";
 import { OverLimit } from "../over_limit.ts";
+import { type GivenPermissions, permissionsOf, Permits } from "../permissions.ts";
 import { Quotas, type Tally } from "../quota.ts";
 import { type Cost, costOf, type Upstream } from "../proxy_wasm/host.ts";
 import { PluginMetrics } from "../proxy_wasm/metrics.ts";
@@ -24,6 +25,9 @@ import type { Capabilities } from "./wit.ts";
 const INSTANCES = 2;
 const NO_UPSTREAMS: ReadonlyMap<string, Upstream> = new Map();
 
+/** What is not granted is logged once each, so many of it: guests choose the names. */
+const MAX_DENIED = 64;
+
 export interface ComponentOptions {
   /** FilterBinding it comes from, `namespace/name`. */
   readonly name: string;
@@ -31,6 +35,8 @@ export interface ComponentOptions {
   /** Configuration as JSON text, "" for none. */
   readonly config: string;
   readonly capabilities: ReadonlySet<string>;
+  /** Names it may touch; left out: all but credentials. */
+  readonly permissions?: GivenPermissions;
   readonly limits: ComponentLimits;
   readonly failOpen: boolean;
   readonly clock: Clock;
@@ -95,6 +101,7 @@ export class ComponentPlugin implements FilterStatus, CallsHost {
   readonly #restart = new RestartPolicy();
   readonly #kv: KeyValues;
   readonly #metrics: PluginMetrics;
+  readonly permits: Permits;
   readonly #limits: FilterLimits;
   readonly #quotas: Quotas;
   readonly #bucket: FuelBucket;
@@ -111,6 +118,7 @@ export class ComponentPlugin implements FilterStatus, CallsHost {
     this.#metrics = new PluginMetrics(metrics, options.name);
     this.cost = costOf(metrics, options.name);
     this.#limits = filterLimits(options.limits);
+    this.permits = new Permits(permissionsOf(options.permissions));
     this.#quotas = new Quotas(this.#limits);
     this.#bucket = new FuelBucket(options.clock, this.#limits.fuelPerSecond);
     this.#overLimit = new OverLimit(options);
@@ -250,11 +258,11 @@ export class ComponentPlugin implements FilterStatus, CallsHost {
 
   /** Something was asked for that the binding does not grant; logged once. */
   denied(call: string): void {
-    if (this.#deniedCalls.has(call)) return;
+    if (this.#deniedCalls.has(call) || this.#deniedCalls.size >= MAX_DENIED) return;
     this.#deniedCalls.add(call);
     this.options.log.warn("wasm.denied", {
       call,
-      hint: "grant its capability in the FilterBinding",
+      hint: "grant it in the FilterBinding",
     });
   }
 
@@ -319,6 +327,7 @@ export class ComponentPlugin implements FilterStatus, CallsHost {
       metrics: this.#metrics,
       quotas: this.#quotas,
       overLimit: (limit) => this.overLimit(limit),
+      permits: this.permits,
       capabilities: options.capabilities,
       side: this.pool === null ? null : new SideCalls(this),
       denied: (call) => this.denied(call),

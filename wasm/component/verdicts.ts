@@ -3,6 +3,7 @@ import { CONTINUE, type FilterContext, type Verdict } from "../../core/filter.ts
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import { HeaderMap, replyLines, RequestHeaders, ResponseHeaders } from "../proxy_wasm/headers.ts";
+import type { NameRule } from "../permissions.ts";
 import type { ComponentPlugin } from "./plugin.ts";
 import { lastPhase } from "./wit.ts";
 import type {
@@ -142,22 +143,38 @@ export class Verdicts {
       authority === undefined && status === undefined;
     if (none || !this.#may("headers-write", "edit headers")) return;
     for (const op of edits.head) {
-      if (op.tag === "remove") this.#refused(map.remove(op.val), op.val);
-      else {
+      if (op.tag === "remove") {
+        if (this.#mayHeader("remove", op.val)) this.#refused(map.remove(op.val), op.val);
+      } else {
         const [name, value] = op.val;
+        if (!this.#mayHeader("write", name)) continue;
         const done = !WIDE.test(value) &&
           (op.tag === "set" ? map.set(name, value) : map.add(name, value));
         this.#refused(done, name);
       }
     }
-    if (path !== undefined) this.#refused(map.set(":path", path), ":path");
-    if (method !== undefined) this.#refused(map.set(":method", method), ":method");
-    if (authority !== undefined) this.#refused(map.set(":authority", authority), ":authority");
-    if (status !== undefined) this.#refused(map.set(":status", String(status)), ":status");
+    if (path !== undefined && this.#mayHeader("write", ":path")) {
+      this.#refused(map.set(":path", path), ":path");
+    }
+    if (method !== undefined && this.#mayHeader("write", ":method")) {
+      this.#refused(map.set(":method", method), ":method");
+    }
+    if (authority !== undefined && this.#mayHeader("write", ":authority")) {
+      this.#refused(map.set(":authority", authority), ":authority");
+    }
+    if (status !== undefined && this.#mayHeader("write", ":status")) {
+      this.#refused(map.set(":status", String(status)), ":status");
+    }
   }
 
   #refused(done: boolean, name: string): void {
     if (!done) this.#plugin.options.log.warn("wasm.bad_header", { header: name });
+  }
+
+  #mayHeader(rule: "write" | "remove", name: string): boolean {
+    if (this.#plugin.permits[rule].allows(name.toLowerCase())) return true;
+    this.#plugin.denied(`${rule} header ${name.slice(0, 100)}`);
+    return false;
   }
 
   #may(capability: string, call: string): boolean {
@@ -180,8 +197,9 @@ export function joined(pieces: readonly Uint8Array[], last: Uint8Array): Uint8Ar
   return whole;
 }
 
-export function pairs(fields: Fields): Header[] {
-  const { lines } = fields;
+/** The lines the filter may see. */
+export function pairs(fields: Fields, rule: NameRule): Header[] {
+  const lines = rule.visible(fields.lines);
   const out: Header[] = new Array(lines.length >> 1);
   for (let i = 0; i < lines.length; i += 2) out[i >> 1] = [lines[i]!, lines[i + 1]!];
   return out;

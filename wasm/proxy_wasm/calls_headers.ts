@@ -27,6 +27,19 @@ function mapOf(vm: Vm, map: number): HeaderMap | null {
   }
 }
 
+/** The lines of a map that the filter may see; what came for itself it sees whole. */
+function linesOf(vm: Vm, map: number): readonly string[] {
+  const lines = mapOf(vm, map)?.lines() ?? NO_LINES;
+  return map <= MAP.responseTrailers ? vm.host.permits.read.visible(lines) : lines;
+}
+
+/** Whether a change is granted; only maps of the exchange can be changed at all. */
+function granted(vm: Vm, rule: "write" | "remove", name: string): boolean {
+  if (vm.host.permits[rule].allows(name)) return true;
+  vm.host.denied(`${rule} header ${name.slice(0, 100)}`);
+  return false;
+}
+
 function known(map: number): boolean {
   return map >= 0 && map <= MAP.callTrailers;
 }
@@ -34,8 +47,7 @@ function known(map: number): boolean {
 export function getMapSize(vm: Vm) {
   return (map: number, outSize: number): number => {
     if (!known(map)) return STATUS.badArgument;
-    const found = mapOf(vm, map);
-    const size = found === null ? 0 : pairsSize(found.lines());
+    const size = mapOf(vm, map) === null ? 0 : pairsSize(linesOf(vm, map));
     return vm.memory.setU32(outSize, size) ? STATUS.ok : STATUS.invalidMemory;
   };
 }
@@ -43,7 +55,7 @@ export function getMapSize(vm: Vm) {
 export function getMapPairs(vm: Vm) {
   return (map: number, outPointer: number, outSize: number): number => {
     if (!known(map)) return STATUS.badArgument;
-    return givePairs(vm.memory, mapOf(vm, map)?.lines() ?? NO_LINES, outPointer, outSize);
+    return givePairs(vm.memory, linesOf(vm, map), outPointer, outSize);
   };
 }
 
@@ -52,7 +64,9 @@ export function getMapValue(vm: Vm) {
     if (!known(map)) return STATUS.badArgument;
     const name = vm.memory.text(key, keySize);
     if (name === null) return STATUS.invalidMemory;
-    const value = mapOf(vm, map)?.get(name.toLowerCase());
+    const lower = name.toLowerCase();
+    const hidden = map <= MAP.responseTrailers && !vm.host.permits.read.allows(lower);
+    const value = hidden ? undefined : mapOf(vm, map)?.get(lower);
     if (value === undefined) {
       // Version 0.1.0 did not tell a missing value from an empty one.
       return vm.abi === "0.1.0" ? vm.memory.point(0, 0, outPointer, outSize) : STATUS.notFound;
@@ -71,7 +85,9 @@ export function setMapPairs(vm: Vm) {
     // Envoy reads malformed pairs as none and so clears the map; nobody can want that.
     if (lines === null) return STATUS.badArgument;
     if (!vm.may(QUOTA.headers)) return STATUS.internalFailure;
-    return target.replace(lines) ? STATUS.ok : STATUS.badArgument;
+    return target.replace(vm.host.permits.replacement(lines, target.lines()))
+      ? STATUS.ok
+      : STATUS.badArgument;
   };
 }
 
@@ -85,7 +101,9 @@ function changeMapValue(vm: Vm, change: Change) {
     const text = vm.memory.text(value, valueSize);
     if (name === null || text === null) return STATUS.invalidMemory;
     if (!vm.may(QUOTA.headers)) return STATUS.internalFailure;
-    return change(target, name.toLowerCase(), text) ? STATUS.ok : STATUS.badArgument;
+    const lower = name.toLowerCase();
+    if (!granted(vm, "write", lower)) return STATUS.internalFailure;
+    return change(target, lower, text) ? STATUS.ok : STATUS.badArgument;
   };
 }
 
@@ -104,6 +122,8 @@ export function removeMapValue(vm: Vm) {
     const name = vm.memory.text(key, keySize);
     if (name === null) return STATUS.invalidMemory;
     if (!vm.may(QUOTA.headers)) return STATUS.internalFailure;
-    return target.remove(name.toLowerCase()) ? STATUS.ok : STATUS.badArgument;
+    const lower = name.toLowerCase();
+    if (!granted(vm, "remove", lower)) return STATUS.internalFailure;
+    return target.remove(lower) ? STATUS.ok : STATUS.badArgument;
   };
 }

@@ -45,10 +45,17 @@ export function setTickPeriod(vm: Vm) {
   };
 }
 
+function keyGranted(vm: Vm, key: string): boolean {
+  if (vm.host.permits.sharedData.allows(key)) return true;
+  vm.host.denied(`shared key ${key.slice(0, 100)}`);
+  return false;
+}
+
 export function getSharedData(vm: Vm) {
   return (key: number, keySize: number, outPointer: number, outSize: number, outCas: number) => {
     const name = vm.memory.text(key, keySize);
     if (name === null) return STATUS.invalidMemory;
+    if (!keyGranted(vm, name)) return STATUS.notFound;
     const found = vm.host.shared.get(name);
     if (found === undefined) return STATUS.notFound;
     const status = vm.memory.give(found.bytes, outPointer, outSize);
@@ -62,7 +69,7 @@ export function setSharedData(vm: Vm) {
     const name = vm.memory.text(key, keySize);
     const bytes = vm.memory.copy(value, valueSize);
     if (name === null || bytes === null) return STATUS.invalidMemory;
-    if (!vm.may(QUOTA.shared)) return STATUS.internalFailure;
+    if (!keyGranted(vm, name) || !vm.may(QUOTA.shared)) return STATUS.internalFailure;
     return vm.host.shared.set(name, bytes, cas >>> 0);
   };
 }
@@ -72,7 +79,12 @@ export function defineMetric(vm: Vm) {
     const bytes = vm.memory.view(pointer, size);
     if (bytes === null) return STATUS.invalidMemory;
     if (!vm.may(QUOTA.metrics)) return STATUS.internalFailure;
-    const id = vm.host.metrics.define(type, utf8.decode(bytes));
+    const name = utf8.decode(bytes.subarray(0, 4 * WASM_LIMITS.metricNameChars));
+    if (!vm.host.permits.metrics.allows(name)) {
+      vm.host.denied(`metric ${name.slice(0, 100)}`);
+      return STATUS.internalFailure;
+    }
+    const id = vm.host.metrics.define(type, name);
     if (id === 0) return STATUS.badArgument;
     return vm.memory.setU32(out, id) ? STATUS.ok : STATUS.invalidMemory;
   };

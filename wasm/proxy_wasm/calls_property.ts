@@ -14,6 +14,7 @@ export function getProperty(vm: Vm) {
     if (bytes === null) return STATUS.invalidMemory;
     if (!vm.may(QUOTA.properties)) return STATUS.internalFailure;
     const segments = pathOf(bytes);
+    if (!granted(vm, segments.join("."))) return STATUS.notFound;
     const value = lookUp(vm, segments) ?? leftBy(vm, segments);
     return value === null ? STATUS.notFound : vm.memory.give(value, outPointer, outSize);
   };
@@ -27,8 +28,16 @@ export function setProperty(vm: Vm) {
     const bytes = vm.memory.copy(value, valueSize);
     if (name === null || bytes === null) return STATUS.invalidMemory;
     if (!vm.may(QUOTA.properties)) return STATUS.internalFailure;
-    return leave(vm, pathOf(name).join("."), bytes) ? STATUS.ok : STATUS.notFound;
+    const key = pathOf(name).join(".");
+    if (!granted(vm, key)) return STATUS.internalFailure;
+    return leave(vm, key, bytes) ? STATUS.ok : STATUS.notFound;
   };
+}
+
+function granted(vm: Vm, path: string): boolean {
+  if (vm.host.permits.properties.allows(path)) return true;
+  vm.host.denied(`property ${path.slice(0, 100)}`);
+  return false;
 }
 
 /** What filters left for later ones of the same exchange, as Envoy's filter state "wasm." + path. */

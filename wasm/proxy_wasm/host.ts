@@ -5,6 +5,7 @@ import type { Log } from "../../core/log.ts";
 import type { Counter, Metrics } from "../../core/metrics.ts";
 import type { FuelBucket } from "../fuel_bucket.ts";
 import type { FilterLimits, LimitName } from "../limits.ts";
+import type { Permits } from "../permissions.ts";
 import type { Quotas } from "../quota.ts";
 import type { StreamContext } from "./context.ts";
 import type { PluginMetrics } from "./metrics.ts";
@@ -95,6 +96,8 @@ export interface PluginHost {
   /** Its streams are connections, not exchanges of HTTP. */
   readonly network: boolean;
   readonly capabilities: ReadonlySet<string>;
+  /** Names it may touch. */
+  readonly permits: Permits;
   readonly limits: PluginLimits;
   readonly clock: Clock;
   readonly random: Random;

@@ -10,6 +10,7 @@ import { FuelBucket } from "../fuel_bucket.ts";
 import { type LimitName, WASM_LIMITS } from "../limits.ts";
 import type { CompiledModule } from "../module.ts";
 import { OverLimit } from "../over_limit.ts";
+import type { Permits } from "../permissions.ts";
 import { Quotas } from "../quota.ts";
 import type { FilterStatus } from "../reports.ts";
 import { EMPTY, StreamContext } from "./context.ts";
@@ -28,6 +29,7 @@ export interface PluginOptions {
   readonly rootNames: readonly string[];
   readonly config: Uint8Array;
   readonly capabilities: ReadonlySet<string>;
+  readonly permits: Permits;
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /** By which the guest asks others while it starts. */
   readonly calls: Calls;
@@ -74,6 +76,9 @@ class QueueReady implements Effect {
 
 /** Names of upstreams that are asked for in vain are logged once each, so many of them. */
 const MAX_STRANGERS = 16;
+
+/** What is not granted is logged once each, so many of it: guests choose the names. */
+const MAX_DENIED = 64;
 
 export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   readonly options: PluginOptions;
@@ -127,6 +132,9 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   }
   get capabilities(): ReadonlySet<string> {
     return this.options.capabilities;
+  }
+  get permits(): Permits {
+    return this.options.permits;
   }
   get limits(): PluginLimits {
     return this.options.limits;
@@ -299,9 +307,9 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   }
 
   denied(call: string): void {
-    if (this.#deniedCalls.has(call)) return;
+    if (this.#deniedCalls.has(call) || this.#deniedCalls.size >= MAX_DENIED) return;
     this.#deniedCalls.add(call);
-    this.log.warn("wasm.denied", { call, hint: "grant its capability in the FilterBinding" });
+    this.log.warn("wasm.denied", { call, hint: "grant it in the FilterBinding" });
   }
 
   /** No exchange uses the plugin any more. */

@@ -23,8 +23,9 @@ export function getProperty(vm: Vm, path: readonly string[]): Uint8Array | null 
     const map = headerMap(stream, root!, name);
     if (map !== undefined) {
       if (map === null) return null;
-      if (third === undefined) return encodePairs(map.lines());
-      const value = map.get(third.toLowerCase());
+      const { read } = vm.host.permits;
+      if (third === undefined) return encodePairs(read.visible(map.lines()));
+      const value = read.allows(third.toLowerCase()) ? map.get(third.toLowerCase()) : undefined;
       return value === undefined ? null : latin1Bytes(value);
     }
   }

@@ -14,6 +14,7 @@ import { CAPABILITIES } from "../capabilities.ts";
 import { makeWasmFactory, sha256 } from "../filter.ts";
 import { instrument } from "../instrument.ts";
 import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
+import { type GivenPermissions, SENSITIVE_HEADERS } from "../permissions.ts";
 import { WasmReports } from "../reports.ts";
 import { compileWat } from "../wat.ts";
 
@@ -140,6 +141,11 @@ export interface FilterSetup {
   exchange(head?: Partial<RequestHead>): FakeExchange;
 }
 
+const ALL_HEADERS = ["*", ...SENSITIVE_HEADERS];
+export const ALL_PERMISSIONS: GivenPermissions = {
+  headers: { read: ALL_HEADERS, write: ALL_HEADERS, remove: ALL_HEADERS },
+};
+
 /** Settings of a wasm FilterSpec's config that tests change. */
 export interface Settings {
   readonly config?: string;
@@ -147,6 +153,8 @@ export interface Settings {
   readonly fuelPerCall?: number;
   readonly memoryBytes?: number;
   readonly limits?: Readonly<Record<string, number>>;
+  /** Left out: everything, credentials too. */
+  readonly permissions?: GivenPermissions;
   readonly capabilities?: readonly string[];
   readonly module?: string;
   readonly rootId?: string;
@@ -203,6 +211,7 @@ export async function setUp(bytes: Uint8Array, settings: Settings = {}): Promise
     memoryBytes: WASM_LIMITS.memoryBytes,
     failMode: "closed",
     capabilities: Object.keys(CAPABILITIES),
+    permissions: ALL_PERMISSIONS,
     phases: ["TRANSFORM"],
     ...config,
   }, env);

@@ -1,4 +1,5 @@
 /** From a folder to what goes on stage: built, admitted, metered. */
+import type { GivenPermissions } from "../../../wasm/permissions.ts";
 import { makeArtefact } from "../../../control/market/artefact.ts";
 import { buildFilter, type BuiltFilter } from "../../../control/market/mod.ts";
 import type { Inspection } from "../../../wasm/inspect.ts";
@@ -14,7 +15,7 @@ export interface LoadedFilter {
 export async function loadFilter(path: string, cacheDir: string): Promise<LoadedFilter> {
   const built = await buildFilter(path, { cacheDir });
   const { artefact, abi, inspection } = await makeArtefact(built.bytes, built.manifest);
-  const { name, limits } = built.manifest;
+  const { name, limits, permissions } = built.manifest;
   return {
     built,
     inspection,
@@ -23,6 +24,7 @@ export async function loadFilter(path: string, cacheDir: string): Promise<Loaded
       artefact,
       name,
       capabilities: inspection.capabilities,
+      ...(permissions === undefined ? {} : { permissions: permissions as GivenPermissions }),
       fuelPerCall: limits.fuelPerCall,
       memoryBytes: limits.memoryMiB * 1024 * 1024,
     },

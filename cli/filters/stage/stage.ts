@@ -1,4 +1,5 @@
 /** A filter in a proxy without sockets: the admitted module, the real host, the real flow; time and chance by hand. */
+import type { GivenPermissions } from "../../../wasm/permissions.ts";
 import { compilePlan, type Filter } from "../../../core/filter.ts";
 import { createLog } from "../../../core/log.ts";
 import type { RequestHead, ResponseHead } from "../../../core/message.ts";
@@ -24,6 +25,7 @@ export interface Staged {
   /** `publisher/name`. */
   readonly name: string;
   readonly capabilities: readonly string[];
+  readonly permissions?: GivenPermissions;
   readonly fuelPerCall: number;
   readonly memoryBytes: number;
 }
@@ -92,6 +94,7 @@ export class Stage implements Disposable {
       memoryBytes: staged.memoryBytes,
       failMode: test.failMode,
       capabilities: test.capabilities ?? staged.capabilities,
+      ...(staged.permissions === undefined ? {} : { permissions: staged.permissions }),
       upstreams: upstreams.map((one) => ({ names: [one], backend: one, fields: [] })),
     }, {
       name: "test/filter",
