@@ -41,12 +41,37 @@ export interface Call {
   cancel(): void;
 }
 
+/** A conversation: a request that is written, and a response that is read, piece by piece. */
+export interface TalkRequest {
+  readonly backend: string;
+  readonly head: RequestHead;
+  /** From beginning to end; 0: as long as both sides like. */
+  readonly timeoutMs: number;
+}
+
+/** The other side of a conversation. None of these before talk() has returned, unless it fails at once. */
+export interface TalkSink {
+  head(status: number, fields: Fields): void;
+  /** The bytes are there for the call only. */
+  data(bytes: Uint8Array): void;
+  /** It is over: a fault, or the fields that ended the response (null: none did). Once, unless it is cancelled. */
+  ended(fault: Fault | null, trailers: Fields | null): void;
+}
+
+export interface Talk extends Call {
+  /** Too much is unsent: what is said now would only pile up. */
+  readonly full: boolean;
+  say(bytes: Uint8Array, end: boolean): void;
+}
+
 /** Attempts of one call: another endpoint is tried where the first cannot have seen the request. */
 export const CALL_ATTEMPTS = 3;
 
 export interface Calls {
   /** Goes through the pools that requests to the backend take, with the same identity and the same limits. */
   call(request: CallRequest, sink: CallSink): Call;
+  /** The same way, but one attempt only: nobody could say everything again. */
+  talk(request: TalkRequest, sink: TalkSink): Talk;
 }
 
 /** Where there is no configuration, and nobody to ask. */
@@ -56,5 +81,9 @@ export const NO_CALLS: Calls = {
     const fault = FAULTS["route.no_backend"];
     sink.called({ fault, status: 0, fields: new Fields(), body, trailers: null });
     return { cancel() {} };
+  },
+  talk(_request: TalkRequest, sink: TalkSink): Talk {
+    sink.ended(FAULTS["route.no_backend"], null);
+    return { full: false, say() {}, cancel() {} };
   },
 };

@@ -3,7 +3,7 @@
  * outlier detection are those of every other request that goes there.
  */
 import { type Call, CALL_ATTEMPTS, type CallAnswer, type CallRequest } from "../core/calls.ts";
-import type { Calls, CallSink } from "../core/calls.ts";
+import type { Calls, CallSink, Talk, TalkRequest, TalkSink } from "../core/calls.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
 import { Fields } from "../core/fields.ts";
 import type { Outcome } from "../core/filter.ts";
@@ -12,6 +12,7 @@ import type { RequestHead, ResponseHead } from "../core/message.ts";
 import type { Stream, StreamSink } from "../core/stream.ts";
 import { Expires, type Wheel } from "../core/timers.ts";
 import type { Backend, Endpoint } from "./snapshot.ts";
+import { RunningTalk } from "./talk.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -36,6 +37,12 @@ export class BackendCalls implements Calls {
     this.#wheel.arm(call, request.timeoutMs);
     call.attempt();
     return call;
+  }
+
+  talk(request: TalkRequest, sink: TalkSink): Talk {
+    const talk = new RunningTalk(request, sink, this.#wheel, this.#monotonicMs);
+    talk.start(this.#backends.get(request.backend) ?? null);
+    return talk;
   }
 }
 

@@ -65,6 +65,8 @@ export const WASM_LIMITS = {
   spareInstanceMs: 30_000,
   /** The body of one answer. */
   callAnswerBytes: 1024 * 1024,
+  /** gRPC messages that wait to be delivered to a guest, of one call. */
+  grpcWaiting: 1024,
   /** The longest such a request may take; a guest that names no time gets this one. */
   callTimeoutMs: 60_000,
   /** Shared queues of one namespace, items of one, and bytes of all of them. */

@@ -1,7 +1,7 @@
 /** Microseconds of one exchange through a TypeScript filter, hook by hook, when the engine is warm. */
 import { Fields } from "../../core/fields.ts";
 import { systemClock } from "../../core/clock.ts";
-import type { Calls } from "../../core/calls.ts";
+import { type Calls, NO_CALLS } from "../../core/calls.ts";
 import { DONE, type Filter, type FilterContext, PAUSE, type Verdict } from "../../core/filter.ts";
 import { silentLog } from "../../core/log.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
@@ -70,6 +70,7 @@ class Exchange implements FilterContext {
 }
 
 const AT_ONCE: Calls = {
+  ...NO_CALLS,
   call(_request, sink) {
     const answer = { fault: null, status: 204, fields: new Fields(), body: new Uint8Array(0) };
     sink.called({ ...answer, trailers: null });

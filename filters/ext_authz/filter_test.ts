@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { BUFFERED } from "../../core/buffered.ts";
-import type { CallAnswer, CallRequest, Calls, CallSink } from "../../core/calls.ts";
+import { type CallAnswer, type CallRequest, type Calls, type CallSink } from "../../core/calls.ts";
+import { NO_CALLS } from "../../core/calls.ts";
 import { FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import { COLLECT, CONTINUE, DONE, type Filter, PAUSE } from "../../core/filter.ts";
@@ -37,6 +38,7 @@ class FakeCalls implements Calls {
     if (this.atOnce !== null) sink.called(this.atOnce);
     return { cancel: () => void this.cancelled++ };
   }
+  talk = NO_CALLS.talk;
 }
 
 function answer(status: number, lines: string[] = [], body = ""): CallAnswer {

@@ -7,6 +7,10 @@ export interface Answer {
   readonly headers: HeaderMap | null;
   readonly trailers: HeaderMap | null;
   readonly body: Uint8Array | null;
+  /** Of a gRPC call or stream. */
+  readonly initial: HeaderMap | null;
+  readonly trailing: HeaderMap | null;
+  readonly received: Uint8Array | null;
   /** For proxy_get_status. */
   readonly code: number;
   readonly message: string;
@@ -16,6 +20,9 @@ export const NO_ANSWER: Answer = {
   headers: null,
   trailers: null,
   body: null,
+  initial: null,
+  trailing: null,
+  received: null,
   code: 0,
   message: "",
 };
@@ -36,10 +43,9 @@ export function answerOf(answer: CallAnswer): Answer {
   const { fault, status, fields, body, trailers } = answer;
   if (fault !== null) return { ...NO_ANSWER, code: BROKEN_CONNECTION, message: fault.detail };
   return {
+    ...NO_ANSWER,
     headers: received([":status", String(status), ...fields.lines]),
     trailers: trailers === null ? null : received(trailers.lines),
     body,
-    code: 0,
-    message: "",
   };
 }

@@ -21,6 +21,8 @@ function bytesOf(vm: Vm, buffer: number): Uint8Array | null {
       return halfOf(vm, buffer)?.buffer ?? null;
     case BUFFER.callBody:
       return vm.answer.body;
+    case BUFFER.grpcMessage:
+      return vm.answer.received;
     case BUFFER.vmConfig:
       return EMPTY;
     case BUFFER.pluginConfig:

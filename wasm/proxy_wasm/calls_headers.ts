@@ -9,6 +9,8 @@ const NO_LINES: readonly string[] = [];
 
 /** The map a number means for the stream a call is for; null: it is not there now. */
 function mapOf(vm: Vm, map: number): HeaderMap | null {
+  if (map === MAP.grpcInitialMetadata) return vm.answer.initial;
+  if (map === MAP.grpcTrailingMetadata) return vm.answer.trailing;
   if (map === MAP.callHeaders) return vm.answer.headers;
   if (map === MAP.callTrailers) return vm.answer.trailers;
   const stream = vm.effective;

@@ -2,10 +2,9 @@
 import { type FilterContext, type FilterPlace, REQUEST, RESPONSE } from "../../core/filter.ts";
 import type { Fields } from "../../core/fields.ts";
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from "./headers.ts";
-import type { HttpCall } from "./http_call.ts";
 import { WASM_LIMITS } from "../limits.ts";
 import type { Tally } from "../quota.ts";
-import type { Vm } from "./vm.ts";
+import type { OwnCall, Vm } from "./vm.ts";
 
 export const EMPTY: Uint8Array = new Uint8Array(0);
 
@@ -76,7 +75,7 @@ export class StreamContext {
   /** on_done said false: on_log and on_delete wait for proxy_done. */
   finishing = false;
   /** Requests the guest made on behalf of this stream, under way. */
-  calls: Set<HttpCall> | null = null;
+  calls: Set<OwnCall> | null = null;
   /** Fuel its calls may still use; body bytes add to it. */
   fuelLeft: number;
   /** The exchange is over: what is left to be said to the guest has the fuel of any call. */

@@ -12,6 +12,10 @@ export const CALLBACKS = {
   onTick: "proxy_on_tick",
   onQueueReady: "proxy_on_queue_ready",
   onHttpCallResponse: "proxy_on_http_call_response",
+  onGrpcInitialMetadata: "proxy_on_grpc_receive_initial_metadata",
+  onGrpcReceive: "proxy_on_grpc_receive",
+  onGrpcTrailingMetadata: "proxy_on_grpc_receive_trailing_metadata",
+  onGrpcClose: "proxy_on_grpc_close",
   onRequestHeaders: "proxy_on_request_headers",
   onRequestBody: "proxy_on_request_body",
   onRequestTrailers: "proxy_on_request_trailers",
@@ -36,6 +40,8 @@ export function guestOf(exports: WebAssembly.Exports): Guest {
   for (const [callback, name] of Object.entries(CALLBACKS)) {
     guest[callback as Callback] = functionOf(exports, name);
   }
+  // AssemblyScript's SDK exports it under another name.
+  guest.onGrpcTrailingMetadata ??= functionOf(exports, "proxy_on_grpc_trailing_metadata");
   return guest as Guest;
 }
 

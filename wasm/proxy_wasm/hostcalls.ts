@@ -1,8 +1,8 @@
 /** Host call by name. A row is all it takes to add one; its capability stands in catalogue.ts. */
-import { STATUS } from "./abi.ts";
 import * as body from "./calls_body.ts";
 import * as http from "./calls_http.ts";
 import * as foreign from "./calls_foreign.ts";
+import * as grpc from "./calls_grpc.ts";
 import * as headers from "./calls_headers.ts";
 import * as plugin from "./calls_plugin.ts";
 import * as property from "./calls_property.ts";
@@ -13,9 +13,6 @@ import type { Vm } from "./vm.ts";
 
 /** Makes the function one instance imports. */
 export type MakeCall = (vm: Vm) => (...args: never[]) => number | void;
-
-/** Calls of the ABI that cannot be made yet; "unimplemented" is a number SDKs do not know. */
-const NOT_YET: MakeCall = () => () => STATUS.internalFailure;
 
 export const CALLS: Readonly<Record<HostCall, MakeCall>> = {
   proxy_log: plugin.log,
@@ -55,11 +52,11 @@ export const CALLS: Readonly<Record<HostCall, MakeCall>> = {
   proxy_enqueue_shared_queue: queues.enqueue,
   proxy_dequeue_shared_queue: queues.dequeue,
   proxy_http_call: http.httpCall,
-  proxy_grpc_call: NOT_YET,
-  proxy_grpc_stream: NOT_YET,
-  proxy_grpc_send: NOT_YET,
-  proxy_grpc_cancel: NOT_YET,
-  proxy_grpc_close: NOT_YET,
+  proxy_grpc_call: grpc.grpcCall,
+  proxy_grpc_stream: grpc.grpcStream,
+  proxy_grpc_send: grpc.grpcSend,
+  proxy_grpc_cancel: grpc.grpcCancel,
+  proxy_grpc_close: grpc.grpcClose,
   proxy_get_status: http.getStatus,
   emscripten_notify_memory_growth: () => () => {},
   pthread_equal: () => (a: number, b: number): number => a === b ? 1 : 0,

@@ -317,3 +317,11 @@ Deno.test("A response can wait for an answer too", async () => {
   assert.equal(x.resumes, 1);
   assert.equal(x.response!.fields.get("x-a"), "body");
 });
+
+Deno.test("A stream may wait for a call that another one made, and its body does not let it pass", async () => {
+  const s = await rig(
+    onRequest("") +
+      `(func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))`,
+  );
+  assert.equal(s.exchange().requestHead(false), PAUSE);
+});

@@ -1,5 +1,6 @@
 /** Every limit a binding sets on a Proxy-Wasm filter: within it all works, over it the guest or the exchange is told. */
 import assert from "node:assert/strict";
+import { NO_CALLS } from "../../core/calls.ts";
 import { CONTINUE, DONE } from "../../core/filter.ts";
 import { FILTER_LIMITS, filterLimits, type LimitName, WASM_LIMITS } from "../limits.ts";
 import { type FilterSetup, setUpWat } from "../testing/harness.ts";
@@ -88,7 +89,7 @@ for (const [what, [perCall, perRequest, code, later = code]] of Object.entries(C
       {
         limits: { [perCall]: 4, [perRequest]: 6 },
         upstreams: [{ names: ["m"], backend: "default/m:80", fields: [] }],
-        calls: { call: () => ({ cancel() {} }) },
+        calls: { ...NO_CALLS, call: () => ({ cancel() {} }) },
       },
     );
     const x = s.exchange();
@@ -116,7 +117,7 @@ Deno.test("Requests of a filter's own under way at once are limited by sideCalls
     {
       limits: { sideCallsInFlight: 3 },
       upstreams: [{ names: ["m"], backend: "default/m:80", fields: [] }],
-      calls: { call: () => ({ cancel() {} }) },
+      calls: { ...NO_CALLS, call: () => ({ cancel() {} }) },
     },
   );
   s.exchange().requestHead();

@@ -104,6 +104,8 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   readonly #deniedCalls = new Set<string>();
   readonly #strangers = new Set<string>();
   readonly #calls: Calls[] = [];
+  /** An answer may come at any time, and not only to the stream that asked. */
+  readonly #mayAsk: boolean;
   #posted: Effect[] = [];
   #last: LastWords | null = null;
   #busy = false;
@@ -112,6 +114,9 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     this.compiled = compiled;
     this.options = options;
     this.shared = options.shared;
+    const { capabilities, upstreams } = options;
+    const asks = capabilities.has("http-call") || capabilities.has("grpc-call");
+    this.#mayAsk = asks && upstreams.size > 0;
     this.#logShare = new LogShare(options.clock, options.log);
     const { metrics } = options;
     this.metrics = new PluginMetrics(metrics, options.name);
@@ -193,9 +198,8 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   }
 
   /** Whether anything but the exchange's own body could wake a paused stream. */
-  canWake(stream: StreamContext): boolean {
-    return stream.vm.tickMs > 0 || stream.vm.hasQueue ||
-      (stream.calls !== null && stream.calls.size > 0);
+  canWake({ vm }: StreamContext): boolean {
+    return vm.tickMs > 0 || vm.hasQueue || this.#mayAsk;
   }
 
   /** To be called after every call into a guest: buries a dead instance, applies effects on other streams than `own`. */

@@ -43,6 +43,8 @@ export interface OwnCall {
   readonly bytes: number;
   /** Nobody waits for the answer any more: nothing of it reaches the guest. */
   forget(): void;
+  /** The stream that waited for it is gone. */
+  abandon(): void;
 }
 
 export class Vm implements Undo {

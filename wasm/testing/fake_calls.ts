@@ -1,5 +1,6 @@
 /** Backends for tests of filters that ask: they answer when the test says so. */
 import type { Call, CallAnswer, CallRequest, Calls, CallSink } from "../../core/calls.ts";
+import type { Talk, TalkRequest, TalkSink } from "../../core/calls.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 
@@ -39,8 +40,36 @@ export class FakeCall implements Call {
   }
 }
 
+/** A conversation; a test says what the other side does. */
+export class FakeTalk implements Talk {
+  readonly request: TalkRequest;
+  readonly sink: TalkSink;
+  readonly said: string[] = [];
+  full = false;
+  cancelled = false;
+
+  constructor(request: TalkRequest, sink: TalkSink) {
+    this.request = request;
+    this.sink = sink;
+  }
+  say(bytes: Uint8Array, end: boolean): void {
+    const hex = Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+    this.said.push(`${hex}${end ? " end" : ""}`);
+  }
+  cancel(): void {
+    this.cancelled = true;
+  }
+  /** Bytes are there for the call only. */
+  data(...bytes: number[]): void {
+    const given = new Uint8Array(bytes);
+    this.sink.data(given);
+    given.fill(0xdb);
+  }
+}
+
 export class FakeCalls implements Calls {
   readonly made: FakeCall[] = [];
+  readonly talks: FakeTalk[] = [];
   /** Fails every call before call() has returned. */
   down = false;
 
@@ -49,5 +78,12 @@ export class FakeCalls implements Calls {
     this.made.push(call);
     if (this.down) call.fail(FAULTS["backend.no_endpoint"]);
     return call;
+  }
+
+  talk(request: TalkRequest, sink: TalkSink): Talk {
+    const talk = new FakeTalk(request, sink);
+    this.talks.push(talk);
+    if (this.down) sink.ended(FAULTS["backend.no_endpoint"], null);
+    return talk;
   }
 }

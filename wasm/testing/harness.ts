@@ -53,6 +53,11 @@ const SIGNATURES: Readonly<Record<string, string>> = {
   proxy_resolve_shared_queue: "i32 i32 i32 i32 i32",
   proxy_enqueue_shared_queue: "i32 i32 i32",
   proxy_dequeue_shared_queue: "i32 i32 i32",
+  proxy_grpc_call: "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32",
+  proxy_grpc_stream: "i32 i32 i32 i32 i32 i32 i32 i32 i32",
+  proxy_grpc_send: "i32 i32 i32 i32",
+  proxy_grpc_cancel: "i32",
+  proxy_grpc_close: "i32",
   proxy_call_foreign_function: "i32 i32 i32 i32 i32 i32",
   proxy_http_call: "i32 i32 i32 i32 i32 i32 i32 i32 i32 i32",
 };

@@ -1,5 +1,11 @@
 /** What stands around a filter under test: a clock, chance, backends and the two ends of an exchange. */
-import type { Call, CallRequest, Calls, CallSink } from "../../../core/calls.ts";
+import {
+  type Call,
+  type CallRequest,
+  type Calls,
+  type CallSink,
+  NO_CALLS,
+} from "../../../core/calls.ts";
 import type { Clock } from "../../../core/clock.ts";
 import { type Fault, FAULTS } from "../../../core/fault.ts";
 import { Fields } from "../../../core/fields.ts";
@@ -117,6 +123,8 @@ interface Waiting {
 
 /** Backends that answer as the case says, when its clock has come to that. */
 export class StageCalls implements Calls {
+  /** Cases say nothing of conversations: they fail. */
+  readonly talk = NO_CALLS.talk;
   readonly made: CallRequest[] = [];
   readonly #clock: Clock;
   readonly #mocks: Map<string, MockedCall[]>;
