@@ -1,5 +1,6 @@
 /** `denim filter new | build | push | install | list`: from nothing to a filter in the mesh. */
 import { filterBuild } from "./filter_build.ts";
+import { filterDev } from "./filter_dev.ts";
 import { filterExplain } from "./filter_explain.ts";
 import { filterInstall } from "./filter_install.ts";
 import { filterNew } from "./filter_new.ts";
@@ -9,6 +10,7 @@ import { filterTest } from "./filter_test_verb.ts";
 const USAGE = `denim filter: write, build and publish filters
 
   denim filter new NAME [--lang ts|as|rust|go|c|wat] [--publisher NAME]   a folder with a filter that works
+  denim filter dev [DIR] [--upstream URL] [--listen PORT]       run it, and follow every change of its code
   denim filter build DIR [-o FILE] [--admitted FILE]            compile, and say what it is and may touch
   denim filter test [DIR] [--update] [--junit FILE] [-o json]   run the cases in DIR/tests/*.yaml
   denim filter explain FILE.wasm|DIR [--json]                   what it is, may touch and would cost
@@ -22,6 +24,7 @@ type Verb = (args: readonly string[]) => Promise<number>;
 const VERBS: Readonly<Record<string, Verb>> = {
   new: filterNew,
   build: filterBuild,
+  dev: filterDev,
   test: filterTest,
   explain: filterExplain,
   push: filterPush,

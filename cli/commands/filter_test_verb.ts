@@ -1,7 +1,7 @@
 /** `denim filter test`: runs the cases beside a filter through the module a proxy would run. */
 import { basename, dirname, join } from "node:path";
 import { readFlags, runVerb, UsageError } from "../filters/options.ts";
-import { CaseError, type CaseFile, parseCases } from "../filters/stage/case_file.ts";
+import { CaseError, type CaseFile, readCases } from "../filters/stage/case_file.ts";
 import { loadFilter } from "../filters/stage/load.ts";
 import {
   passed,
@@ -31,7 +31,7 @@ export async function filterTest(args: readonly string[]): Promise<number> {
     const { built, staged } = await loadFilter(path, values["cache-dir"] as string);
     const dir = await Deno.stat(path).then((found) => found.isDirectory ? path : dirname(path));
     const results: Result[] = [];
-    for (const file of await readCases(dir)) {
+    for (const file of await casesOf(dir)) {
       if (!json) console.log(file.path);
       const ran: Result[] = [];
       for (const [i, test] of file.cases.entries()) {
@@ -58,33 +58,19 @@ export async function filterTest(args: readonly string[]): Promise<number> {
   return code === 0 && failed ? 1 : code;
 }
 
-async function readCases(dir: string): Promise<CaseFile[]> {
-  const folder = join(dir, "tests");
-  const names: string[] = [];
+async function casesOf(dir: string): Promise<CaseFile[]> {
+  let files: CaseFile[];
   try {
-    for await (const { name, isFile } of Deno.readDir(folder)) {
-      if (isFile && /\.ya?ml$/.test(name)) names.push(name);
-    }
+    files = await readCases(dir);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof CaseError) throw new UsageError(error.message);
+    throw error;
   }
-  if (names.length === 0) {
-    throw new UsageError(
-      `There are no cases in "${folder}"; "denim filter new" makes a first one, docs/filters.md explains them`,
-    );
-  }
-  const files: CaseFile[] = [], mistakes: string[] = [];
-  for (const name of names.sort()) {
-    const path = join(folder, name);
-    try {
-      files.push(parseCases(path, await Deno.readTextFile(join(folder, name))));
-    } catch (error) {
-      if (!(error instanceof CaseError)) throw error;
-      mistakes.push(error.message);
-    }
-  }
-  if (mistakes.length > 0) throw new UsageError(mistakes.join("\n"));
-  return files;
+  if (files.length > 0) return files;
+  throw new UsageError(
+    `There are no cases in "${join(dir, "tests")}"; "denim filter new" makes a first one, ` +
+      "docs/filters.md explains them",
+  );
 }
 
 /** Writes what came of the cases into their expectations; what cannot be written stays a failure to look at. */

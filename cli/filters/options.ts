@@ -66,7 +66,13 @@ async function findToken(flag: unknown, local: string | undefined): Promise<stri
 }
 
 /** Errors whose message says all there is to say. */
-const FOR_PEOPLE: readonly string[] = ["BuildError", "MarketError", "ModuleError", "PushError"];
+const FOR_PEOPLE: readonly string[] = [
+  "BuildError",
+  "CaseError",
+  "MarketError",
+  "ModuleError",
+  "PushError",
+];
 
 /** Runs a verb; mistakes of the user become one message and exit code 1 or 2. */
 export async function runVerb(work: () => Promise<void>): Promise<number> {

@@ -1,7 +1,7 @@
 /** Writing a filter as one does it: `denim filter …`, as programs of their own, in a folder of their own. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { denim } from "../support/denim.ts";
+import { Denim, denim } from "../support/denim.ts";
 
 async function inFolder(work: (dir: string) => Promise<void>): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "denim-authoring-" });
@@ -105,5 +105,60 @@ Deno.test("denim filter explain tells of a module, and refuses what no proxy wou
     const nonsense = await denim(["filter", "explain", file]);
     assert.equal(nonsense.code, 1);
     assert.match(nonsense.err, /Not WebAssembly/);
+  });
+});
+
+Deno.test("denim filter dev follows the code without a failed request, and keeps the last that worked", async () => {
+  await inFolder(async (dir) => {
+    const folder = join(dir, "tagger"), source = join(folder, "filter.wat");
+    await denim(["filter", "new", folder, "--lang", "wat"]);
+    await using dev = new Denim(["filter", "dev", folder, "--cache-dir", join(dir, "cache")]);
+    const said = (text: string | RegExp) => dev.printed((d) => d.text.search(text) >= 0);
+    await said(/cases: 2 passed, 0 failed/);
+    const url = /in force at (http:\S+)/.exec(dev.text)![1]!;
+    const teapot = await fetch(`${url}/teapot`);
+    assert.deepEqual([teapot.status, await teapot.text()], [418, "I am a teapot\n"]);
+    await said(/#1 GET \/teapot\n[^]*#1 +request headers +\d+ fuel +answered/);
+
+    // Requests go on while the filter changes, and each is answered by the old or the new one.
+    const answers = new Set<string | null>();
+    let stop = false, requests = 0;
+    const load = (async () => {
+      while (!stop) {
+        const response = await fetch(`${url}/people`);
+        assert.equal(response.status, 200);
+        assert.match(await response.text(), /^GET \/people\n/);
+        answers.add(response.headers.get("x-tagger"));
+        requests++;
+      }
+    })();
+    let word = "hello";
+    for (const next of ["howdy", "heyho", "hullo"]) {
+      await change(source, `"${word}"`, `"${next}"`);
+      word = next;
+      const before = requests;
+      await dev.printed(() => answers.has(next) && requests > before);
+    }
+    stop = true;
+    await load;
+    assert.deepEqual([...answers], ["hello", "howdy", "heyho", "hullo"]);
+    await said(/\+x-tagger: hullo/);
+
+    await change(source, "(call $is_teapot", "(call $trips");
+    await said(
+      /filter\.wat does not assemble:\nfilter\.wat:\d+:\d+: error: undefined function variable "\$trips"/,
+    );
+    await said(/The filter that ran before stays in force/);
+    assert.equal((await fetch(url)).headers.get("x-tagger"), "hullo");
+    await change(
+      source,
+      "(func $is_teapot",
+      "(func $trips (param i32 i32) (result i32) unreachable)\n  (func $is_teapot",
+    );
+    await said(/cases: 0 passed, 2 failed/);
+    const trapped = await fetch(url);
+    assert.equal(trapped.status, 503);
+    await trapped.body?.cancel();
+    await said(/TRAP: [^]*unreachable in trips < proxy_on_request_headers/);
   });
 });

@@ -1,4 +1,5 @@
 /** Reads files of cases; what is wrong is told with file and line. */
+import { join } from "node:path";
 import { type Document, isScalar, LineCounter, parseDocument } from "yaml";
 import type { z } from "zod";
 import { type Case, fileSchema } from "./case.ts";
@@ -66,4 +67,29 @@ function explain(issue: z.core.$ZodIssue, document: Document): string {
   if (issue.code === "invalid_key") return `${at} is not right: ${issue.issues[0]!.message}`;
   if (!document.hasIn(issue.path)) return `${at} is missing: ${issue.message}`;
   return `${at} is not right: ${issue.message}`;
+}
+
+/** The files of `tests/` in a filter's folder, none where there is no such folder; mistakes of all of them at once. */
+export async function readCases(dir: string): Promise<CaseFile[]> {
+  const folder = join(dir, "tests");
+  const names: string[] = [];
+  try {
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (isFile && /\.ya?ml$/.test(name)) names.push(name);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  const files: CaseFile[] = [], mistakes: string[] = [];
+  for (const name of names.sort()) {
+    const path = join(folder, name);
+    try {
+      files.push(parseCases(path, await Deno.readTextFile(path)));
+    } catch (error) {
+      if (!(error instanceof CaseError)) throw error;
+      mistakes.push(error.message);
+    }
+  }
+  if (mistakes.length > 0) throw new CaseError(mistakes.join("\n"));
+  return files;
 }

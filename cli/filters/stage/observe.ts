@@ -35,6 +35,7 @@ export function observe(
   filter: Filter,
   meter: Meter,
   seen: (callback: Callback, ctx: FilterContext) => void,
+  begins: (ctx: FilterContext) => void = () => {},
 ): Filter {
   const watch = <T>(
     hook: Callback["hook"],
@@ -43,6 +44,7 @@ export function observe(
     call: () => T,
     say: (result: T) => string,
   ): T => {
+    begins(ctx); // one callback may run inside another: a local reply passes the response's
     const before = lines().slice(), fuel = meter.fuel(), logged = meter.logged();
     const result = call();
     seen({
