@@ -203,4 +203,25 @@ export const GO: readonly Example[] = [
       }
     },
   },
+  {
+    name: "network",
+    shows: "a TCP connection, its bytes both ways, its end; a counter",
+    settings: { network: true },
+    run: (rig) => {
+      const call = rig.exchange({ method: "CONNECT", upgrade: "connect" });
+      assert.equal(call.requestHead(false), CONTINUE);
+      assert.equal(call.tunnelUp("this is downstream data"), "this is downstream data");
+      call.facts = { ...call.facts, endpoint: "1.1.1.1:80" };
+      assert.equal(call.tunnelDown("this is upstream data"), "this is upstream data");
+      call.end();
+      const said = rig.said();
+      assert.ok(said.includes("new connection!"));
+      assert.ok(said.some((line) => line.endsWith("received >>>>>>\nthis is downstream data")));
+      assert.ok(said.includes("remote address: 1.1.1.1:80"), said.join("|"));
+      assert.ok(said.some((line) => line.endsWith("received <<<<<<\nthis is upstream data")));
+      assert.ok(said.includes("downstream connection close!"));
+      assert.ok(said.includes("connection complete!"));
+      assert.match(rig.metrics.render(), /name="proxy_wasm_go.connection_counter"[^}]*\} 1$/m);
+    },
+  },
 ];

@@ -6,13 +6,14 @@ import { join } from "node:path";
 import { BUILT, SDKS } from "./builds.ts";
 import { ASSEMBLYSCRIPT, CPP } from "./examples_others.ts";
 import { GO } from "./examples_go.ts";
+import { GO_NEWER } from "./examples_go_newer.ts";
 import { RUST } from "./examples_rust.ts";
 import { type Example, start } from "./rig.ts";
 
 const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   "rust": RUST,
   "go": GO,
-  "go-unmodified": GO,
+  "go-unmodified": [...GO, ...GO_NEWER],
   "as-gcore": ASSEMBLYSCRIPT,
   "as-solo": ASSEMBLYSCRIPT,
   "cpp": CPP,
@@ -21,7 +22,6 @@ const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
 /** Modules without a test of their own. */
 const WHY_NOT: Readonly<Record<string, string>> = {
   shared_queue_sender: "runs with shared_queue_receiver",
-  network: "filters see HTTP only so far, not TCP",
 };
 
 for (const sdk of SDKS) {
