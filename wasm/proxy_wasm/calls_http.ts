@@ -79,7 +79,9 @@ function headOf(
   length: number,
 ): RequestHead | null {
   const method = valueOf(lines, ":method"), path = valueOf(lines, ":path");
-  const authority = valueOf(lines, ":authority") ?? valueOf(lines, "host");
+  // Envoy wants the field, be it empty; a backend that looks at it wants its own name.
+  const asked = valueOf(lines, ":authority") ?? valueOf(lines, "host");
+  const authority = asked === "" ? serviceOf(upstream.backend) : asked;
   if (method === undefined || path === undefined || authority === undefined) return null;
   if (!TOKEN.test(method) || !PATH.test(path) || !AUTHORITY.test(authority)) return null;
   if (method === "CONNECT") return null; // would ask for a tunnel
@@ -93,6 +95,12 @@ function headOf(
   markVia(vm, fields);
   const scheme = valueOf(lines, ":scheme") === "https" ? "https" : "http";
   return { method, scheme, authority: authority.toLowerCase(), path, fields };
+}
+
+/** "auth.default" of the backend "default/auth:80". */
+function serviceOf(backend: string): string {
+  const slash = backend.indexOf("/"), colon = backend.lastIndexOf(":");
+  return `${backend.slice(slash + 1, colon)}.${backend.slice(0, slash)}`;
 }
 
 /** A call that comes round to the filter that made it is a circle: it carries the way of its exchange. */

@@ -72,13 +72,15 @@ const REPLIES = EVERY.filter((phase) => !phase.endsWith("trailers")).map((phase)
 
 const HEADERS = pairsWat([":method", "GET", ":path", "/", ":authority", "a"]);
 const BARE = pairsWat([":method", "GET"]);
+const NAMELESS = pairsWat([":method", "GET", ":path", "/", ":authority", ""]);
 const ask = (name: "auth" | "nobody", pairs: number, size: number): string =>
   `(call $proxy_http_call ${W.ref(name)} ${int(pairs)} ${int(size)} ${int(0)} ${int(0)} ${int(0)} ${
     int(0)
   } ${int(500)} (i32.const 32))`;
 const ASK = ask("auth", 3000, HEADERS.size);
 const CALL_DATA =
-  `${W.wat} (data (i32.const 3000) "${HEADERS.wat}") (data (i32.const 3500) "${BARE.wat}")`;
+  `${W.wat} (data (i32.const 3000) "${HEADERS.wat}") (data (i32.const 3500) "${BARE.wat}")
+  (data (i32.const 3600) "${NAMELESS.wat}")`;
 const answered = (code: string): string =>
   event("proxy_on_http_call_response", "i32 i32 i32 i32 i32", code);
 const RESUME = TO_STREAM + ok(`(call $proxy_continue_stream ${int(0)})`);
@@ -123,6 +125,14 @@ const CALLS: readonly AbiCase[] = [
       assert.equal(rig.calls.made.length, 0);
     },
     notes: ["2", "2"],
+  },
+  {
+    name: "http_call: an empty authority is the upstream's own",
+    wat: CALL_DATA + on("proxy_on_request_headers", ok(ask("auth", 3600, NAMELESS.size))),
+    run: (rig) => {
+      rig.exchange().requestHead();
+      assert.equal(rig.calls.made[0]!.request.head.authority, "auth.default");
+    },
   },
   {
     name: "http_call: a tick may ask",

@@ -78,4 +78,24 @@ export const GO_NEWER: readonly Example[] = [
       assert.ok(rig.said().some((line) => /^\d+ finished$/.test(line)));
     },
   },
+  {
+    name: "metrics",
+    shows: "a counter for each value of a header",
+    run: (rig) => {
+      for (let i = 0; i < 3; i++) {
+        rig.exchange({ fields: new Fields(["my-custom-header", "foo"]) }).requestHead();
+      }
+      const counter = /name="custom_header_value_counts_value=foo_reporter=wasmgosdk"[^}]*\} 3$/m;
+      assert.match(rig.metrics.render(), counter);
+    },
+  },
+  {
+    name: "shared_data",
+    shows: "empty shared data set at the start, then counted by compare-and-swap",
+    run: (rig) => {
+      for (let i = 0; i < 3; i++) assert.equal(rig.exchange().requestHead(), CONTINUE);
+      assert.ok(rig.said().includes("shared value: 1"));
+      assert.ok(rig.said().includes("shared value: 3"));
+    },
+  },
 ];

@@ -5,14 +5,14 @@
 import { join } from "node:path";
 import { BUILT, SDKS } from "./builds.ts";
 import { ASSEMBLYSCRIPT, CPP } from "./examples_others.ts";
-import { GO } from "./examples_go.ts";
+import { GO, GO_OLDER } from "./examples_go.ts";
 import { GO_NEWER } from "./examples_go_newer.ts";
 import { RUST } from "./examples_rust.ts";
 import { type Example, start } from "./rig.ts";
 
 const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
   "rust": RUST,
-  "go": GO,
+  "go": [...GO, ...GO_OLDER],
   "go-unmodified": [...GO, ...GO_NEWER],
   "as-gcore": ASSEMBLYSCRIPT,
   "as-solo": ASSEMBLYSCRIPT,
