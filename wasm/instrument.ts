@@ -16,6 +16,7 @@ import {
   skipValueType,
 } from "./parse.ts";
 import { leb, ModuleError, Reader, signedLeb } from "./reader.ts";
+import { Writer } from "./writer.ts";
 
 /** Part of the cache key of rewritten modules: change it with every change of what is written. */
 export const INSTRUMENTER_VERSION = "3";
@@ -148,6 +149,9 @@ class Rewriter {
   readonly #options: InstrumentOptions;
   readonly #global: number[];
   readonly #importedFunctions: number;
+  /** `fuel -= amount; if (fuel < 0) unreachable`: what stands before the amount, and what after it. */
+  readonly #chargeHead: readonly number[];
+  readonly #chargeTail: readonly number[];
   readonly #out: Part[] = [];
 
   constructor(bytes: Uint8Array, module: CoreModule, options: InstrumentOptions) {
@@ -155,7 +159,14 @@ class Rewriter {
     this.#module = module;
     this.#options = options;
     const importedGlobals = module.imports.filter((i) => i.kind === "global").length;
-    this.#global = leb(importedGlobals + module.globals);
+    const global = leb(importedGlobals + module.globals);
+    this.#global = global;
+    this.#chargeHead = [OP.globalGet, ...global];
+    this.#chargeTail = [
+      ...[OP.i64Sub, OP.globalSet, ...global],
+      ...[OP.globalGet, ...global, OP.i64Const, 0, OP.i64LessSigned],
+      ...[OP.if, 0x40, OP.unreachable, OP.end],
+    ];
     this.#importedFunctions = module.imports.filter((i) => i.kind === "function").length;
   }
 
@@ -237,30 +248,31 @@ class Rewriter {
     return parts;
   }
 
+  /** All bodies, each written anew; by far the largest part of a module and of the work. */
   #code(section: Section): Part[] {
     const reader = new Reader(this.#bytes, section.start, section.end);
     const count = reader.u32();
-    const parts: Part[] = [leb(count)];
+    const code = new Writer((section.end - section.start) * 1.5), body = new Writer(64 * 1024);
     for (let i = 0; i < count; i++) {
       const size = reader.u32();
-      const body = new Reader(this.#bytes, reader.at, reader.at + size);
+      const from = reader.at;
       reader.skip(size);
-      const rewritten = this.#body(body, i);
-      const length = lengthOf(rewritten);
-      if (length > ENGINE_LIMITS.functionBytes) {
+      body.clear();
+      this.#body(body, new Reader(this.#bytes, from, from + size), i);
+      if (body.length > ENGINE_LIMITS.functionBytes) {
         throw full(
           `function ${this.#importedFunctions + i}`,
           `bytes of code once it is metered`,
           ENGINE_LIMITS.functionBytes,
         );
       }
-      parts.push(leb(length));
-      append(parts, rewritten);
+      code.leb(body.length);
+      code.copy(body.written, 0, body.length);
     }
-    return parts;
+    return [leb(count), code.written];
   }
 
-  #body(reader: Reader, index: number): Part[] {
+  #body(out: Writer, reader: Reader, index: number): void {
     const from = reader.at;
     const groups = reader.u32();
     const groupsFrom = reader.at;
@@ -277,60 +289,53 @@ class Rewriter {
       results: results.length,
       locals,
     });
-    const parts: Part[] = plan.bulk.length === 0
-      ? [this.#bytes.subarray(from, codeFrom)]
-      : [leb(groups + 1), this.#bytes.subarray(groupsFrom, codeFrom), [1, 0x7f]];
     const spare = params.length + locals;
-    if (plan.bulk.length > 0 && spare >= ENGINE_LIMITS.locals) {
-      throw full(`function ${this.#importedFunctions + index}`, "locals", ENGINE_LIMITS.locals - 1);
+    if (plan.bulk.length === 0) out.copy(this.#bytes, from, codeFrom);
+    else {
+      if (spare >= ENGINE_LIMITS.locals) {
+        const most = ENGINE_LIMITS.locals - 1;
+        throw full(`function ${this.#importedFunctions + index}`, "locals", most);
+      }
+      out.leb(groups + 1);
+      out.copy(this.#bytes, groupsFrom, codeFrom);
+      out.put([1, 0x7f]);
     }
-    this.#insert(parts, plan, codeFrom, reader.end, spare);
-    return parts;
+    this.#insert(out, plan, codeFrom, reader.end, spare);
   }
 
   /** The body's own code with the charges of `plan` between its instructions. */
-  #insert(parts: Part[], plan: FuelPlan, from: number, end: number, spare: number): void {
+  #insert(out: Writer, plan: FuelPlan, from: number, end: number, spare: number): void {
+    const { charges, bulk } = plan;
     let last = from, nextBulk = 0;
-    const copyTo = (at: number): void => {
-      if (at > last) parts.push(this.#bytes.subarray(last, at));
-      last = at;
-    };
-    const bulkBefore = (at: number): void => {
-      for (; nextBulk < plan.bulk.length && plan.bulk[nextBulk]!.at < at; nextBulk++) {
-        copyTo(plan.bulk[nextBulk]!.at);
-        parts.push(this.#bulkCharge(leb(spare), plan.bulk[nextBulk]!.shift));
+    for (let i = 0; i <= charges.length; i++) {
+      const at = i < charges.length ? charges[i]!.at : end;
+      for (; nextBulk < bulk.length && bulk[nextBulk]!.at < at; nextBulk++) {
+        out.copy(this.#bytes, last, bulk[nextBulk]!.at);
+        last = bulk[nextBulk]!.at;
+        this.#bulkCharge(out, spare, bulk[nextBulk]!.shift);
       }
-    };
-    for (const charge of plan.charges) {
-      bulkBefore(charge.at);
-      copyTo(charge.at);
-      parts.push(this.#charge([OP.i64Const, ...signedLeb(charge.cost)]));
+      out.copy(this.#bytes, last, at);
+      last = at;
+      if (i === charges.length) break;
+      out.put(this.#chargeHead);
+      out.put(I64_CONST);
+      out.signedLeb(charges[i]!.cost);
+      out.put(this.#chargeTail);
     }
-    bulkBefore(end);
-    copyTo(end);
-  }
-
-  /** `fuel -= amount; if (fuel < 0) unreachable` */
-  #charge(amount: readonly number[]): number[] {
-    const global = this.#global;
-    return [
-      ...[OP.globalGet, ...global, ...amount, OP.i64Sub, OP.globalSet, ...global],
-      ...[OP.globalGet, ...global, OP.i64Const, 0, OP.i64LessSigned],
-      ...[OP.if, 0x40, OP.unreachable, OP.end],
-    ];
   }
 
   /** Keeps the length operand on the stack while charging for it. */
-  #bulkCharge(spare: readonly number[], shift: number): number[] {
-    const length = [OP.localGet, ...spare, OP.i64ExtendU32];
-    const amount = [
-      ...length,
-      ...[OP.i64Const, Math.abs(shift)],
-      shift < 0 ? OP.i64ShiftLeft : OP.i64ShiftRightUnsigned,
-    ];
-    return [OP.localTee, ...spare, ...this.#charge(amount)];
+  #bulkCharge(out: Writer, spare: number, shift: number): void {
+    const local = leb(spare);
+    out.put([OP.localTee, ...local]);
+    out.put(this.#chargeHead);
+    out.put([OP.localGet, ...local, OP.i64ExtendU32, OP.i64Const, Math.abs(shift)]);
+    out.put([shift < 0 ? OP.i64ShiftLeft : OP.i64ShiftRightUnsigned]);
+    out.put(this.#chargeTail);
   }
 }
+
+const I64_CONST = [OP.i64Const];
 
 function capped(limits: Limits, cap: number): number[] {
   const max = Math.min(limits.max ?? cap, cap);

@@ -40,15 +40,15 @@ export function meteringCosts(
  */
 function cost(program: Program, metered: BufferSource, bare: BufferSource): ComputeCost {
   const runners = [runner(program, bare), runner(program, metered)] as const;
-  const rounds = calibrate(runners[0]);
-  const results = runners.map((run) => run(rounds));
+  const results = runners.map((run) => run(2));
   if (results[0] !== results[1]) {
     throw new Error(`${program} metered gives ${results[1]}, without ${results[0]}`);
   }
   for (const run of runners) {
     const until = performance.now() + WARM_MS;
-    while (performance.now() < until) run(rounds);
+    while (performance.now() < until) run(1);
   }
+  const rounds = calibrate(runners[0]);
   const best: [number, number] = [Infinity, Infinity];
   for (let turn = 0; turn < TURNS; turn++) {
     for (const at of turn % 2 === 0 ? [0, 1] as const : [1, 0] as const) {
