@@ -126,7 +126,7 @@ async function principalOf(
   adminToken: Uint8Array,
 ): Promise<Principal> {
   const given = /^Bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
-  if (given === undefined) return await withoutToken(c, options);
+  if (given === undefined) return withoutToken(c, options);
   // Compared in time that depends on lengths only.
   if (timingSafeEqual(new TextEncoder().encode(given), adminToken)) return FIRST_ADMIN;
   const principal = await options.tokens.check(given);
@@ -146,9 +146,9 @@ async function principalOf(
   );
 }
 
-async function withoutToken(c: Context<ApiEnv>, options: AuthOptions): Promise<Principal> {
+function withoutToken(c: Context<ApiEnv>, options: AuthOptions): Principal {
   const browser = options.oidc?.browser ?? null;
-  const session = await browser?.sessionOf(c) ?? null;
+  const session = browser?.sessionOf(c) ?? null;
   if (browser === null || session === null) {
     return { name: "anonymous", proof: "none", roles: openRoles(c, options) };
   }

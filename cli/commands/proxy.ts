@@ -15,6 +15,7 @@ import type {
   SupervisedOptions,
   UpstreamOptions,
 } from "../../proxy/options.ts";
+import { writeReadyFile } from "../ready_file.ts";
 
 /**
  * Permissions it needs: net, read and write of STATE (and of the ready file), read of the trust bundle,
@@ -122,7 +123,7 @@ export const run = verb(SPEC, async (args) => {
     throw error;
   }
   const line = JSON.stringify(proxy.ready());
-  if (options.readyFile !== null) await writeWhole(options.readyFile, `${line}\n`);
+  await writeReadyFile(options.readyFile, line);
   console.log(line);
   await stopped;
   await proxy.stop();
@@ -271,10 +272,4 @@ function readSupervised(json: string | null): SupervisedOptions | null {
   if (json === null) return null;
   const { worker, admin, sockets } = JSON.parse(json);
   return { worker, admin, sockets: new Map(Object.entries(sockets)) };
-}
-
-/** Who watches for the file must never read half of it. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  await Deno.writeTextFile(`${path}.new`, text);
-  await Deno.rename(`${path}.new`, path);
 }

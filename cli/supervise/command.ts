@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { type Args, type CommandSpec, UsageError } from "../args.ts";
 import { descriptorFlags } from "../limits.ts";
+import { writeReadyFile } from "../ready_file.ts";
 import { EXIT, untilStopped } from "../verb.ts";
 import { systemClock } from "../../core/clock.ts";
 import { stderrLog } from "../../core/log.ts";
@@ -40,10 +41,7 @@ export async function supervise(
   const handOver = (): void => void supervisor.handOver();
   Deno.addSignalListener("SIGHUP", handOver);
   const line = JSON.stringify(supervisor.ready());
-  if (options.readyFile !== null) {
-    await Deno.writeTextFile(`${options.readyFile}.new`, `${line}\n`);
-    await Deno.rename(`${options.readyFile}.new`, options.readyFile);
-  }
+  await writeReadyFile(options.readyFile, line);
   console.log(line);
   await stopped;
   Deno.removeSignalListener("SIGHUP", handOver);

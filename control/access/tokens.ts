@@ -3,6 +3,7 @@ import { crypto, timingSafeEqual } from "@std/crypto";
 import type { Clock } from "../../core/clock.ts";
 import { ConflictError, type Store } from "../store/store.ts";
 import type { Principal, Role } from "./roles.ts";
+import { sha256Hex } from "../digest.ts";
 
 export const ACCESS_TOKEN_LIMITS = {
   /** Live ones of a control plane; each is read at every list. */
@@ -89,7 +90,7 @@ export class AccessTokens {
       expiresMs: createdMs + ttlMs,
       lastUsedMs: null,
     };
-    const hash = await hashOf(token);
+    const hash = sha256Hex(token);
     await this.#store.put(KEYS + hash, JSON.stringify({ ...about, hash } satisfies Kept), null);
     return { token, about };
   }
@@ -97,7 +98,7 @@ export class AccessTokens {
   /** Who calls with this token; null when it is unknown, revoked or over. */
   async check(token: string): Promise<Principal | null> {
     if (!await isWellFormed(token)) return null;
-    const hash = await hashOf(token);
+    const hash = sha256Hex(token);
     const entry = await this.#store.get(KEYS + hash);
     if (entry === null) return null;
     const kept = JSON.parse(entry.value) as Kept;
@@ -181,11 +182,6 @@ async function isWellFormed(token: string): Promise<boolean> {
 async function checksum(secret: Uint8Array): Promise<Uint8Array> {
   const digest = await crypto.subtle.digest("SHA-256", secret as Uint8Array<ArrayBuffer>);
   return new Uint8Array(digest).subarray(0, CHECK_BYTES);
-}
-
-async function hashOf(token: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token));
-  return new Uint8Array(digest).toHex();
 }
 
 function sameHash(a: string, b: string): boolean {

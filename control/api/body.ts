@@ -1,6 +1,7 @@
 /** Request bodies: bounded while they are read, and checked before anything looks at them. */
 import type { Context } from "hono";
 import type { z } from "zod";
+import { collect } from "../bytes.ts";
 import { check } from "../schema/problems.ts";
 import { ApiError } from "./errors.ts";
 
@@ -16,19 +17,8 @@ export const BODY_LIMITS = {
 export async function readBytes(c: Context, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   const declared = Number(c.req.header("content-length") ?? 0);
   if (declared > limit) throw tooLarge(limit);
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const part of c.req.raw.body ?? []) {
-    length += part.length;
-    if (length > limit) throw tooLarge(limit);
-    parts.push(part);
-  }
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
+  const whole = await collect(c.req.raw.body ?? [], limit);
+  if (whole === null) throw tooLarge(limit);
   return whole;
 }
 

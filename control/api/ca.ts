@@ -9,9 +9,9 @@ import { workloadId } from "./identities.ts";
 
 export function authorityRoutes({ authority, federation }: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
-  app.get("/ca", async (c) => {
+  app.get("/ca", (c) => {
     const view: AuthorityView = {
-      ...await describeAuthority(authority),
+      ...describeAuthority(authority),
       federation: federation.view(),
     };
     return c.json(view);

@@ -1,6 +1,6 @@
 /** `denim control --kubernetes FILE`: clusters whose service accounts get identities, and which. */
 import { z } from "zod";
-import { urlProblem } from "../jwt/fetch.ts";
+import { urlProblem } from "../jwks/fetch_json.ts";
 import { readConfig } from "../oidc/mod.ts";
 
 /** What proxies' tokens must be made for, unless a cluster says otherwise. */

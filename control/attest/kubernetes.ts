@@ -9,9 +9,9 @@ import type { Log } from "../../core/log.ts";
 import { formatWorkloadId } from "../../proxy/tls/mod.ts";
 import { Tries } from "../ca/bad_tries.ts";
 import { isWorkloadName, RESERVED_NAMESPACE } from "../ca/workload_name.ts";
-import { fetchJson } from "../jwt/fetch.ts";
-import { KeySet } from "../jwt/key_set.ts";
-import { JWT_LIMITS, verifyJwt } from "../jwt/verify.ts";
+import { fetchBytes } from "../jwks/fetch_json.ts";
+import { IssuerKeys } from "../jwks/issuer_keys.ts";
+import { JWT_LIMITS, verifyJwt } from "../jwks/verify.ts";
 import type { ClusterConfig, KubernetesConfig } from "./config.ts";
 
 export const ATTEST_LIMITS = {
@@ -52,7 +52,7 @@ const boundSchema = z.object({
 
 interface Cluster {
   readonly config: ClusterConfig;
-  readonly keys: KeySet;
+  readonly keys: IssuerKeys;
 }
 
 export interface AttestorOptions {
@@ -75,7 +75,13 @@ export class KubernetesAttestor {
     this.#clusters = new Map(config.clusters.map((cluster) => {
       const { issuer, keysFile } = cluster;
       const maxAgeMs = keysFile === undefined ? {} : { maxAgeMs: ATTEST_LIMITS.fileAgeMs };
-      const keys = new KeySet({ issuer, load: () => loadKeys(cluster), clock, log, ...maxAgeMs });
+      const keys = new IssuerKeys({
+        issuer,
+        load: () => loadKeys(cluster),
+        clock,
+        log,
+        ...maxAgeMs,
+      });
       return [issuer, { config: cluster, keys }];
     }));
   }
@@ -164,13 +170,15 @@ function issuerOf(jwt: string): string {
   }
 }
 
-async function loadKeys({ keysFile, keysUrl, caFile, tokenFile }: ClusterConfig): Promise<unknown> {
-  if (keysFile !== undefined) return JSON.parse(await Deno.readTextFile(keysFile));
+async function loadKeys(
+  { keysFile, keysUrl, caFile, tokenFile }: ClusterConfig,
+): Promise<Uint8Array> {
+  if (keysFile !== undefined) return await Deno.readFile(keysFile);
   const caPem = caFile === undefined ? undefined : await Deno.readTextFile(caFile);
   // Read each time: the kubelet replaces it.
   const token = tokenFile === undefined ? null : (await Deno.readTextFile(tokenFile)).trim();
   const headers = token === null ? {} : { authorization: `Bearer ${token}` };
-  return await fetchJson(keysUrl!, { caPem, headers });
+  return await fetchBytes(keysUrl!, { caPem, headers });
 }
 
 function refuse(code: NotAttested["code"], reason: string, about = ""): NotAttested {

@@ -20,6 +20,7 @@ import { keepOwn, readOwn } from "./own_svid.ts";
 import { issueSvid, LocalSigner, type Signer } from "./signer.ts";
 import { BACKDATE_MS, type IssuedSvid } from "./svid.ts";
 import type { X509Certificate } from "./x509.ts";
+import { sha256Hex } from "../digest.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
 export const ROOT_LIFE_MS = 3650 * DAY_MS;
@@ -371,6 +372,5 @@ function isDue(issuer: Issuer, nowMs: number): boolean {
 }
 
 async function hashOfKey(publicKey: CryptoKey): Promise<string> {
-  const spki = await crypto.subtle.exportKey("spki", publicKey);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", spki)).toHex();
+  return sha256Hex(new Uint8Array(await crypto.subtle.exportKey("spki", publicKey)));
 }

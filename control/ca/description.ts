@@ -2,14 +2,13 @@
 import { decodePem, parseCertificate } from "../../proxy/tls/mod.ts";
 import type { AuthorityView, CertificateView } from "../view.ts";
 import type { Authority } from "./authority.ts";
+import { sha256Hex } from "../digest.ts";
 import { X509Certificate } from "./x509.ts";
 
-export async function describeAuthority(
-  authority: Authority,
-): Promise<Omit<AuthorityView, "federation">> {
+export function describeAuthority(authority: Authority): Omit<AuthorityView, "federation"> {
   const { trustDomain, leafTtlMs, signer } = authority;
-  const roots = await Promise.all(authority.bundle().flatMap(blocks).map(describe));
-  const issuers = await Promise.all(authority.issuers().flatMap(blocks).map(describe));
+  const roots = authority.bundle().flatMap(blocks).map(describe);
+  const issuers = authority.issuers().flatMap(blocks).map(describe);
   return { trustDomain, signer, leafTtlMs, roots, issuers };
 }
 
@@ -17,15 +16,14 @@ function blocks(pem: string): Uint8Array[] {
   return decodePem(pem, "CERTIFICATE") ?? [];
 }
 
-async function describe(der: Uint8Array): Promise<CertificateView> {
+function describe(der: Uint8Array): CertificateView {
   const read = parseCertificate(der);
   if (typeof read === "string") throw new Error(`A certificate of the authority is ${read}`);
-  const hash = await crypto.subtle.digest("SHA-256", der as Uint8Array<ArrayBuffer>);
   return {
     subject: new X509Certificate(der as Uint8Array<ArrayBuffer>).subject,
     serial: read.serial,
     notBefore: new Date(read.notBeforeMs).toISOString(),
     notAfter: new Date(read.notAfterMs).toISOString(),
-    sha256: new Uint8Array(hash).toHex(),
+    sha256: sha256Hex(der),
   };
 }

@@ -2,8 +2,8 @@
  * The audit trail of the authority: one JSON line per certificate, written before it is handed out. Each
  * line holds the hash of the one before it, so that one that was taken out, put in or changed shows.
  */
-import { createHash } from "node:crypto";
 import { LineFile, type LineFileLimits } from "../store/line_file.ts";
+import { sha256Hex } from "../digest.ts";
 
 /** A log file is put aside at this size, and so many put-aside files are kept. */
 export const MAX_LOG_BYTES = 16 * 1024 * 1024;
@@ -103,7 +103,7 @@ export class IssuanceLog {
         let { n, sha256 } = this.#head;
         const lines = batch.map(({ issuance }) => {
           const line = JSON.stringify({ n: ++n, previous: sha256, ...issuance });
-          sha256 = hashOf(line);
+          sha256 = sha256Hex(line);
           return line;
         });
         await this.#file.appendAll(lines);
@@ -141,7 +141,7 @@ export class IssuanceLog {
       if (fault !== null && breaks.length < MAX_BREAKS) breaks.push(fault);
       if (lines++ === 0) first = entry?.n ?? 1;
       n = entry === null ? n + 1 : entry.n ?? n;
-      previous = hashOf(line);
+      previous = sha256Hex(line);
       if (entry !== null && fits(entry, wanted)) {
         found.push(entry);
         if (found.length > query.limit) found.shift();
@@ -160,7 +160,7 @@ async function endOf(lines: LineFile): Promise<IssuanceFindings["head"]> {
   lines.mend();
   let n = 0, sha256 = NO_LINE, after = 0;
   for await (const line of lines.newestFirst()) {
-    if (after++ === 0) sha256 = hashOf(line);
+    if (after++ === 0) sha256 = sha256Hex(line);
     const entry = parse(line);
     // What was left half written is a line too, only nobody's.
     if (entry === null) continue;
@@ -192,10 +192,6 @@ function fits(entry: LoggedIssuance, { identity, serial, sinceMs }: IssuanceQuer
 /** A serial as certificates are read here: upper case, no colons, no leading zero octets. */
 function plainSerial(text: string): string {
   return text.replaceAll(":", "").toUpperCase().replace(/^(00)+(?=..)/, "");
-}
-
-function hashOf(line: string): string {
-  return createHash("sha256").update(line).digest("hex");
 }
 
 function parse(line: string): LoggedIssuance | null {

@@ -3,6 +3,7 @@ import { crypto, timingSafeEqual } from "@std/crypto";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { parseSpiffeId } from "../../proxy/tls/mod.ts";
 import { Tries } from "./bad_tries.ts";
+import { sha256Hex } from "../digest.ts";
 
 /** No token lives longer. */
 export const MAX_TOKEN_TTL_MS = 10 * 60_000;
@@ -91,7 +92,7 @@ export class Tokens {
     await this.#store.prune(nowMs);
     const secret = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
     const token = PREFIX + secret.toBase64({ alphabet: "base64url", omitPadding: true });
-    await this.#store.put({ hash: await hashOf(token), identity, expiresMs: nowMs + ttlMs });
+    await this.#store.put({ hash: sha256Hex(token), identity, expiresMs: nowMs + ttlMs });
     return token;
   }
 
@@ -107,7 +108,7 @@ export class Tokens {
   async take(token: string, source = ""): Promise<TokenRecord | null> {
     const nowMs = this.#clock.nowMs();
     if (this.#badTries.isOver(source, nowMs)) return null;
-    const record = TOKEN.test(token) ? await this.#take(await hashOf(token), nowMs) : null;
+    const record = TOKEN.test(token) ? await this.#take(sha256Hex(token), nowMs) : null;
     if (record === null) this.#badTries.count(source, nowMs);
     return record;
   }
@@ -124,11 +125,6 @@ export class Tokens {
     if (!await this.#store.delete(hash)) return null;
     return nowMs <= record.expiresMs ? record : null;
   }
-}
-
-async function hashOf(token: string): Promise<string> {
-  const bytes = new TextEncoder().encode(token);
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
 /** A store that matched loosely (a LIKE, a case-blind collation) must not decide for us. */

@@ -1,5 +1,4 @@
 /** The pages as a Hono app over plain data: routes, security headers, assets under names that change with them. */
-import { createHash } from "node:crypto";
 import { Hono } from "hono";
 import type { Context } from "hono";
 import type { Child } from "hono/jsx";
@@ -18,6 +17,7 @@ import type { Overview } from "./model.ts";
 import { OverviewPage } from "./overview.tsx";
 import { SCRIPT } from "./script.ts";
 import { STYLE } from "./style.ts";
+import { sha256Hex } from "../digest.ts";
 
 import type { FilterBinding } from "../schema/filter_binding.ts";
 
@@ -207,5 +207,5 @@ function assets(app: Hono<ApiEnv>): void {
 }
 
 function fingerprint(text: string): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, 12);
+  return sha256Hex(text).slice(0, 12);
 }

@@ -6,6 +6,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { connect, type ConnectionOptions } from "node:tls";
 import { joinOptions, readTrustBundle } from "../../proxy/tls/mod.ts";
+import { concat } from "../bytes.ts";
 import { isPublicAddress } from "../jwks/places.ts";
 import type { FederatedDomain } from "../schema/federation.ts";
 import { MAX_DOCUMENT_BYTES } from "./document.ts";
@@ -111,12 +112,7 @@ function get(options: ConnectionOptions, url: URL): Promise<string> {
 
 /** The body as soon as it is whole; null while it is not; an error when there will be none. */
 function bodyOf(parts: readonly Uint8Array[], ended: boolean): string | Error | null {
-  const bytes = new Uint8Array(parts.reduce((sum, one) => sum + one.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
+  const bytes = concat(parts);
   const text = new TextDecoder("latin1").decode(bytes);
   const split = text.indexOf("\r\n\r\n");
   if (split < 0) return null;

@@ -7,10 +7,11 @@ import { lookup } from "node:dns/promises";
 import { type IncomingMessage, request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { isIP } from "node:net";
-import { parseObject } from "../../filters/jwt/json.ts";
-import { type KeySet, readKeySet } from "../../filters/jwt/keys.ts";
+import type { KeySet } from "../../filters/jwt/keys.ts";
+import { collect } from "../bytes.ts";
 import { JWKS_LIMITS as LIMITS } from "./limits.ts";
 import { hostOf, type JwksPlaces } from "./places.ts";
+import { keySetOf } from "./read.ts";
 
 export interface FetchOptions {
   readonly places: JwksPlaces;
@@ -59,14 +60,6 @@ async function attempt(url: URL, options: FetchOptions, signal: AbortSignal): Pr
   throw last;
 }
 
-function keySetOf(bytes: Uint8Array): KeySet {
-  const set = readKeySet(parseObject(bytes));
-  if (set === null) throw new Error("answered with something that is no JWK set");
-  if (set.keys.length > 0) return set;
-  const why = set.refused.length === 0 ? "" : `: ${set.refused.slice(0, 3).join("; ")}`;
-  throw new Error(`answered with no key that can be used${why}`);
-}
-
 function get(
   url: URL,
   ip: string,
@@ -87,7 +80,7 @@ function get(
     ...(ca === undefined ? {} : { ca }),
   };
   const request = (tls ? tlsRequest : plainRequest)(options, (response) => {
-    collect(response).then(resolve, (error: unknown) => {
+    bodyOf(response).then(resolve, (error: unknown) => {
       request.destroy();
       reject(error);
     });
@@ -98,7 +91,7 @@ function get(
 }
 
 /** The body of a 200 and of nothing else: a redirect would lead to where nobody has looked. */
-async function collect(response: IncomingMessage): Promise<Uint8Array> {
+async function bodyOf(response: IncomingMessage): Promise<Uint8Array> {
   const { statusCode = 0, headers } = response;
   if (statusCode >= 300 && statusCode < 400) {
     throw new Error(`answered ${statusCode}; redirects are not followed, write where it leads to`);
@@ -106,20 +99,9 @@ async function collect(response: IncomingMessage): Promise<Uint8Array> {
   if (statusCode !== 200) throw new Error(`answered ${statusCode}`);
   const encoding = headers["content-encoding"] ?? "identity";
   if (encoding !== "identity") throw new Error(`answered in the encoding "${encoding}"`);
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const part of response as AsyncIterable<Uint8Array>) {
-    bytes += part.length;
-    if (bytes > LIMITS.bytes) throw new Error(`answered with more than ${LIMITS.bytes} bytes`);
-    parts.push(part);
-  }
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  const bytes = await collect(response as AsyncIterable<Uint8Array>, LIMITS.bytes);
+  if (bytes === null) throw new Error(`answered with more than ${LIMITS.bytes} bytes`);
+  return bytes;
 }
 
 async function resolveName(host: string): Promise<readonly string[]> {

@@ -7,7 +7,6 @@
  *
  * What was fetched is kept in the store: a control plane that starts while an issuer is down has its keys.
  */
-import { createHash } from "node:crypto";
 import type { Clock, Random } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { Counter, Gauge, Metrics } from "../../core/metrics.ts";
@@ -16,6 +15,7 @@ import { ofKind, type Resource } from "../schema/kinds.ts";
 import { ConflictError, type Store } from "../store/store.ts";
 import { JWKS_LIMITS as LIMITS } from "./limits.ts";
 import { JwksPlaces } from "./places.ts";
+import { sha256Hex } from "../digest.ts";
 
 const PREFIX = "jwks/";
 
@@ -253,7 +253,7 @@ export class KeySets {
   /** One write after the other; what fails is fetched anew after a restart. */
   #store(uri: string, kept: Kept | null): void {
     const { store, log } = this.#deps;
-    const key = PREFIX + createHash("sha256").update(uri).digest("hex");
+    const key = PREFIX + sha256Hex(uri);
     this.#work = this.#work.then(async () => {
       const there = await store.get(key);
       if (kept !== null) await store.put(key, JSON.stringify(kept), there?.revision ?? null);

@@ -1,5 +1,7 @@
 /**
- * Key sets of token issuers: where they may be fetched from, fetching them, and keeping them fresh.
+ * Keys of token issuers: where they may be fetched from, fetching and reading them, keeping them fresh; for
+ * proxies (`key_sets.ts`: users of the mesh's services) and for the control plane itself (`issuer_keys.ts`,
+ * `verify.ts`: operators, pods).
  *
  * @module
  */

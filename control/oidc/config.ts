@@ -2,7 +2,7 @@
 import { parse } from "yaml";
 import { z } from "zod";
 import { ROLES } from "../access/roles.ts";
-import { urlProblem } from "../jwt/fetch.ts";
+import { urlProblem } from "../jwks/fetch_json.ts";
 import { check } from "../schema/problems.ts";
 
 const url = z.string().superRefine((text, c) => {

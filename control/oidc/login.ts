@@ -10,7 +10,7 @@ import { z } from "zod";
 import { ApiError } from "../api/errors.ts";
 import { readBytes } from "../api/body.ts";
 import type { ApiEnv } from "../auth.ts";
-import { fetchJson } from "../jwt/fetch.ts";
+import { fetchJson } from "../jwks/fetch_json.ts";
 import type { LoginConfig } from "./config.ts";
 import { principalOf, type Provider } from "./provider.ts";
 import { randomText, sameText, type Session, SESSION_LIMITS, type Sessions } from "./sessions.ts";
@@ -46,9 +46,9 @@ export class BrowserLogin {
   }
 
   /** The session of the cookie a request came with; null without one. */
-  async sessionOf(c: Context): Promise<Session | null> {
+  sessionOf(c: Context): Session | null {
     const secret = getCookie(c, this.#name("session"));
-    return secret === undefined ? null : await this.sessions.find(secret);
+    return secret === undefined ? null : this.sessions.find(secret);
   }
 
   /** Refuses a change that a page elsewhere may have made the browser send. */
@@ -80,7 +80,7 @@ export class BrowserLogin {
     const state = randomText(), nonce = randomText(), verifier = randomText();
     const to = ownPath(c.req.query("to"));
     const expiresMs = nowMs() + SESSION_LIMITS.loginMs;
-    await this.sessions.logins.put(state, { to, nonce, verifier, expiresMs });
+    this.sessions.logins.put(state, { to, nonce, verifier, expiresMs });
     // Lax, because the issuer sends the browser back from its own site.
     this.#setCookie(c, "login", state, SESSION_LIMITS.loginMs);
     const url = new URL(endpoint);
@@ -105,7 +105,7 @@ export class BrowserLogin {
     const mine = getCookie(c, this.#name("login")) ?? "";
     deleteCookie(c, this.#name("login"), { path: "/", secure: this.#isSecure });
     // Only the browser that began may end: else one could be signed in to another's account.
-    const begun = sameText(mine, state) ? await this.sessions.logins.take(state) : null;
+    const begun = sameText(mine, state) ? this.sessions.logins.take(state) : null;
     if (begun === null) {
       throw new ApiError(
         400,
@@ -142,7 +142,7 @@ export class BrowserLogin {
       );
     }
     const lifeMs = login.sessionHours * HOUR_MS;
-    const secret = await this.sessions.open(principal, lifeMs);
+    const secret = this.sessions.open(principal, lifeMs);
     this.#setCookie(c, "session", secret, lifeMs);
     return c.redirect(begun.to, 302);
   }
@@ -150,10 +150,10 @@ export class BrowserLogin {
   async #logout(c: Context<ApiEnv>): Promise<Response> {
     const bytes = await readBytes(c, FORM_BYTES);
     const csrf = new URLSearchParams(new TextDecoder().decode(bytes)).get("csrf") ?? "";
-    const session = await this.sessionOf(c);
+    const session = this.sessionOf(c);
     if (session !== null) {
       if (!sameText(csrf, session.csrf)) throw csrfProblem();
-      await this.sessions.close(getCookie(c, this.#name("session")) ?? "");
+      this.sessions.close(getCookie(c, this.#name("session")) ?? "");
     }
     deleteCookie(c, this.#name("session"), { path: "/", secure: this.#isSecure });
     return c.redirect("/login/out", 303);

@@ -4,9 +4,9 @@ import { z } from "zod";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { Principal, Role } from "../access/roles.ts";
-import { fetchJson } from "../jwt/fetch.ts";
-import { KeySet } from "../jwt/key_set.ts";
-import { type Verified, verifyJwt } from "../jwt/verify.ts";
+import { fetchBytes, fetchJson } from "../jwks/fetch_json.ts";
+import { IssuerKeys } from "../jwks/issuer_keys.ts";
+import { type Verified, verifyJwt } from "../jwks/verify.ts";
 import type { OidcConfig } from "./config.ts";
 
 /** What is read of the issuer's description (OpenID Connect Discovery 1.0, 3). */
@@ -38,16 +38,16 @@ export class Provider {
   readonly config: OidcConfig;
   readonly caPem: string | undefined;
   readonly #clock: Clock;
-  readonly #keys: KeySet;
+  readonly #keys: IssuerKeys;
   #metadata: { readonly value: Metadata; readonly atMs: number } | null = null;
 
   constructor({ config, caPem, clock, log }: ProviderOptions) {
     this.config = config;
     this.caPem = caPem;
     this.#clock = clock;
-    this.#keys = new KeySet({
+    this.#keys = new IssuerKeys({
       issuer: config.issuer,
-      load: async () => await fetchJson((await this.metadata()).jwks_uri, { caPem }),
+      load: async () => await fetchBytes((await this.metadata()).jwks_uri, { caPem }),
       clock,
       log,
     });

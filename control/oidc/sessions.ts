@@ -2,6 +2,7 @@
 import { crypto, timingSafeEqual } from "@std/crypto";
 import type { Clock } from "../../core/clock.ts";
 import type { Principal } from "../access/roles.ts";
+import { sha256Hex } from "../digest.ts";
 
 export const SESSION_LIMITS = {
   /** The oldest goes when there are more. */
@@ -39,16 +40,16 @@ class Kept<T extends { readonly expiresMs: number }> {
     this.#clock = clock;
   }
 
-  async put(secret: string, value: T): Promise<void> {
+  put(secret: string, value: T): void {
     for (const hash of this.#byHash.keys()) {
       if (this.#byHash.size < this.#most) break;
       this.#byHash.delete(hash);
     }
-    this.#byHash.set(await hashOf(secret), value);
+    this.#byHash.set(sha256Hex(secret), value);
   }
 
-  async get(secret: string): Promise<T | null> {
-    const hash = await hashOf(secret);
+  get(secret: string): T | null {
+    const hash = sha256Hex(secret);
     const value = this.#byHash.get(hash);
     if (value === undefined) return null;
     if (this.#clock.nowMs() < value.expiresMs) return value;
@@ -57,10 +58,10 @@ class Kept<T extends { readonly expiresMs: number }> {
   }
 
   /** Once. */
-  async take(secret: string): Promise<T | null> {
-    const value = await this.get(secret);
-    // Between asking and here another may have taken it.
-    return this.#byHash.delete(await hashOf(secret)) ? value : null;
+  take(secret: string): T | null {
+    const value = this.get(secret);
+    this.#byHash.delete(sha256Hex(secret));
+    return value;
   }
 }
 
@@ -76,19 +77,19 @@ export class Sessions {
   }
 
   /** The text for the cookie. */
-  async open(principal: Principal, lifeMs: number): Promise<string> {
+  open(principal: Principal, lifeMs: number): string {
     const secret = randomText();
     const expiresMs = this.#clock.nowMs() + lifeMs;
-    await this.#open.put(secret, { principal, expiresMs, csrf: randomText() });
+    this.#open.put(secret, { principal, expiresMs, csrf: randomText() });
     return secret;
   }
 
-  async find(secret: string): Promise<Session | null> {
-    return await this.#open.get(secret);
+  find(secret: string): Session | null {
+    return this.#open.get(secret);
   }
 
-  async close(secret: string): Promise<void> {
-    await this.#open.take(secret);
+  close(secret: string): void {
+    this.#open.take(secret);
   }
 }
 
@@ -101,9 +102,4 @@ export function randomText(): string {
 export function sameText(a: string, b: string): boolean {
   const encoder = new TextEncoder();
   return timingSafeEqual(encoder.encode(a), encoder.encode(b));
-}
-
-async function hashOf(secret: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(secret));
-  return new Uint8Array(digest).toHex();
 }

@@ -3,10 +3,10 @@
  * without a word, until their certificate has expired. Kept in the store, so that a restart of the control
  * plane forgets nobody whom a rotation has to wait for.
  */
-import { createHash } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { ConflictError, type Store } from "../store/store.ts";
+import { sha256Hex } from "../digest.ts";
 
 const PREFIX = "roster/";
 /** Proxies kept; the control plane has a limit for those that are connected. */
@@ -116,7 +116,7 @@ export class Roster {
   /** Brings the store to what is known of `id` by then. */
   #write(id: string): void {
     this.#writing = this.#writing.then(async () => {
-      const key = PREFIX + createHash("sha256").update(id).digest("hex").slice(0, 32);
+      const key = PREFIX + sha256Hex(id).slice(0, 32);
       const entry = await this.#store.get(key);
       const member = this.#members.get(id);
       if (member === undefined) {

@@ -14,6 +14,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { Workload } from "../snapshot/mod.ts";
 import { ConflictError, type Store } from "../store/store.ts";
+import { sha256Hex } from "../digest.ts";
 
 /** How long a workload is kept whose connection was lost, and one that is only known from the store. */
 export const LOST_GRACE_MS = 10_000, RESTART_GRACE_MS = 30_000;
@@ -135,7 +136,7 @@ export class Workloads {
   }
 
   async #write(id: string): Promise<void> {
-    const key = PREFIX + await keyOf(id);
+    const key = PREFIX + keyOf(id);
     const found = await this.#store.get(key);
     const row = this.#rows.get(id);
     try {
@@ -151,9 +152,8 @@ export class Workloads {
 }
 
 /** Ids hold characters a key may not. */
-async function keyOf(id: string): Promise<string> {
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(id));
-  return new Uint8Array(hash).toHex().slice(0, 40);
+function keyOf(id: string): string {
+  return sha256Hex(id).slice(0, 40);
 }
 
 function isSame(a: Workload | undefined, b: Workload): boolean {

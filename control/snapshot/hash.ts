@@ -1,5 +1,5 @@
 /** The name of a snapshot is the hash of its content: the same content has the same version everywhere. */
-import { createHash } from "node:crypto";
+import { sha256Hex } from "../digest.ts";
 
 /** Texts of parts that many snapshots share, so that each is written out once. */
 export type KnownTexts = Map<object, string>;
@@ -22,5 +22,5 @@ export function canonicalJson(value: unknown, known?: KnownTexts): string {
 
 /** Hex SHA-256 of the canonical JSON. */
 export function contentHash(value: unknown, known?: KnownTexts): string {
-  return createHash("sha256").update(canonicalJson(value, known)).digest("hex");
+  return sha256Hex(canonicalJson(value, known));
 }

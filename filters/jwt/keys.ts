@@ -88,7 +88,9 @@ export function readKeySet(value: unknown): KeySet | null {
 /** A key signatures can be verified with, or why it is none: the end of a sentence about it. */
 export function readKey(value: unknown): PublicJwk | string {
   if (!isObject(value)) return "is not a JSON object";
-  const { kty, kid, alg, use, key_ops: ops } = value;
+  const { kty, kid, use, key_ops: ops } = value;
+  // RFC 9864's name for what type and curve say already; tokens of such keys name EdDSA as well.
+  const alg = value.alg === "Ed25519" && value.crv === "Ed25519" ? undefined : value.alg;
   if (kty === "oct" || value.k !== undefined) {
     return "is a shared secret (kty oct): whoever can verify with it can sign";
   }

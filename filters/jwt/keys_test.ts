@@ -43,6 +43,8 @@ Deno.test("A JWK keeps what verifies, and nothing else", () => {
   assert.deepEqual(readKey(more), RSA);
   assert.deepEqual(readKey(EC), EC);
   assert.deepEqual(readKey(ED), ED);
+  const { alg: _, ...named } = ED;
+  assert.deepEqual(readKey({ ...ED, alg: "Ed25519" }), named, "RFC 9864");
 });
 
 Deno.test("A key set names the keys it cannot use, and how many are secrets", () => {

@@ -1,6 +1,5 @@
 /** Tokens of end users at a real gateway and a real sidecar, with a JWKS server that rotates and goes down. */
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
 import { base64, goodClaims, ISSUER, TestKey } from "../../filters/jwt/fakes.ts";
 import { type Answer, http } from "../support/http.ts";
 import { meshRoute, startMesh, type TestMesh, until } from "../support/mesh.ts";
@@ -83,38 +82,22 @@ function result({ status, headers }: Answer): string {
 }
 
 Deno.test("Attacks on tokens end at the gateway and at the sidecar alike", async () => {
-  const key = new TestKey("ES256"), rsa = new TestKey("RS256", "rsa"), other = new TestKey("ES256");
-  await using issuer = new Issuer(key, rsa);
+  const key = new TestKey("ES256"), other = new TestKey("ES256");
+  await using issuer = new Issuer(key);
   await using mesh = await meshWith(issuer);
   const forged = (header: object, signature: string) =>
     `${base64(JSON.stringify(header))}.${base64(JSON.stringify(claims()))}.${signature}`;
-  const confused = (): string => {
-    const input = forged({ alg: "HS256", kid: "rsa" }, "").slice(0, -1);
-    const pem = rsa.publicKey.export({ type: "spki", format: "pem" });
-    return `${input}.${createHmac("sha256", pem).update(input).digest("base64url")}`;
-  };
+  // One row a kind of refusal; what all is refused is the table of jwt_attacks_test.ts.
   const table: [what: string, headers: Record<string, string>, wanted: string][] = [
     ["a good token", bearer(key.token(claims())), "200"],
-    ["a good token of another kind", bearer(rsa.token(claims())), "200"],
     ["no token", {}, "401 jwt.missing"],
     ["another scheme", { authorization: "Basic YTpi" }, "401 jwt.missing"],
     ["no JWT", bearer("opaque"), "401 jwt.malformed"],
     ["alg none", bearer(forged({ alg: "none" }, "")), "401 jwt.algorithm"],
-    ["HMAC with the public key", bearer(confused()), "401 jwt.algorithm"],
     ["a stranger's key", bearer(other.token(claims())), "401 jwt.signature"],
-    ["an embedded key", bearer(other.token(claims(), { jwk: other.jwk })), "401 jwt.signature"],
-    ["a jku", bearer(other.token(claims(), { jku: issuer.uri })), "401 jwt.signature"],
-    ["r = s = 0", bearer(forged({ alg: "ES256" }, "A".repeat(86))), "401 jwt.signature"],
-    ["crit", bearer(key.token(claims(), { crit: ["exp"] })), "401 jwt.malformed"],
-    [
-      "a claim twice",
-      bearer(key.token(JSON.stringify(claims()).replace("{", '{"aud":"bank",'))),
-      "401 jwt.malformed",
-    ],
     ["another issuer", bearer(key.token(claims({ iss: "https://evil" }))), "401 jwt.issuer"],
     ["another audience", bearer(key.token(claims({ aud: "bank" }))), "401 jwt.audience"],
     ["an expired one", bearer(key.token(claims({ exp: 1 }))), "401 jwt.expired"],
-    ["one without end", bearer(key.token(claims({ exp: undefined }))), "401 jwt.malformed"],
     ["a large one", bearer(key.token(claims({ more: "x".repeat(17_000) }))), "401 jwt.too_large"],
   ];
   // Through the gateway, which judges first; and from inside, where the sidecar of the Service does.

@@ -1,15 +1,13 @@
-/** The public keys of an issuer (RFC 7517): fetched when needed, kept for a while, and the last good ones for longer. */
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
+/**
+ * The public keys of one issuer whose tokens the control plane itself believes (operators, pods): fetched when a
+ * token needs them, kept for a while, and the last good ones for longer. Those of end users' issuers, which
+ * proxies need, are `key_sets.ts`.
+ */
+import { createLocalJWKSet, errors, type JWTVerifyGetKey } from "jose";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
-
-export const KEY_SET_LIMITS = {
-  keys: 100,
-  /** Keys older than this are fetched anew; while that fails they go on being used. */
-  maxAgeMs: 10 * 60_000,
-  /** Between two tries, whatever key ids strangers name. */
-  retryMs: 10_000,
-} as const;
+import { JWKS_LIMITS } from "./limits.ts";
+import { keySetOf } from "./read.ts";
 
 /** There are no keys yet and none can be had now: says nothing about the token. */
 export class KeysUnavailable extends Error {
@@ -19,30 +17,32 @@ export class KeysUnavailable extends Error {
   }
 }
 
-export interface KeySetOptions {
+export interface IssuerKeysOptions {
   /** For messages. */
   readonly issuer: string;
-  readonly load: () => Promise<unknown>;
+  /** The key set as it was published; rejects with a sentence. */
+  readonly load: () => Promise<Uint8Array>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Keys older than this are fetched anew; while that fails they go on being used. */
   readonly maxAgeMs?: number;
 }
 
-export class KeySet {
-  readonly #options: KeySetOptions;
+export class IssuerKeys {
+  readonly #options: IssuerKeysOptions;
   #find: ReturnType<typeof createLocalJWKSet> | null = null;
   #loadedMs = -Infinity;
   #triedMs = -Infinity;
   #reason = "nobody asked yet";
   #loading: Promise<void> | null = null;
 
-  constructor(options: KeySetOptions) {
+  constructor(options: IssuerKeysOptions) {
     this.#options = options;
   }
 
   /** The key a token names, for jose; rejects with KeysUnavailable or JWKSNoMatchingKey. */
   readonly get: JWTVerifyGetKey = async (header, token) => {
-    const { clock, issuer, maxAgeMs = KEY_SET_LIMITS.maxAgeMs } = this.#options;
+    const { clock, issuer, maxAgeMs = JWKS_LIMITS.refreshMs } = this.#options;
     if (this.#find === null) await this.#refresh();
     else if (clock.monotonicMs() - this.#loadedMs > maxAgeMs) await this.#refresh();
     if (this.#find === null) throw new KeysUnavailable(issuer, this.#reason);
@@ -59,7 +59,7 @@ export class KeySet {
   async #refresh(): Promise<void> {
     if (this.#loading !== null) return await this.#loading;
     const nowMs = this.#options.clock.monotonicMs();
-    if (nowMs - this.#triedMs < KEY_SET_LIMITS.retryMs) return;
+    if (nowMs - this.#triedMs < JWKS_LIMITS.unknownKeyMs) return;
     this.#triedMs = nowMs;
     this.#loading = this.#load().finally(() => this.#loading = null);
     await this.#loading;
@@ -68,7 +68,9 @@ export class KeySet {
   async #load(): Promise<void> {
     const { load, issuer, log, clock } = this.#options;
     try {
-      this.#find = createLocalJWKSet(readKeySet(await load()));
+      const { keys, secrets } = keySetOf(await load());
+      this.#find = createLocalJWKSet({ keys: keys.map((key) => ({ ...key })) });
+      if (secrets > 0) log.error("jwks.secret_published", { issuer });
       this.#loadedMs = clock.monotonicMs();
     } catch (error) {
       this.#reason = error instanceof Error ? error.message : String(error);
@@ -76,18 +78,4 @@ export class KeySet {
       log.warn("jwks.not_loaded", { issuer, reason: this.#reason, usesLastGood: kept });
     }
   }
-}
-
-/** Public keys only: a set with a private one was published by mistake, and a symmetric one is a secret. */
-function readKeySet(value: unknown): JSONWebKeySet {
-  const keys = typeof value === "object" && value !== null && "keys" in value ? value.keys : null;
-  if (!Array.isArray(keys) || keys.length > KEY_SET_LIMITS.keys) {
-    throw new Error(`A JSON Web Key Set with at most ${KEY_SET_LIMITS.keys} keys is wanted`);
-  }
-  const fit = keys.filter((key) =>
-    typeof key === "object" && key !== null && ["RSA", "EC", "OKP"].includes(key.kty) &&
-    key.d === undefined
-  );
-  if (fit.length === 0) throw new Error("The JSON Web Key Set has no public key");
-  return { keys: fit };
 }

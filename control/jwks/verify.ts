@@ -1,6 +1,6 @@
 /** Verifies a JWT of one issuer: signature, algorithm, issuer, audience, times. */
 import { errors, type JWTPayload, jwtVerify } from "jose";
-import { type KeySet, KeysUnavailable } from "./key_set.ts";
+import { type IssuerKeys, KeysUnavailable } from "./issuer_keys.ts";
 
 export const JWT_LIMITS = {
   /** Longer ones are not looked at. */
@@ -19,7 +19,7 @@ export interface Expected {
   readonly issuer: string;
   /** One of these must be among the token's audiences. */
   readonly audience: readonly string[];
-  readonly keys: Pick<KeySet, "get">;
+  readonly keys: Pick<IssuerKeys, "get">;
   readonly nowMs: number;
 }
 

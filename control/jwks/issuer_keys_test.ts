@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { exportJWK, type FlattenedJWSInput, generateKeyPair } from "jose";
 import { silentLog } from "../../core/log.ts";
-import { KEY_SET_LIMITS, KeySet, KeysUnavailable } from "./key_set.ts";
+import { JWT_LIMITS } from "../../filters/jwt/limits.ts";
+import { IssuerKeys, KeysUnavailable } from "./issuer_keys.ts";
+import { JWKS_LIMITS } from "./limits.ts";
 
 const INPUT: FlattenedJWSInput = { payload: "", signature: "" };
 
@@ -14,9 +16,12 @@ async function publicKey(kid: string): Promise<Record<string, unknown>> {
 function setUp(answers: (() => unknown)[]) {
   const clock = { ms: 0, nowMs: () => clock.ms, monotonicMs: () => clock.ms };
   let asked = 0;
-  const keys = new KeySet({
+  const keys = new IssuerKeys({
     issuer: "https://login.test",
-    load: () => Promise.resolve().then(answers[Math.min(asked++, answers.length - 1)]),
+    load: async () => {
+      const answer = await Promise.resolve().then(answers[Math.min(asked++, answers.length - 1)]);
+      return new TextEncoder().encode(JSON.stringify(answer));
+    },
     clock,
     log: silentLog,
   });
@@ -35,7 +40,7 @@ const down = () => {
   throw new Error("down");
 };
 
-Deno.test("KeySet asks once, again after its time, and keeps the last good keys", async () => {
+Deno.test("IssuerKeys asks once, again after its time, and keeps the last good keys", async () => {
   const first = await publicKey("a"), second = await publicKey("b");
   const { clock, find, asked } = setUp([
     () => ({ keys: [first] }),
@@ -44,15 +49,15 @@ Deno.test("KeySet asks once, again after its time, and keeps the last good keys"
   ]);
   assert.deepEqual(await Promise.all([find("a"), find("a")]), ["found", "found"]);
   assert.equal(asked(), 1);
-  clock.ms += KEY_SET_LIMITS.maxAgeMs + 1;
+  clock.ms += JWKS_LIMITS.refreshMs + 1;
   assert.equal(await find("a"), "found", "the issuer is away");
   assert.equal(asked(), 2);
-  clock.ms += KEY_SET_LIMITS.retryMs;
+  clock.ms += JWKS_LIMITS.unknownKeyMs;
   assert.equal(await find("a"), "unknown", "a key that was taken back is gone");
   assert.equal(await find("b"), "found");
 });
 
-Deno.test("KeySet asks anew for a key it does not know, but not as often as strangers name some", async () => {
+Deno.test("IssuerKeys asks anew for a key it does not know, but not as often as strangers name some", async () => {
   const first = await publicKey("a"), second = await publicKey("b");
   const { clock, find, asked } = setUp([
     () => ({ keys: [first] }),
@@ -61,22 +66,22 @@ Deno.test("KeySet asks anew for a key it does not know, but not as often as stra
   assert.equal(await find("a"), "found");
   for (let n = 0; n < 50; n++) assert.equal(await find(`x${n}`), "unknown");
   assert.equal(asked(), 1);
-  clock.ms += KEY_SET_LIMITS.retryMs;
+  clock.ms += JWKS_LIMITS.unknownKeyMs;
   assert.equal(await find("b"), "found");
   assert.equal(asked(), 2);
 });
 
-Deno.test("KeySet says that keys cannot be had, which says nothing of the token", async () => {
+Deno.test("IssuerKeys says that keys cannot be had, which says nothing of the token", async () => {
   const { clock, find, asked } = setUp([down, down]);
   assert.equal(await find("a"), "unavailable");
   assert.equal(await find("a"), "unavailable");
   assert.equal(asked(), 1);
-  clock.ms += KEY_SET_LIMITS.retryMs;
+  clock.ms += JWKS_LIMITS.unknownKeyMs;
   assert.equal(await find("a"), "unavailable");
   assert.equal(asked(), 2);
 });
 
-Deno.test("KeySet takes public keys only, and so many", async () => {
+Deno.test("IssuerKeys takes public keys only, and so many", async () => {
   const good = await publicKey("a");
   const { privateKey } = await generateKeyPair("ES256", { extractable: true });
   const leaked = { ...await exportJWK(privateKey), kid: "leaked", alg: "ES256" };
@@ -86,7 +91,7 @@ Deno.test("KeySet takes public keys only, and so many", async () => {
     [await mixed.find("leaked"), await mixed.find("shared"), await mixed.find("a")],
     ["unknown", "unknown", "found"],
   );
-  const many = Array.from({ length: KEY_SET_LIMITS.keys + 1 }, () => good);
+  const many = Array.from({ length: JWT_LIMITS.keys + 1 }, () => good);
   for (const answer of [null, {}, { keys: {} }, { keys: [leaked, shared] }, { keys: many }]) {
     assert.equal(await setUp([() => answer]).find("a"), "unavailable");
   }

@@ -1,4 +1,5 @@
-/** Asks an identity provider: bounded, without redirects, over TLS or to this machine. */
+/** Asks an issuer that whoever runs the control plane has named: bounded, without redirects, over TLS or to this machine. */
+import { collect } from "../bytes.ts";
 
 export const FETCH_LIMITS = { bytes: 256 * 1024, timeoutMs: 5000 } as const;
 
@@ -26,6 +27,16 @@ export function urlProblem(text: string): string | null {
 
 /** The JSON an address answers with; rejects with a sentence that holds nothing of what was sent. */
 export async function fetchJson(url: string, options: FetchOptions = {}): Promise<unknown> {
+  const bytes = await fetchBytes(url, options);
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new Error(`"${url}" did not answer with JSON`);
+  }
+}
+
+/** The body of a 2xx; rejects as {@link fetchJson} does. */
+export async function fetchBytes(url: string, options: FetchOptions = {}): Promise<Uint8Array> {
   const problem = urlProblem(url);
   if (problem !== null) throw new Error(`Cannot ask an address that ${problem}`);
   const { caPem, headers = {}, form } = options;
@@ -39,26 +50,15 @@ export async function fetchJson(url: string, options: FetchOptions = {}): Promis
     ...(form === undefined ? {} : { body: form }),
     ...(client === undefined ? {} : { client }),
   });
-  const text = await readBounded(response);
-  if (!response.ok) throw new Error(`"${url}" answered ${response.status}${errorOf(text)}`);
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`"${url}" did not answer with JSON`);
+  const bytes = await collect(response.body ?? [], FETCH_LIMITS.bytes);
+  if (bytes === null) {
+    throw new Error(`"${response.url}" answered with more than ${FETCH_LIMITS.bytes} bytes`);
   }
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "", length = 0;
-  for await (const part of response.body ?? []) {
-    length += part.length;
-    if (length > FETCH_LIMITS.bytes) {
-      throw new Error(`"${response.url}" answered with more than ${FETCH_LIMITS.bytes} bytes`);
-    }
-    text += decoder.decode(part, { stream: true });
+  if (!response.ok) {
+    const code = errorOf(new TextDecoder().decode(bytes));
+    throw new Error(`"${url}" answered ${response.status}${code}`);
   }
-  return text + decoder.decode();
+  return bytes;
 }
 
 /** The error code of RFC 6749 5.2, which says what is wrong and nothing else. */
