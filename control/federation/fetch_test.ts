@@ -90,6 +90,33 @@ Deno.test("fetchDocument calls no address inside unless it may", async () => {
   await assert.rejects(fetchDocument(literal, [b.rootPem], here), /no public address/);
 });
 
+Deno.test("fetchDocument follows no redirect, wherever it leads", async () => {
+  const web = b.issue("web", { uris: [], dnsNames: ["bundle.example"] });
+  let asked = 0;
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {}, cert: web.chainPem, key: web.keyPem },
+    () => {
+      asked++;
+      return new Response(null, { status: 302, headers: { location: TO[asked - 1]! } });
+    },
+  );
+  const TO = ["https://169.254.169.254/latest/meta-data", "https://10.0.0.1/", "/elsewhere"];
+  try {
+    for (const _ of TO) {
+      const config: FederatedDomain = {
+        trustDomain: "b.test",
+        endpoint: { url: `https://bundle.example:${server.addr.port}/`, profile: "https_web" },
+        allowPrivateAddresses: true,
+        ca: b.rootPem,
+      };
+      await assert.rejects(fetchDocument(config, null, here), /^Error: it answered 302$/);
+    }
+    assert.equal(asked, TO.length, "one question each, and none where they led");
+  } finally {
+    await server.shutdown();
+  }
+});
+
 Deno.test("The endpoint counts changes of its bundle, over restarts too", async () => {
   let bundle = [b.rootPem];
   const identity = new MeshIdentity(b.material("control-plane"));

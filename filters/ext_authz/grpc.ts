@@ -75,7 +75,7 @@ export class GrpcProtocol implements Protocol {
     const { destination } = this.#config;
     const attributes = new ProtoWriter()
       .message(1, peer(ctx.remote, "", ctx.peer))
-      .message(2, peer("", destination.service, destination.principal))
+      .message(2, peer(ctx.facts?.local ?? "", destination.service, destination.principal))
       .message(4, this.#request(ctx, body, partial));
     return new ProtoWriter().message(1, attributes).bytes;
   }
@@ -117,12 +117,12 @@ export class GrpcProtocol implements Protocol {
 const PARTIAL = "x-envoy-auth-partial-body";
 
 /** Peer: 1 address {1 socket_address {2 address, 3 port_value}}, 2 service, 4 principal. */
-function peer(remote: string, service: string, principal: string): ProtoWriter {
+function peer(address: string, service: string, principal: string): ProtoWriter {
   const written = new ProtoWriter();
-  if (remote !== "") {
-    const colon = remote.lastIndexOf(":");
-    const socket = new ProtoWriter().text(2, remote.slice(0, colon).replace(/^\[(.*)\]$/, "$1"));
-    socket.varint(3, Number(remote.slice(colon + 1)) || 0);
+  if (address !== "") {
+    const colon = address.lastIndexOf(":");
+    const socket = new ProtoWriter().text(2, address.slice(0, colon).replace(/^\[(.*)\]$/, "$1"));
+    socket.varint(3, Number(address.slice(colon + 1)) || 0);
     written.message(1, new ProtoWriter().message(1, socket));
   }
   if (service !== "") written.text(2, service);

@@ -312,7 +312,13 @@ Deno.test("A gRPC authorizer by Envoy's own protobufs is told of the request and
     const { attributes } = JSON.parse(utf8Of(headers["x-seen"]!));
     assert.equal(attributes.source.address.socketAddress.address, "127.0.0.1");
     assert.ok(attributes.source.address.socketAddress.portValue > 0);
-    assert.deepEqual(attributes.destination, {
+    const { address, ...destination } = attributes.destination;
+    const listener = new URL(guarded.url);
+    assert.deepEqual(address.socketAddress, {
+      address: listener.hostname,
+      portValue: Number(listener.port),
+    });
+    assert.deepEqual(destination, {
       principal: "spiffe://mesh.test/ns/default/sa/web",
       service: "default/web",
     });

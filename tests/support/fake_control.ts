@@ -34,6 +34,7 @@ export class FakeControl implements AsyncDisposable {
   readonly #sockets = new Set<tls.TLSSocket>();
   #domain: TestDomain;
   #bundle: readonly string[];
+  #federated: NonNullable<Snapshot["trust"]["federated"]> = [];
   #waiters: { readonly wanted: (message: FromProxy) => boolean; readonly met: () => void }[] = [];
   #deliveries = 0;
 
@@ -79,6 +80,12 @@ export class FakeControl implements AsyncDisposable {
     await this.#acknowledged();
   }
 
+  /** From now on these domains are believed beside the own one. Tells every proxy. */
+  async federate(federated: NonNullable<Snapshot["trust"]["federated"]>): Promise<void> {
+    this.#federated = federated;
+    await this.rotate(this.#domain, this.#bundle);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((done) => this.#server.close(() => done()));
@@ -121,7 +128,10 @@ export class FakeControl implements AsyncDisposable {
   }
 
   #sendSnapshot(socket: tls.TLSSocket): void {
-    const trust = { domain: this.#domain.domain, bundle: this.#bundle };
+    const trust = {
+      ...{ domain: this.#domain.domain, bundle: this.#bundle },
+      ...(this.#federated.length === 0 ? {} : { federated: this.#federated }),
+    };
     const version = `v${this.#deliveries}`;
     const snapshot: Snapshot = { ...this.#options.snapshot, trust, version };
     this.#send(socket, { type: "snapshot", nonce: version, revision: this.#deliveries, snapshot });

@@ -12,6 +12,8 @@ interface Key {
 export interface IssuerOptions {
   readonly clientId?: string;
   readonly clientSecret?: string;
+  /** It is asked over https then, as "localhost", which the certificate has to name. */
+  readonly tls?: { readonly chainPem: string; readonly keyPem: string };
 }
 
 export interface Grant {
@@ -39,10 +41,15 @@ export class TestIssuer implements AsyncDisposable {
 
   private constructor(options: IssuerOptions) {
     this.#options = options;
-    this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
-      return this.isUp ? this.#answer(request) : new Response("down", { status: 503 });
-    });
-    this.url = `http://127.0.0.1:${this.#server.addr.port}`;
+    const { tls } = options;
+    const place = { hostname: "127.0.0.1", port: 0, onListen() {} };
+    const answer = (request: Request) =>
+      this.isUp ? this.#answer(request) : new Response("down", { status: 503 });
+    this.#server = tls === undefined
+      ? Deno.serve(place, answer)
+      : Deno.serve({ ...place, cert: tls.chainPem, key: tls.keyPem }, answer);
+    const { port } = this.#server.addr;
+    this.url = tls === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
   }
 
   static async start(options: IssuerOptions = {}): Promise<TestIssuer> {
