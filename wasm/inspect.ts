@@ -3,6 +3,7 @@
  * The control plane and the CLI show it; a proxy does not need it.
  */
 import { CAPABILITIES, type Capability } from "./capabilities.ts";
+import { type ConfigSchema, configSchemaOf } from "./config_schema.ts";
 import { componentNames, nestedModules } from "./component_names.ts";
 import { PAGE_BYTES } from "./limits.ts";
 import { guessLanguage, type Language } from "./language.ts";
@@ -39,6 +40,8 @@ export interface Inspection {
   readonly size: number;
   /** Imports no host call of ours answers; calling one fails, importing it does not. */
   readonly unknownImports: readonly string[];
+  /** What its configuration may be; absent: it does not say. */
+  readonly configSchema?: ConfigSchema;
 }
 
 const HOOKS: Readonly<Record<HookName, string>> = {
@@ -134,7 +137,9 @@ function inspectComponent(bytes: Uint8Array): Inspection {
     for (const capability of INTERFACES[name.split("@")[0]!] ?? []) found.add(capability);
   }
   const capabilities = (Object.keys(CAPABILITIES) as Capability[]).filter((c) => found.has(c));
+  const configSchema = configSchemaOf(bytes);
   return {
+    ...configSchema === null ? {} : { configSchema },
     kind: "component",
     abi: filter === undefined ? "unknown" : `denim:filter@${version ?? "0"}`,
     imports,

@@ -91,7 +91,11 @@ export async function benchComponent(asking = false): Promise<Record<string, num
       digest: "",
       config: "",
       capabilities: new Set(Object.keys(CAPABILITIES)),
-      limits: { fuelPerCall: 10_000_000, memoryBytes: 16 * 1024 * 1024 },
+      limits: {
+        fuelPerCall: 10_000_000,
+        memoryBytes: 16 * 1024 * 1024,
+        fuelPerSecond: Number.MAX_SAFE_INTEGER, // it is the engine that is measured here
+      },
       failOpen: false,
       clock: systemClock,
       metrics: new Metrics(),

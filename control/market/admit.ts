@@ -172,6 +172,7 @@ function describe(verified: Verified, facts: Facts, nowMs: number): Listing {
     manifestDigest: statement.manifestDigest,
     warnings: warningsOf(manifest, facts, unasked),
     config: configText(manifest),
+    ...inspection.configSchema === undefined ? {} : { configSchema: inspection.configSchema },
     limits: manifest.limits,
     phase,
     binding: bindingOf({

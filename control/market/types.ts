@@ -1,5 +1,6 @@
 /** What goes into the marketplace and what it says about a filter once it is in: plain data. */
 import type { GivenPermissions } from "../../wasm/permissions.ts";
+import type { ConfigSchema } from "../../wasm/config_schema.ts";
 import type { HookName } from "../../wasm/inspect.ts";
 
 /** One upload. `statement` and `manifest` are the exact texts that were signed. */
@@ -100,6 +101,8 @@ export interface Listing {
   readonly warnings: readonly string[];
   /** Default configuration: JSON text, "" for none. */
   readonly config: string;
+  /** What a configuration may be, as the filter says; bindings are checked by it when they are applied. */
+  readonly configSchema?: ConfigSchema;
   readonly limits: { readonly fuelPerCall: number; readonly memoryMiB: number };
   readonly phase: "AUTHN" | "AUTHZ" | "TRANSFORM" | "STATS";
   /** A FilterBinding that installs it, and the command that applies one. */

@@ -125,5 +125,6 @@ export function admittedModules(market: MarketApi): AdmittedModule[] {
     config: one.config,
     capabilities: one.capabilities,
     ...(one.required === undefined ? {} : { required: one.required }),
+    ...one.configSchema === undefined ? {} : { configSchema: one.configSchema },
   }));
 }

@@ -1,4 +1,5 @@
 /** Whether everything a resource names is there: refused at apply, before anything is stored. */
+import { checkConfig, type ConfigSchema } from "../../wasm/config_schema.ts";
 import { JwksPlaces } from "../jwks/places.ts";
 import { fullName, show } from "../schema/common.ts";
 import type { AuthorizationPolicy } from "../schema/authorization_policy.ts";
@@ -34,6 +35,8 @@ export interface KnownModule {
   readonly capabilities?: readonly string[];
   /** Those it cannot work without. */
   readonly required?: readonly string[];
+  /** What its configuration may be. */
+  readonly configSchema?: ConfigSchema;
 }
 
 /**
@@ -253,6 +256,13 @@ function checkModule(
         `lacks ${lacking.join(", ")}, without which ${found.name} does not work`,
       );
     }
+    // Absent, the listing's own is used, with which the filter has started at its admission.
+    if (found.configSchema !== undefined && spec.config !== undefined) {
+      const value = typeof spec.config === "string" ? parsed(spec.config) : spec.config;
+      for (const { path, message } of checkConfig(found.configSchema, value)) {
+        report(`spec.config${path}`, message);
+      }
+    }
     return;
   }
   if (ref.digest !== undefined) {
@@ -274,6 +284,16 @@ function checkModule(
     `is ${show(ref.name)}, which no admitted filter is called` + suggestion(ref.name!, names) +
       (names.length === 0 ? "; no filter is admitted yet" : ""),
   );
+}
+
+/** As a filter in TypeScript would read it; what is no JSON stays text, and is refused as that. */
+function parsed(text: string): unknown {
+  if (text.trim() === "") return {};
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
 }
 
 function exists(mesh: Mesh, kind: string, name: string): boolean {

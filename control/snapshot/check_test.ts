@@ -29,6 +29,7 @@ const MODULES = [
   { name: "acme/tag", version: "1.0.0", digest: `sha256:${"a".repeat(64)}`, capabilities: [] },
   {
     name: "acme/call",
+    configSchema: { type: "object" as const, properties: { limit: { type: "number" as const } } },
     version: "1.0.0",
     digest: `sha256:${"c".repeat(64)}`,
     capabilities: ["headers-read", "http-call"],
@@ -168,6 +169,15 @@ const REFUSED: [what: string, text: string, path: string, message: RegExp][] = [
     policy("FilterBinding", "module: {name: acme/call}, capabilities: [headers-read]"),
     "spec.capabilities",
     /lacks http-call, without which acme\/call does not work/,
+  ],
+  [
+    "a configuration the filter does not take",
+    policy(
+      "FilterBinding",
+      "module: {name: acme/call}, capabilities: [http-call], config: {limit: many}",
+    ),
+    "spec.config.limit",
+    /is "many", wanted a number/,
   ],
   [
     "an upstream that is not there",

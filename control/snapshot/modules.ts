@@ -1,4 +1,5 @@
 /** Which admitted module a FilterBinding means, and which of two versions is newer. */
+import type { ConfigSchema } from "../../wasm/config_schema.ts";
 import { compare } from "./mesh.ts";
 
 /** A module the marketplace admitted (or, standalone, a file that was read). */
@@ -19,6 +20,8 @@ export interface AdmittedModule {
   readonly capabilities?: readonly string[];
   /** Those it cannot work without. */
   readonly required?: readonly string[];
+  /** What its configuration may be. */
+  readonly configSchema?: ConfigSchema;
 }
 
 /** `FilterBinding.spec.module`. */

@@ -1,6 +1,7 @@
 /** TypeScript filter → component. */
 import { fileURLToPath } from "node:url";
 import { dirname } from "node:path";
+import { type ConfigSchema, withConfigSchema } from "../config_schema.ts";
 import { compile } from "./compile.ts";
 
 const INTERFACES = ["host", "kv", "metrics", "http"].map((name) => `denim:filter/${name}@0.1.0`);
@@ -25,6 +26,10 @@ export async function buildTypeScript(
       "denim/globals": sdk("globals.ts"),
     },
     inject: [sdk("polyfills.ts")],
+    double: sdk("double.ts"),
+    config: sdk("config.ts"),
   });
-  return await Deno.readFile(answer.files.module!);
+  const component = await Deno.readFile(answer.files.module!);
+  const schema = answer.configSchema as ConfigSchema | null | undefined;
+  return schema ? withConfigSchema(component, schema) : component;
 }

@@ -1,4 +1,5 @@
 /** The configuration of a filter as a table of fields: parsed, defaulted and typed from one description. */
+import type { ConfigSchema } from "../config_schema.ts";
 
 /** One field: what it takes, and what it is when absent. */
 export interface Field<T> {
@@ -6,6 +7,8 @@ export interface Field<T> {
   readonly wants: string;
   /** Undefined: the field must be given. */
   readonly fallback: T | undefined;
+  /** The same for programs: JSON Schema. */
+  readonly schema: ConfigSchema;
   /** The value, or undefined when it is not acceptable. */
   read(value: unknown): T | undefined;
 }
@@ -22,6 +25,7 @@ export function text(fallback?: string): Field<string> {
   return {
     wants: "text",
     fallback,
+    schema: { type: "string" },
     read: (value) => (typeof value === "string" ? value : undefined),
   };
 }
@@ -42,6 +46,11 @@ export function number(
   return {
     wants: `a number${range}`,
     fallback,
+    schema: {
+      type: "number",
+      ...min === -Infinity ? {} : { minimum: min },
+      ...max === Infinity ? {} : { maximum: max },
+    },
     read: (value) => typeof value === "number" && value >= min && value <= max ? value : undefined,
   };
 }
@@ -51,6 +60,7 @@ export function flag(fallback = false): Field<boolean> {
   return {
     wants: "true or false",
     fallback,
+    schema: { type: "boolean" },
     read: (value) => (typeof value === "boolean" ? value : undefined),
   };
 }
@@ -60,6 +70,7 @@ export function choice<const T extends string>(words: readonly T[], fallback?: T
   return {
     wants: `one of ${words.map((word) => `"${word}"`).join(", ")}`,
     fallback,
+    schema: { type: "string", enum: words },
     read: (value) => words.find((word) => word === value),
   };
 }
@@ -69,6 +80,7 @@ export function list<T>(item: Field<T>, fallback?: readonly T[]): Field<readonly
   return {
     wants: `a list of ${item.wants}`,
     fallback,
+    schema: { type: "array", items: item.schema },
     read: (value) => {
       if (!Array.isArray(value)) return undefined;
       const items: T[] = [];
@@ -90,6 +102,7 @@ export function map<T>(
   return {
     wants: `names, each with ${item.wants}`,
     fallback,
+    schema: { type: "object", additionalProperties: item.schema },
     read: (value) => {
       if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
       const entries: Record<string, T> = {};
@@ -100,6 +113,22 @@ export function map<T>(
       }
       return entries;
     },
+  };
+}
+
+/** The whole table as JSON Schema: it travels in the built filter, and bindings are checked by it. */
+export function schemaOf(shape: Shape): ConfigSchema {
+  const fields = Object.entries(shape);
+  return {
+    type: "object",
+    properties: Object.fromEntries(
+      fields.map(([name, { schema, fallback }]) => [
+        name,
+        fallback === undefined ? schema : { ...schema, default: fallback },
+      ]),
+    ),
+    required: fields.filter(([, field]) => field.fallback === undefined).map(([name]) => name),
+    additionalProperties: false,
   };
 }
 

@@ -14,6 +14,9 @@ export interface TypeScriptJob {
   /** Import specifiers the SDK is known by, and the files that stand for missing globals. */
   readonly alias: Readonly<Record<string, string>>;
   readonly inject: readonly string[];
+  /** What stands for the host and the SDK's entry where the definition is read, not built. */
+  readonly double: string;
+  readonly config: string;
 }
 
 export interface AssemblyScriptJob {
@@ -49,5 +52,7 @@ export type Answer =
     /** Interfaces imported. */
     readonly uses: readonly string[];
     readonly exports?: readonly string[];
+    /** Of a TypeScript filter: JSON Schema of its configuration. */
+    readonly configSchema?: unknown;
   }
   | { readonly ok: false; readonly error: string };

@@ -75,7 +75,26 @@ async function typescript(job: TypeScriptJob): Promise<Answer> {
     sync: true,
   });
   await Deno.writeFile(`${job.out}/filter.wasm`, component);
-  return { ok: true, files: { module: `${job.out}/filter.wasm` }, uses: used };
+  const files = { module: `${job.out}/filter.wasm` };
+  return { ok: true, files, uses: used, configSchema: await readSchema(job) };
+}
+
+/** The table of the configuration, from the filter's definition: run in a process that may do nothing. */
+async function readSchema(job: TypeScriptJob): Promise<unknown> {
+  const path = `${job.out}/schema.mjs`;
+  const contents = `import definition from ${JSON.stringify(job.entry)};\n` +
+    `import { schemaOf } from ${JSON.stringify(job.config)};\n` +
+    `console.log("\\n" + JSON.stringify(schemaOf(definition.config ?? {})));\n`;
+  await Deno.writeTextFile(path, await bundle(job, { contents, hosted: false }));
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--no-config", "--no-lock", path],
+    env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    stdin: "null",
+    stderr: "null",
+  }).output();
+  // A definition that cannot be read here is still a filter; it only has no schema.
+  if (code !== 0) return null;
+  return JSON.parse(new TextDecoder().decode(stdout).trimEnd().split("\n").at(-1)!);
 }
 
 /** The host's interfaces stay imports; one whose functions are not used is dropped. */
@@ -91,14 +110,27 @@ const hostInterfaces = {
   },
 };
 
-async function bundle(job: TypeScriptJob): Promise<string> {
+/** Where nothing runs for real, functions that do nothing stand for the host. */
+function hostDouble(path: string): typeof hostInterfaces {
+  return {
+    name: "host-double",
+    setup: (build) => build.onResolve({ filter: /^denim:/ }, () => ({ path })),
+  };
+}
+
+async function bundle(
+  job: TypeScriptJob,
+  what: { readonly contents: string; readonly hosted: boolean } = {
+    contents: `import "denim/globals";\nimport definition from ${JSON.stringify(job.entry)};\n` +
+      `import { serve } from "denim/guest";\nexport const filter = serve(definition);\n`,
+    hosted: true,
+  },
+): Promise<string> {
   const esbuild = await load<Esbuild>("esbuild");
   try {
     const result = await esbuild.build({
       stdin: {
-        contents:
-          `import "denim/globals";\nimport definition from ${JSON.stringify(job.entry)};\n` +
-          `import { serve } from "denim/guest";\nexport const filter = serve(definition);\n`,
+        contents: what.contents,
         resolveDir: job.root,
         sourcefile: "entry.js",
       },
@@ -113,8 +145,8 @@ async function bundle(job: TypeScriptJob): Promise<string> {
       // that of functions that await.
       supported: { "async-await": false, "for-await": false, "async-generator": false },
       alias: job.alias,
-      inject: job.inject,
-      plugins: [hostInterfaces],
+      inject: what.hosted ? job.inject : [],
+      plugins: [what.hosted ? hostInterfaces : hostDouble(job.double)],
       logLevel: "silent",
       legalComments: "none",
     });
