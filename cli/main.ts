@@ -39,6 +39,10 @@ const VERBS: Readonly<Record<string, { about: string; load: () => Promise<{ run:
     load: () => import("./commands/check.ts"),
   },
   ca: { about: "The certificate authority", load: () => import("./commands/ca.ts") },
+  top: {
+    about: "What filters cost now, the dearest first",
+    load: () => import("./commands/top.ts"),
+  },
   filter: {
     about: "Write, build, publish and install filters",
     load: () => import("./commands/filter.ts"),

@@ -1,12 +1,17 @@
 /** One JSON line per exchange, when asked for. Built only then: logging is free when off. */
 import { grpcStatus } from "../core/grpc.ts";
+import { FilterSpend } from "../wasm/route_costs.ts";
 import { redact } from "../core/redact.ts";
 import type { Exchange } from "./exchange.ts";
 
 export type AccessLog = (x: Exchange, listener: string, durationMs: number) => void;
 
 /** `write` gets each line without its newline; JSON escaping keeps a client's bytes from forging one. */
-export function createAccessLog(write: (line: string) => void, nowMs: () => number): AccessLog {
+export function createAccessLog(
+  write: (line: string) => void,
+  nowMs: () => number,
+  { filters = false }: { readonly filters?: boolean } = {},
+): AccessLog {
   return (x, listener, durationMs) => {
     const { request } = x;
     const line = JSON.stringify({
@@ -21,6 +26,7 @@ export function createAccessLog(write: (line: string) => void, nowMs: () => numb
       ...grpcMember(x),
       fault: x.fault === null ? "" : x.fault.code,
       ...(x.refusedBy === "" ? {} : { refused_by: x.refusedBy }),
+      ...(filters ? filtersMember(x) : {}),
       duration_ms: Math.round(durationMs * 1000) / 1000,
       ...(x.switchedMs === 0 ? {} : {
         tunnel_ms: Math.round(x.arrival.monotonicMs() - x.switchedMs),
@@ -34,6 +40,19 @@ export function createAccessLog(write: (line: string) => void, nowMs: () => numb
     });
     // A path or a request id may hold a token of whoever sent it; logs are read by more people.
     write(redact(line));
+  };
+}
+
+/** `filters`: what each Wasm filter used for this exchange. */
+function filtersMember(x: Exchange): { filters?: readonly object[] } {
+  const spent = x.slots.filter((one) => one instanceof FilterSpend);
+  if (spent.length === 0) return {};
+  return {
+    filters: spent.map((one) => ({
+      name: one.filterName,
+      fuel: one.fuelUsed,
+      us: Math.round(one.usUsed * 10) / 10,
+    })),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Composition root of a proxy: the only file that knows every part. Read top to bottom. */
+import process from "node:process";
 import { systemClock, systemRandom } from "../core/clock.ts";
 import type { FilterFactory } from "../core/filter.ts";
 import { type Log, stderrLog } from "../core/log.ts";
@@ -9,6 +10,8 @@ import { BUILT_IN_FILTERS } from "../filters/registry.ts";
 import { policyReports } from "../filters/authz/tally.ts";
 import { makeComponentFactory } from "../wasm/component/mod.ts";
 import { makeWasmFactory, type ModuleSource } from "../wasm/filter.ts";
+import { TRAP_LIMITS } from "../wasm/trap_report.ts";
+import { TrapStore } from "./trap_store.ts";
 import { WasmReports } from "../wasm/reports.ts";
 import type { ProxyReport } from "../control/schema/protocol.ts";
 import type { NodeRef, Snapshot } from "../control/schema/snapshot.ts";
@@ -138,6 +141,9 @@ export async function startProxy(
   const listenAddress = options.mode === "gateway" ? options.listenAddress : "127.0.0.1";
   const parts = assemble(options, modules, listenAddress, keys);
   const { engine } = parts;
+  const traps = new TrapStore(options.state, log);
+  parts.reports.remember(await traps.load().catch(() => []));
+  parts.reports.keep = (report) => traps.save(report);
   const request: IdentityRequest = {
     control: options.control,
     bundlePem: await readTrustBundle(options.trustBundleFile),
@@ -197,7 +203,11 @@ export async function startProxy(
     },
     version: engine.snapshot === null ? null : kept!.version,
     apply,
-    report: () => ({ ...view.report(), unknownKeys: parts.unknownKeys.take() }),
+    report: () => ({
+      ...view.report(),
+      traps: parts.reports.traps().slice(-TRAP_LIMITS.reported),
+      unknownKeys: parts.unknownKeys.take(),
+    }),
     leansOnPast: () => parts.reports.list().some(({ refused }) => refused !== undefined),
     lastGood,
     modules,
@@ -312,7 +322,9 @@ function assemble(
   ]);
   const encoder = new TextEncoder();
   const accessLog = options.accessLog
-    ? createAccessLog((line) => Deno.stderr.writeSync(encoder.encode(line + "\n")), Date.now)
+    ? createAccessLog((line) => Deno.stderr.writeSync(encoder.encode(line + "\n")), Date.now, {
+      filters: options.accessLogFilters ?? false,
+    })
     : null;
   const engine = new Engine({
     clock: systemClock,
@@ -332,6 +344,12 @@ function assemble(
     inherited: options.supervised?.sockets ?? new Map(),
   });
   return { options, log, metrics, reports, unknownKeys, engine, startedMs: Date.now() };
+}
+
+/** CPU time this process has used. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 function adminView(parts: Parts, appHealthy: () => boolean): AdminView {
@@ -357,6 +375,7 @@ function adminView(parts: Parts, appHealthy: () => boolean): AdminView {
       appHealthy: appHealthy(),
       routes: engine.routes(),
       filters: reports.list(),
+      cpuMs: cpuMs(),
       policies: policyReports(metrics),
       inbound: engine.inbound() ?? undefined,
     }),

@@ -19,6 +19,8 @@ interface CommonOptions {
   /** Written, whole, when the proxy is ready: the same JSON line as on standard output. */
   readonly readyFile: string | null;
   readonly accessLog: boolean;
+  /** Its lines say what each Wasm filter cost the exchange. */
+  readonly accessLogFilters?: boolean;
   readonly logLevel: LogLevel;
   /** How long SIGTERM lets running exchanges go on. */
   readonly drainMs: number;

@@ -129,7 +129,7 @@ class WasmFactory {
         `module ${config.digest} exports no proxy_abi_version_* marker of a known version`,
       );
     }
-    const plugin = new Plugin(compiled, pluginOptions(config, env, shared));
+    const plugin = new Plugin(compiled, pluginOptions(config, env, shared, this.#reports));
     const failure = plugin.start();
     if (failure !== null) {
       plugin.close();
@@ -166,6 +166,7 @@ function pluginOptions(
   config: WasmFilterConfig,
   env: FilterEnv,
   { data, queues }: Kept,
+  reports: WasmReports,
 ): PluginOptions {
   return {
     name: env.name,
@@ -176,6 +177,7 @@ function pluginOptions(
     config: new TextEncoder().encode(config.config),
     capabilities: new Set(config.capabilities),
     permits: new Permits(config.permissions),
+    trapped: (report) => reports.trapped(report),
     upstreams: upstreamsOf(config),
     calls: env.calls,
     limits: {

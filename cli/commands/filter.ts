@@ -1,10 +1,12 @@
 /** `denim filter new | build | push | install | list`: from nothing to a filter in the mesh. */
+import { ended } from "../verb.ts";
 import { filterBuild } from "./filter_build.ts";
 import { filterDev } from "./filter_dev.ts";
 import { filterExplain } from "./filter_explain.ts";
 import { filterInstall } from "./filter_install.ts";
 import { filterNew } from "./filter_new.ts";
 import { filterPush } from "./filter_push.ts";
+import { filterTraps } from "./filter_traps.ts";
 import { filterTest } from "./filter_test_verb.ts";
 
 const USAGE = `denim filter: write, build and publish filters
@@ -16,6 +18,7 @@ const USAGE = `denim filter: write, build and publish filters
   denim filter explain FILE.wasm|DIR [--json]                   what it is, may touch and would cost
   denim filter push DIR                                         build, sign and upload it
   denim filter install NAME[@VERSION] --to KIND/NAME            bind it to a Service, HTTPRoute or Gateway
+  denim filter traps BINDING [ID] [--save FILE]                 why it trapped, and a test case of it
 
   denim get filters                                             what is admitted, and what it costs`;
 
@@ -29,6 +32,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   explain: filterExplain,
   push: filterPush,
   install: filterInstall,
+  traps: (args) => ended("filter traps", () => filterTraps(args)),
 };
 
 /** The exit code. */

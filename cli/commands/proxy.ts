@@ -97,6 +97,7 @@ const SPEC: CommandSpec = {
       help: "Name server to ask for endpoints given by name; else those of the system",
     },
     "access-log": { help: "Log every request" },
+    "access-log-filters": { help: "With what each Wasm filter cost it; implies --access-log" },
     "log-level": { value: "LEVEL", default: "info", help: "debug, info, warn or error" },
   },
   examples: [
@@ -162,7 +163,8 @@ export function readOptions(args: Args): ProxyOptions {
   const common = {
     admin: adminPlace(args.text("admin")),
     readyFile: args.find("ready-file"),
-    accessLog: args.on("access-log"),
+    accessLog: args.on("access-log") || args.on("access-log-filters"),
+    accessLogFilters: args.on("access-log-filters"),
     logLevel: levelOf(args.text("log-level")),
     drainMs: parseDuration("--drain-timeout", args.text("drain-timeout")),
     ...parseLimits(args.all("limit")),

@@ -132,6 +132,14 @@ export const OPERATIONS: readonly Operation[] = [
   },
   {
     method: "get",
+    path: "/traps",
+    role: "operator",
+    summary: "The last traps of filters, with the exchanges that triggered them",
+    query: ["binding"],
+    answer: "Traps by proxy, oldest first",
+  },
+  {
+    method: "get",
     path: "/converged",
     role: "viewer",
     summary: "Whether every connected proxy has a revision in force",

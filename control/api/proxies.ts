@@ -27,14 +27,22 @@ export function proxyRoutes({ view, nodes, publisher, ledger }: ApiDeps): Hono<A
   const app = new Hono<ApiEnv>();
   app.get("/proxies", (c) => {
     // Samples are for the pages' rates; who wants rates here asks twice.
-    const proxies = view.proxies().map(({ samples: _samples, ...rest }) => ({
-      ...rest,
-      acked: rest.state === "in force",
-    }));
+    const proxies = view.proxies().map(({ samples: _samples, report, ...rest }) => {
+      // Traps hold what clients sent: they are asked for by a route of their own.
+      const { traps: _traps, ...told } = report ?? { traps: [] };
+      return { ...rest, report: report === null ? null : told, acked: rest.state === "in force" };
+    });
     return c.json({ proxies });
   });
   app.get("/services", (c) => c.json({ services: view.services() }));
   app.get("/bindings", (c) => c.json({ bindings: view.filters() }));
+  app.get("/traps", (c) => {
+    const binding = c.req.query("binding");
+    const traps = view.proxies().flatMap(({ node, report }) =>
+      (report?.traps ?? []).map((trap) => ({ proxy: `${node.namespace}/${node.name}`, trap }))
+    ).filter(({ trap }) => binding === undefined || trap.filter === binding);
+    return c.json({ traps: traps.sort((a, b) => a.trap.atMs - b.trap.atMs) });
+  });
   app.get("/converged", (c) => {
     const asked = c.req.query("revision") ?? String(ledger.head);
     if (!/^\d{1,12}$/.test(asked)) {

@@ -10,6 +10,11 @@ export const MESSAGE_LIMITS = {
   labels: 64,
   routes: 5000,
   filters: 1000,
+  filterRoutes: 64,
+  /** Traps in one report, lines of one list of a trap, and characters of a path or a body. */
+  traps: 64,
+  trapLines: 128,
+  trapChars: 8192,
   policies: 5000,
   callers: 1000,
   textChars: 2000,
@@ -49,6 +54,44 @@ const filterReport = z.object({
   // A trap's text may be long; it is for people, who read its beginning.
   lastTrap: z.string().transform((long) => long.slice(0, MESSAGE_LIMITS.textChars)),
   refused: z.string().transform((long) => long.slice(0, MESSAGE_LIMITS.textChars)).optional(),
+  exchanges: count.optional(),
+  routes: z.array(
+    z.object({ route: text, exchanges: count, fuel: count, us: count, traps: count }),
+  ).max(MESSAGE_LIMITS.filterRoutes).optional(),
+});
+
+const lines = z.array(text).max(MESSAGE_LIMITS.trapLines);
+const trapBody = z.object({
+  text: z.string().max(MESSAGE_LIMITS.trapChars).optional(),
+  base64: z.string().max(MESSAGE_LIMITS.trapChars).optional(),
+  bytes: count,
+});
+
+const trapReport = z.object({
+  id: z.string().regex(/^[0-9a-z]{1,16}-[0-9a-z]{1,16}$/),
+  filter: text,
+  digest: short,
+  atMs: count,
+  kind: short,
+  text: z.string().transform((long) => long.slice(0, MESSAGE_LIMITS.textChars)),
+  entry: text,
+  fuelUsed: count,
+  fuelLimit: count,
+  memoryBytes: count,
+  hostCalls: lines,
+  route: text,
+  backend: text,
+  revision: text,
+  input: z.object({
+    method: text,
+    scheme: short,
+    authority: text,
+    path: z.string().max(MESSAGE_LIMITS.trapChars),
+    headers: lines,
+    peer: text,
+    body: trapBody.optional(),
+    response: z.object({ status: count, headers: lines, body: trapBody.optional() }).optional(),
+  }).nullable(),
 });
 
 const policyReport = z.object({
@@ -84,6 +127,8 @@ const report = z.object({
   appHealthy: z.boolean(),
   routes: z.array(routeReport).max(MESSAGE_LIMITS.routes),
   filters: z.array(filterReport).max(MESSAGE_LIMITS.filters),
+  cpuMs: count.optional(),
+  traps: z.array(trapReport).max(MESSAGE_LIMITS.traps).optional(),
   policies: z.array(policyReport).max(MESSAGE_LIMITS.policies).optional(),
   unknownKeys: z.array(z.string().max(MESSAGE_LIMITS.uriChars)).max(MESSAGE_LIMITS.unknownKeys)
     .optional(),

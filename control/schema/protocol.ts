@@ -5,6 +5,7 @@
  *
  * A kind-1 payload is the 71 ASCII characters of the digest (`sha256:` + 64 hex) and then the bytes.
  */
+import type { TrapReport } from "../../wasm/trap_report.ts";
 import type { NodeRef, Snapshot } from "./snapshot.ts";
 
 /** What the control plane sends. */
@@ -85,6 +86,10 @@ export interface ProxyReport {
   readonly filters: readonly FilterReport[];
   /** Absent: no policy has had anything to do. */
   readonly policies?: readonly PolicyReport[] | undefined;
+  /** CPU time of the process, milliseconds. */
+  readonly cpuMs?: number | undefined;
+  /** The last traps of its filters, oldest first. */
+  readonly traps?: readonly TrapReport[] | undefined;
   /**
    * Of which key sets (jwksUri) a token since the last report named a key that is not there: the issuer may
    * have new ones. Not verified: anybody can make such a token.
@@ -135,6 +140,9 @@ export interface PolicyReport {
   readonly wouldAllow: number;
 }
 
+/** A trap of a filter, as the proxy kept it. */
+export type { TrapReport };
+
 /** Cost and health of one Wasm filter in one proxy. */
 export interface FilterReport {
   /** FilterBinding, `namespace/name`. */
@@ -148,8 +156,19 @@ export interface FilterReport {
   readonly traps: number;
   /** Text of the last trap, "" for none. */
   readonly lastTrap: string;
+  /** Exchanges it saw, and what it cost by route, the dearest first. */
+  readonly exchanges?: number | undefined;
+  readonly routes?: readonly FilterRouteReport[] | undefined;
   /** Why the newest configuration is not in force and an older one goes on; absent: it is. */
   readonly refused?: string | undefined;
+}
+
+export interface FilterRouteReport {
+  readonly route: string;
+  readonly exchanges: number;
+  readonly fuel: number;
+  readonly us: number;
+  readonly traps: number;
 }
 
 export const FRAME_JSON = 0, FRAME_MODULE = 1;

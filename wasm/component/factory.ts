@@ -37,6 +37,7 @@ export function makeComponentFactory(): (
     bytes: Uint8Array,
     config: WasmFilterConfig,
     env: FilterEnv,
+    reports: WasmReports,
   ): Promise<ComponentPlugin> {
     const plugin = new ComponentPlugin(await load(config.digest, bytes), {
       name: env.name,
@@ -44,6 +45,7 @@ export function makeComponentFactory(): (
       config: config.config,
       capabilities: new Set(config.capabilities),
       permissions: config.permissions,
+      trapped: (report) => reports.trapped(report),
       limits: {
         ...config.limits,
         fuelPerCall: config.fuelPerCall,
@@ -67,7 +69,7 @@ export function makeComponentFactory(): (
     const key = JSON.stringify([env.name, config]);
     let held = shared.get(key);
     if (held === undefined) {
-      held = { plugin: start(bytes, config, env), users: 0 };
+      held = { plugin: start(bytes, config, env, reports), users: 0 };
       shared.set(key, held);
       held.plugin.then((plugin) => reports.add(plugin), () => {});
     }

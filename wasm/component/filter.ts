@@ -181,7 +181,11 @@ class Exchanges implements Hooks {
     if (stream.passed && !this.#has.has("log")) return;
     const outcome = ctx.response === null ? "no-response" : "";
     if (this.#call(stream, ctx, "onEnd", outcome, undefined) === null) {
-      this.#plugin.bury(stream.instance);
+      this.#plugin.bury(stream.instance, {
+        exchange: ctx,
+        account: stream.account,
+        held: stream.held,
+      });
     }
   }
 
@@ -198,7 +202,7 @@ class Exchanges implements Hooks {
       return found;
     }
     if (found !== undefined) return null;
-    const opened = this.#plugin.open();
+    const opened = this.#plugin.open(ctx);
     if (opened === null) {
       ctx.slots[this.#slot] = this.#failOpen ? SKIPPED : FAILED;
       if (!this.#failOpen) ctx.fail(this.#plugin.refusal);
@@ -262,7 +266,15 @@ class Exchanges implements Hooks {
 
   /** The instance is dead: go on without it or fail, as the binding says. */
   #lost(ctx: FilterContext, stream: ComponentStream): Verdict {
-    return this.#verdicts.fail(ctx, stream, this.#plugin.bury(stream.instance));
+    return this.#verdicts.fail(
+      ctx,
+      stream,
+      this.#plugin.bury(stream.instance, {
+        exchange: ctx,
+        account: stream.account,
+        held: stream.held,
+      }),
+    );
   }
 
   #bodyFollows(stream: ComponentStream, fields: Fields, end: boolean, way: Direction): Verdict {

@@ -22,6 +22,7 @@ import { FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import { WASM_LIMITS } from "../limits.ts";
+import { FilterSpend, type RouteCost } from "../route_costs.ts";
 import type { Tally } from "../quota.ts";
 import { HeaderMap, RequestHeaders, ResponseHeaders } from "../proxy_wasm/headers.ts";
 import type { Hooks } from "./filter.ts";
@@ -95,7 +96,8 @@ class Question implements Task {
 }
 
 /** One exchange, from its first question to its end. */
-class Visit implements Progress, Guest, Payer {
+class Visit extends FilterSpend implements Progress, Guest, Payer {
+  readonly account: RouteCost;
   readonly #visits: Visits;
   fuelLeft: number;
   tally: Tally | null = null;
@@ -118,9 +120,24 @@ class Visit implements Progress, Guest, Payer {
   #early: Question[] | null = null;
 
   constructor(visits: Visits, ctx: FilterContext) {
+    super();
+    this.account = visits.plugin.routes.of(ctx.routeName);
+    this.account.opened();
     this.#visits = visits;
     this.ctx = ctx;
     this.fuelLeft = visits.plugin.fuelPerRequest;
+  }
+
+  get filterName(): string {
+    return this.#visits.plugin.name;
+  }
+
+  /** A call for it is over. */
+  spent(fuel: number, us: number): void {
+    this.fuelLeft -= fuel;
+    this.fuelUsed += fuel;
+    this.usUsed += us;
+    this.account.add(fuel, us);
   }
 
   ask(question: Question): void {
@@ -329,7 +346,11 @@ class Visits implements Hooks {
 
   /** The instance died, of this or before. */
   #lost(visit: Visit, { subject, way }: Question): void {
-    const fault = this.plugin.bury(visit.instance!);
+    const fault = this.plugin.bury(visit.instance!, {
+      exchange: visit.ctx,
+      account: visit.account,
+      held: visit.held,
+    });
     if (visit.ctx === null || visit.over || subject === null) return;
     if (this.refuse(visit, fault) !== CONTINUE) return;
     if (subject instanceof Uint8Array) visit.made[way] = subject;

@@ -4,6 +4,7 @@ import { METRIC } from "../proxy_wasm/abi.ts";
 import type { PluginMetrics } from "../proxy_wasm/metrics.ts";
 import { HostBudgetError } from "../proxy_wasm/memory.ts";
 import { type LimitName, WASM_LIMITS } from "../limits.ts";
+import { TRAP_LIMITS } from "../trap_report.ts";
 import type { Permits } from "../permissions.ts";
 import { newTally, QUOTA, type QuotaKind, type Quotas, type Tally } from "../quota.ts";
 import { ACCOUNT } from "./bundle.ts";
@@ -31,6 +32,8 @@ export interface HostState {
   budget: number;
   /** What the running call logged last: language runtimes say there why they give up. */
   lastLog: string;
+  /** What the running call asked of the host, the last of it: name, argument, … */
+  readonly asked: string[];
   readonly name: string;
   readonly clock: Clock;
   readonly log: Log;
@@ -52,7 +55,8 @@ export interface HostState {
 
 /** Whose exchange a call is for: it pays. */
 export interface Payer {
-  fuelLeft: number;
+  readonly fuelLeft: number;
+  spent(fuel: number, us: number): void;
   tally: Tally | null;
 }
 
@@ -108,6 +112,7 @@ function hostInterface(state: HostState): object {
         ? `${message.slice(0, WASM_LIMITS.logBytes)}…`
         : message;
       state.lastLog = text;
+      note(state, "log", text);
       state.log[LEVELS[level] ?? "error"]("wasm.log", { text });
     },
     peerIdentity(): PeerRecord {
@@ -248,9 +253,16 @@ function named(
   rule: "properties" | "sharedData" | "metrics",
   name: string,
 ): boolean {
+  note(state, rule, name);
   if (state.permits[rule].allows(name)) return true;
   state.denied(`${rule} ${name.slice(0, 100)}`);
   return false;
+}
+
+/** Strings that are there anyhow are kept as they are: nothing is made for a call. */
+function note(state: HostState, call: string, argument: string): void {
+  if (state.asked.length >= 2 * TRAP_LIMITS.hostCalls) state.asked.splice(0, 2);
+  state.asked.push(call, argument);
 }
 
 function within(state: HostState, kind: QuotaKind): boolean {
@@ -263,6 +275,7 @@ function within(state: HostState, kind: QuotaKind): boolean {
 }
 
 function granted(state: HostState, capability: string, call: string): boolean {
+  note(state, call, "");
   if (state.capabilities.has(capability)) return true;
   state.denied(call);
   return false;

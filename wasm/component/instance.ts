@@ -14,7 +14,7 @@ export interface InstanceLimits {
 
 /** Told after every call: fuel used, microseconds taken. */
 export interface CostSink {
-  add(fuel: number, us: number): void;
+  add(fuel: number, us: number): number;
 }
 
 /** The filter's own limit a call ran under, and that of its exchange. */
@@ -28,6 +28,10 @@ export class ComponentInstance {
   /** Why it cannot be called any more. */
   dead: Trap | null = null;
   readonly state: HostState;
+  /** Of the last call: the function entered, fuel used and given. */
+  entered = "";
+  fuelUsed = 0;
+  fuelGiven = 0;
   readonly #raw: RawInstance | null = null;
   readonly #limits: InstanceLimits;
   readonly #budget: bigint;
@@ -48,6 +52,7 @@ export class ComponentInstance {
       HostState,
       | "exchange"
       | "properties"
+      | "asked"
       | "tally"
       | "payer"
       | "budget"
@@ -65,6 +70,7 @@ export class ComponentInstance {
       exchange: null,
       properties: null,
       tally: newTally(),
+      asked: [],
       payer: null,
       budget: WASM_LIMITS.hostBytesPerCall,
       lastLog: "",
@@ -180,6 +186,9 @@ export class ComponentInstance {
     this.state.exchange = exchange;
     this.state.payer = payer;
     clearTally(this.state.tally);
+    this.state.asked.length = 0;
+    this.entered = hook;
+    this.fuelGiven = Number(running.fuel);
     this.state.budget = WASM_LIMITS.hostBytesPerCall;
     this.state.lastLog = "";
     this.#ranMs = 0;
@@ -197,11 +206,11 @@ export class ComponentInstance {
   #left(raw: RawInstance, hook: keyof FilterExports, answer: unknown): unknown {
     this.#inside = false;
     this.state.exchange = null;
-    const used = this.#used(raw);
+    const used = this.fuelUsed = this.#used(raw);
     const { payer } = this.state;
-    if (payer !== null) payer.fuelLeft -= used;
     const ms = this.#ranMs + this.state.clock.monotonicMs() - this.#sinceMs;
-    this.#cost.add(used, ms * 1000);
+    const us = this.#cost.add(used, ms * 1000);
+    if (payer !== null) payer.spent(used, us);
     if (this.dead === null && this.memoryBytes > this.#limits.memoryBytes) {
       this.#die(new WebAssembly.RuntimeError("the memory grew over its limit"), hook);
     }

@@ -1,6 +1,7 @@
 /** One bound component filter in one proxy: its instances, what it keeps and what it costs. */
 import { type Calls, NO_CALLS } from "../../core/calls.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { FilterContext } from "../../core/filter.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
@@ -8,6 +9,8 @@ import { FuelBucket } from "../fuel_bucket.ts";
 import { type FilterLimits, filterLimits, type LimitName, WASM_LIMITS } from "../limits.ts";
 import { OverLimit } from "../over_limit.ts";
 import { type GivenPermissions, permissionsOf, Permits } from "../permissions.ts";
+import { FilterSpend, type RouteCost, RouteCosts } from "../route_costs.ts";
+import { inputOf, told, TRAP_LIMITS, type TrapReport } from "../trap_report.ts";
 import { Quotas, type Tally } from "../quota.ts";
 import { type Cost, costOf, type Upstream } from "../proxy_wasm/host.ts";
 import { PluginMetrics } from "../proxy_wasm/metrics.ts";
@@ -35,6 +38,8 @@ export interface ComponentOptions {
   /** Configuration as JSON text, "" for none. */
   readonly config: string;
   readonly capabilities: ReadonlySet<string>;
+  /** Told of every trap. */
+  readonly trapped?: (report: Omit<TrapReport, "id">) => void;
   /** Names it may touch; left out: all but credentials. */
   readonly permissions?: GivenPermissions;
   readonly limits: ComponentLimits;
@@ -56,7 +61,9 @@ export type ComponentLimits =
 const MAX_STRANGERS = 16;
 
 /** What the filter keeps for one exchange. */
-export class ComponentStream implements Payer {
+export class ComponentStream extends FilterSpend implements Payer {
+  readonly filterName: string;
+  readonly account: RouteCost;
   fuelLeft: number;
   tally: Tally | null = null;
   readonly id: bigint;
@@ -72,16 +79,36 @@ export class ComponentStream implements Payer {
   /** The last of the phases the filter asked for has been called: it has forgotten the exchange. */
   passed = false;
 
-  constructor(instance: ComponentInstance, fuel: number) {
+  constructor(instance: ComponentInstance, fuel: number, account: RouteCost) {
+    super();
+    this.filterName = instance.state.name;
+    this.account = account;
+    account.opened();
     this.instance = instance;
     this.id = instance.newId();
     this.fuelLeft = fuel;
+  }
+
+  /** A call for it is over. */
+  spent(fuel: number, us: number): void {
+    this.fuelLeft -= fuel;
+    this.fuelUsed += fuel;
+    this.usUsed += us;
+    this.account.add(fuel, us);
   }
 
   /** So many bytes of a body have come. */
   fed(bytes: number): void {
     this.fuelLeft += bytes * WASM_LIMITS.fuelPerBodyByte;
   }
+}
+
+/** Whose call an instance died in. */
+export interface LastScene {
+  readonly exchange: FilterContext | null;
+  readonly account: RouteCost;
+  /** Body bytes held, by direction. */
+  readonly held: readonly [readonly Uint8Array[], readonly Uint8Array[]];
 }
 
 export class ComponentPlugin implements FilterStatus, CallsHost {
@@ -102,6 +129,7 @@ export class ComponentPlugin implements FilterStatus, CallsHost {
   readonly #kv: KeyValues;
   readonly #metrics: PluginMetrics;
   readonly permits: Permits;
+  readonly routes: RouteCosts;
   readonly #limits: FilterLimits;
   readonly #quotas: Quotas;
   readonly #bucket: FuelBucket;
@@ -118,6 +146,7 @@ export class ComponentPlugin implements FilterStatus, CallsHost {
     this.#metrics = new PluginMetrics(metrics, options.name);
     this.cost = costOf(metrics, options.name);
     this.#limits = filterLimits(options.limits);
+    this.routes = new RouteCosts(metrics, options.name, options.digest);
     this.permits = new Permits(permissionsOf(options.permissions));
     this.#quotas = new Quotas(this.#limits);
     this.#bucket = new FuelBucket(options.clock, this.#limits.fuelPerSecond);
@@ -176,9 +205,9 @@ export class ComponentPlugin implements FilterStatus, CallsHost {
   }
 
   /** One call into an instance is over. */
-  add(fuel: number, us: number): void {
+  add(fuel: number, us: number): number {
     this.#bucket.take(fuel);
-    this.cost.add(fuel, us);
+    return this.cost.add(fuel, us);
   }
 
   /** What `configure` asked for; only after {@link start}. */
@@ -215,12 +244,14 @@ export class ComponentPlugin implements FilterStatus, CallsHost {
   }
 
   /** A stream for an exchange; null while no instance may run. */
-  open(): ComponentStream | null {
+  open(exchange: FilterContext): ComponentStream | null {
     if (this.throttled()) return null;
     const at = this.#next;
     this.#next = (at + 1) % INSTANCES;
     const instance = this.#instances[at] ?? this.#revive(at) ?? this.#any();
-    return instance === null ? null : new ComponentStream(instance, this.#limits.fuelPerRequest);
+    if (instance === null) return null;
+    const account = this.routes.of(exchange.routeName);
+    return new ComponentStream(instance, this.#limits.fuelPerRequest, account);
   }
 
   /** What an exchange fails with while no instance may run. */
@@ -230,7 +261,7 @@ export class ComponentPlugin implements FilterStatus, CallsHost {
   }
 
   /** Buries a dead instance; to be called when a call came back without an answer. */
-  bury(instance: ComponentInstance): Fault {
+  bury(instance: ComponentInstance, scene: LastScene): Fault {
     const at = this.#instances.indexOf(instance);
     const { kind, text } = instance.dead!;
     if (at >= 0) this.#instances[at] = null;
@@ -238,8 +269,35 @@ export class ComponentPlugin implements FilterStatus, CallsHost {
       const labels = { filter: this.name, kind };
       this.options.metrics.counter("denim_wasm_traps_total", "Traps of Wasm filters", labels).add();
       this.#trapped(text);
+      this.#report(instance, scene);
     }
     return FAULTS[kind === "fuel" ? "wasm.out_of_fuel" : "wasm.trapped"];
+  }
+
+  #report(instance: ComponentInstance, { exchange, account, held }: LastScene): void {
+    account.trapped();
+    const { asked } = instance.state;
+    const hostCalls: string[] = [];
+    for (let i = 0; i < asked.length; i += 2) {
+      const argument = JSON.stringify(told(asked[i + 1]!, TRAP_LIMITS.hostCallChars));
+      hostCalls.push(`${asked[i]}(${asked[i + 1] === "" ? "" : argument})`);
+    }
+    this.options.trapped?.({
+      filter: this.name,
+      digest: this.digest,
+      atMs: this.options.clock.nowMs(),
+      kind: instance.dead!.kind,
+      text: instance.dead!.text,
+      entry: instance.entered,
+      fuelUsed: instance.fuelUsed,
+      fuelLimit: instance.fuelGiven,
+      memoryBytes: instance.memoryBytes,
+      hostCalls,
+      route: account.route,
+      backend: exchange?.backendName ?? "",
+      revision: exchange?.version ?? "",
+      input: exchange === null ? null : inputOf(exchange, [held[0][0] ?? null, held[1][0] ?? null]),
+    });
   }
 
   /** The filter caught an exception of its own: the instance is sound, the exchange follows the fail mode. */

@@ -3,6 +3,7 @@ import { type FilterContext, type FilterPlace, REQUEST, RESPONSE } from "../../c
 import type { Fields } from "../../core/fields.ts";
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from "./headers.ts";
 import { WASM_LIMITS } from "../limits.ts";
+import { FilterSpend, type RouteCost } from "../route_costs.ts";
 import type { Tally } from "../quota.ts";
 import type { OwnCall, Vm } from "./vm.ts";
 
@@ -50,7 +51,7 @@ export class Half {
   seen = 0;
 }
 
-export class StreamContext {
+export class StreamContext extends FilterSpend {
   readonly id: number;
   readonly vm: Vm;
   readonly place: FilterPlace | null;
@@ -78,6 +79,7 @@ export class StreamContext {
   calls: Set<OwnCall> | null = null;
   /** Fuel its calls may still use; body bytes add to it. */
   fuelLeft: number;
+  readonly account: RouteCost;
   /** The exchange is over: what is left to be said to the guest has the fuel of any call. */
   ended = false;
   /** Host calls made for it so far, by kind; null: none that is counted. */
@@ -85,7 +87,10 @@ export class StreamContext {
   #deleted = false;
 
   constructor(id: number, vm: Vm, exchange: FilterContext, place: FilterPlace | null) {
+    super();
     this.id = id;
+    this.account = vm.host.routes.of(exchange.routeName);
+    this.account.opened();
     this.place = place;
     this.vm = vm;
     this.network = vm.host.network;
@@ -94,6 +99,18 @@ export class StreamContext {
     this.startedMs = vm.host.clock.nowMs();
     this.requestHeaders = new RequestHeaders(exchange.request, vm);
     this.requestHeaders.writable = false;
+  }
+
+  get filterName(): string {
+    return this.vm.host.name;
+  }
+
+  /** A call for it is over. */
+  spent(fuel: number, us: number): void {
+    this.fuelLeft -= fuel;
+    this.fuelUsed += fuel;
+    this.usUsed += us;
+    this.account.add(fuel, us);
   }
 
   /** So many bytes of a body have come. */

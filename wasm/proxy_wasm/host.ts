@@ -5,6 +5,7 @@ import type { Log } from "../../core/log.ts";
 import type { Counter, Metrics } from "../../core/metrics.ts";
 import type { FuelBucket } from "../fuel_bucket.ts";
 import type { FilterLimits, LimitName } from "../limits.ts";
+import type { RouteCosts } from "../route_costs.ts";
 import type { Permits } from "../permissions.ts";
 import type { Quotas } from "../quota.ts";
 import type { StreamContext } from "./context.ts";
@@ -50,8 +51,8 @@ export class Cost {
     this.#series = series;
   }
 
-  /** One call into the guest; `us` is negative when it was not timed. */
-  add(fuel: number, us: number): void {
+  /** One call into the guest; `us` is negative when it was not timed. What it is taken to have cost. */
+  add(fuel: number, us: number): number {
     if (us < 0) us = this.#estimate(fuel);
     else {
       this.#timedCalls++;
@@ -64,6 +65,7 @@ export class Cost {
     this.#series.calls.value++;
     this.#series.fuel.value += fuel;
     this.#series.us.value += us;
+    return us;
   }
 
   /**
@@ -106,6 +108,7 @@ export interface PluginHost {
   readonly shared: SharedData;
   readonly metrics: PluginMetrics;
   readonly quotas: Quotas;
+  readonly routes: RouteCosts;
   /** Fuel of this second. */
   readonly bucket: FuelBucket;
   /** The guest was refused something for being over a limit. */

@@ -3,7 +3,7 @@ import type { CompiledModule } from "../module.ts";
 import { STATUS } from "./abi.ts";
 import { HOST_CALLS, type HostCall, WASI_MODULES } from "./catalogue.ts";
 import { CALLS } from "./hostcalls.ts";
-import { checkSignature } from "./signatures.ts";
+import { CALL_TYPES, checkSignature } from "./signatures.ts";
 import type { Vm } from "./vm.ts";
 import { WASI, WASI_UNKNOWN } from "./wasi.ts";
 
@@ -42,12 +42,12 @@ function functionFor(
     const call = name as HostCall;
     const capability = HOST_CALLS[call];
     if (capability === null || SELF_CHECKED.has(call) || vm.host.capabilities.has(capability)) {
-      return CALLS[call](vm);
+      return vm.ring.recording(call, CALL_TYPES[call], CALLS[call](vm));
     }
-    return () => {
+    return vm.ring.recording(call, CALL_TYPES[call], () => {
       vm.host.denied(call);
       return STATUS.internalFailure;
-    };
+    });
   }
   return stub(STATUS.internalFailure, result);
 }

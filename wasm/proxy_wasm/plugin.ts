@@ -11,6 +11,8 @@ import { type LimitName, WASM_LIMITS } from "../limits.ts";
 import type { CompiledModule } from "../module.ts";
 import { OverLimit } from "../over_limit.ts";
 import type { Permits } from "../permissions.ts";
+import { RouteCosts } from "../route_costs.ts";
+import { inputOf, type TrapReport } from "../trap_report.ts";
 import { Quotas } from "../quota.ts";
 import type { FilterStatus } from "../reports.ts";
 import { EMPTY, StreamContext } from "./context.ts";
@@ -30,6 +32,8 @@ export interface PluginOptions {
   readonly config: Uint8Array;
   readonly capabilities: ReadonlySet<string>;
   readonly permits: Permits;
+  /** Told of every trap. */
+  readonly trapped?: (report: Omit<TrapReport, "id">) => void;
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /** By which the guest asks others while it starts. */
   readonly calls: Calls;
@@ -88,6 +92,7 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   readonly metrics: PluginMetrics;
   readonly quotas: Quotas;
   readonly bucket: FuelBucket;
+  readonly routes: RouteCosts;
   rootName = "";
   traps = 0;
   lastTrap = "";
@@ -124,6 +129,7 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     this.quotas = new Quotas(options.limits);
     this.bucket = new FuelBucket(options.clock, options.limits.fuelPerSecond);
     this.#overLimit = new OverLimit(options);
+    this.routes = new RouteCosts(metrics, options.name, options.digest);
   }
 
   get name(): string {
@@ -388,6 +394,7 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     const labels = { filter: name, kind: vm.dead!.kind };
     metrics.counter("denim_wasm_traps_total", "Traps of Wasm filters", labels).add();
     this.#trapped(vm.dead!.text);
+    this.#report(vm, vm.current ?? vm.effective);
     hangUp(vm);
     for (const stream of vm.contexts.values()) {
       if (stream === own || stream.exchange === null) continue;
@@ -396,6 +403,33 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
       if (!failOpen) stream.exchange.fail(faultOf(vm));
     }
     vm.contexts.clear();
+  }
+
+  /** Whose exchange it was for, if any, and what the guest did last. */
+  #report(vm: Vm, stream: StreamContext | null): void {
+    stream?.account.trapped();
+    const { trapped, name, digest, clock } = this.options;
+    if (trapped === undefined) return;
+    const { kind, text } = vm.dead!;
+    const exchange = stream?.exchange ?? null;
+    trapped({
+      filter: name,
+      digest,
+      atMs: clock.nowMs(),
+      kind,
+      text,
+      entry: vm.trapEntry,
+      fuelUsed: vm.trapFuel,
+      fuelLimit: vm.trapLimit,
+      memoryBytes: vm.memoryBytes,
+      hostCalls: vm.ring.tell((pointer, length) => vm.memory.peek(pointer, length)),
+      route: exchange?.routeName ?? "",
+      backend: exchange?.backendName ?? "",
+      revision: exchange?.version ?? "",
+      input: exchange === null
+        ? null
+        : inputOf(exchange, [stream!.request.buffer, stream!.response.buffer]),
+    });
   }
 
   /** The guest is asked no more about this stream; `exchange`, if given, goes on when it waited for it. */

@@ -5,7 +5,7 @@
 import { ModuleError } from "../reader.ts";
 import { type HostCall, WASI_MODULES } from "./catalogue.ts";
 
-const CALLS: Readonly<Record<HostCall, string>> = {
+export const CALL_TYPES: Readonly<Record<HostCall, string>> = {
   proxy_log: "iii",
   proxy_get_log_level: "i",
   proxy_get_current_time_nanoseconds: "i",
@@ -68,7 +68,7 @@ const WASI: Readonly<Record<string, string>> = {
 
 /** Parameters by module and name, as in `env.proxy_log`: "iii". */
 export const SIGNATURES: Readonly<Record<string, string>> = Object.fromEntries([
-  ...Object.entries(CALLS).map(([name, params]) => [`env.${name}`, params]),
+  ...Object.entries(CALL_TYPES).map(([name, params]) => [`env.${name}`, params]),
   ...Object.entries(WASI).map(([name, params]) => [`wasi_snapshot_preview1.${name}`, params]),
 ]);
 
@@ -87,7 +87,7 @@ export function checkSignature(
   params: readonly number[],
   results: readonly number[],
 ): void {
-  const table: Readonly<Record<string, string>> = module === "env" ? CALLS : WASI;
+  const table: Readonly<Record<string, string>> = module === "env" ? CALL_TYPES : WASI;
   if (module !== "env" && !WASI_MODULES.includes(module)) return;
   if (!Object.hasOwn(table, name)) return;
   const wanted = [...table[name]!].map((letter) => letter === "i" ? 0x7f : 0x7e);

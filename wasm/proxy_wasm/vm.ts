@@ -20,6 +20,7 @@ import {
 import type { HeaderMap, Undo } from "./headers.ts";
 import { linkImports } from "./link.ts";
 import { GuestMemory } from "./memory.ts";
+import { CallRing } from "./call_ring.ts";
 import { classify, GuestExit, TooSlow, type Trap } from "./trap.ts";
 import { FUEL_EXPORT } from "../instrument.ts";
 import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
@@ -63,6 +64,12 @@ export class Vm implements Undo {
   guest: Guest = guestOf({});
   memory: GuestMemory = new GuestMemory(NO_MEMORY, null);
   dead: Trap | null = null;
+  /** The host calls of the running or last call. */
+  readonly ring = new CallRing();
+  /** Of the call that trapped: the callback entered, fuel used and given. */
+  trapEntry = "";
+  trapFuel = 0;
+  trapLimit = 0;
   rootId = 0;
   /** The stream the running call is for, then what proxy_set_effective_context made of it. */
   current: StreamContext | null = null;
@@ -256,6 +263,7 @@ export class Vm implements Undo {
       clearTally(this.#tally);
       this.#tallied = false;
     }
+    this.ring.begin();
     this.lastLog = "";
     this.current = stream;
     this.effective = stream;
@@ -275,10 +283,11 @@ export class Vm implements Undo {
     }
     const used = fuel === null ? 0 : Number(budget - (fuel.value as bigint));
     const payer = stream ?? this.payer;
-    if (payer !== null) payer.fuelLeft -= used;
     this.host.bucket.take(used);
     const ms = timed ? this.host.clock.monotonicMs() - from : -1;
-    this.host.cost.add(used, ms * 1000);
+    const us = this.host.cost.add(used, ms * 1000);
+    if (payer !== null) payer.spent(used, us);
+    this.trapFuel = used;
     this.#heavy = used > WASM_LIMITS.heavyFuel;
     if (ms > WASM_LIMITS.heavyCallMs && this.#heavy && !this.#starting) {
       this.#die(new TooSlow(ms), nameOf(this.#exports, fn), budget);
@@ -365,6 +374,8 @@ export class Vm implements Undo {
 
   #die(error: unknown, entry: string, budget: bigint): void {
     if (error instanceof GuestExit) this.#exitCode = error.code;
+    this.trapEntry = entry;
+    this.trapLimit = Number(budget);
     const left = this.#fuel === null ? 0n : this.#fuel.value as bigint;
     this.dead = classify(error, {
       entry,
