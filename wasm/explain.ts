@@ -137,7 +137,10 @@ function problemsOf(module: CoreModule, inspection: Inspection, memoryBytes: num
       remedy: "export an allocator",
     });
   }
-  if (inspection.hooks.length === 0 && inspection.abi !== "unknown") {
+  const forConnections = inspection.exports.some((name) =>
+    /^proxy_on_(?:new_connection|(?:downstream|upstream)_data)$/.test(name)
+  );
+  if (inspection.hooks.length === 0 && inspection.abi !== "unknown" && !forConnections) {
     found.push({
       fatal: false,
       what: "it hooks nothing",

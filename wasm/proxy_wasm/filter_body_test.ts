@@ -238,17 +238,51 @@ Deno.test("Trailers do not overtake a body the guest still holds", async () => {
   assert.equal(x.fault!.code, "wasm.body_length");
 });
 
-Deno.test("An empty chunk before trailers lets go of what the guest held", async () => {
+const ON_TRAILERS = `(func (export "proxy_on_request_trailers") (param i32 i32) (result i32)
+  (call $note (local.get 1)) (i32.const 0))`;
+
+Deno.test("Who holds a body until it is whole sees all of it before trailers, as its end", async () => {
   const s = await setUpWat(
-    onBody("(i32.const 1)") +
-      `(func (export "proxy_on_request_trailers") (param i32 i32) (result i32)
-         (call $note (local.get 1)) (i32.const 0))`,
+    DATA + ON_TRAILERS + onBody(`(call $note (local.get $size)) (call $note (local.get $end))
+      (if (i32.eqz (local.get $end)) (then (return (i32.const 1))))
+      (call $ok (call $proxy_set_buffer_bytes (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 256)
+        (i32.const 5)))
+      (i32.const 0)`),
+  );
+  const x = s.exchange();
+  assert.equal(x.requestData("ab"), "");
+  assert.equal(x.requestData("c"), "");
+  assert.equal(x.requestData(""), "<new>abc");
+  assert.equal(x.requestTrailers("x", "1", "y", "2"), CONTINUE);
+  assert.deepEqual(s.notes(), ["2", "0", "3", "0", "3", "1", "2"]);
+});
+
+Deno.test("A body held at its end before trailers waits for continue_stream, and trailers wait for it", async () => {
+  const s = await setUpWat(
+    ON_TRAILERS + onBody(`(i32.store (i32.const 36) (local.get $id)) (i32.const 1)`) +
+      `(func (export "proxy_on_configure") (param i32 i32) (result i32)
+         (call $ok (call $proxy_set_tick_period_milliseconds (i32.const 100))) (i32.const 1))
+       (func (export "proxy_on_tick") (param i32)
+         (call $ok (call $proxy_set_effective_context (i32.load (i32.const 36))))
+         (call $ok (call $proxy_continue_stream (i32.const 0))))`,
   );
   const x = s.exchange();
   assert.equal(x.requestData("abc"), "");
+  assert.equal(x.requestData(""), null);
+  s.clock.ms += 130;
+  s.wheel.advance();
+  assert.equal(x.resumes, 1);
   assert.equal(x.requestData(""), "abc");
-  assert.equal(x.requestTrailers("x", "1", "y", "2"), CONTINUE);
-  assert.deepEqual(s.notes(), ["2"]);
+  assert.equal(x.requestTrailers("x", "1"), CONTINUE);
+  assert.deepEqual(s.notes(), ["1"]);
+});
+
+Deno.test("An empty chunk before trailers is not shown to a guest that holds nothing", async () => {
+  const s = await setUpWat(onBody(`(call $note (local.get $size)) (i32.const 0)`));
+  const x = s.exchange();
+  assert.equal(x.requestData("abc"), "abc");
+  assert.equal(x.requestData(""), "");
+  assert.deepEqual(s.notes(), ["3"]);
 });
 
 for (const [action, follows] of [[1, true], [2, true], [3, false], [4, false]] as const) {

@@ -98,10 +98,14 @@ export class Side {
       half.held = false;
       return this.#pass(ctx, stream, takeAll(half, EMPTY), end);
     }
-    // An empty chunk that is not the last says that trailers follow: what is held must go first.
-    if (bytes.length === 0 && !end) return this.#pass(ctx, stream, takeAll(half, EMPTY), end);
+    // An empty chunk that is not the last says that trailers follow: what is held must go first. Who holds
+    // it until it is whole is told that it is, or trailers would carry a body past every filter that waits.
+    const last = end || bytes.length === 0;
+    if (last && !end && (!half.paused || half.buffer.length === 0)) {
+      return this.#pass(ctx, stream, takeAll(half, EMPTY), end);
+    }
     half.seen += bytes.length;
-    half.ended = end;
+    half.ended = last;
     stream.fed(bytes.length);
     half.buffer = joined(half.buffer, bytes);
     if (half.buffer.length > WASM_LIMITS.bodyBytes) return this.#tooLarge(ctx, half, bytes);
@@ -114,7 +118,7 @@ export class Side {
       ACTION_CONTINUE,
       stream.id,
       half.buffer.length,
-      end ? 1 : 0,
+      last ? 1 : 0,
     );
     half.open = false;
     if (vm.dead !== null) half.buffer = half.before;
@@ -127,7 +131,7 @@ export class Side {
     half.paused = true;
     // What came just now is gone after this call.
     if (half.buffer.buffer === bytes.buffer) half.buffer = half.buffer.slice();
-    if (!end) return EMPTY;
+    if (!last) return EMPTY;
     half.held = true;
     return null;
   }
