@@ -34,3 +34,43 @@ Deno.test("isWat tells text from binaries", async () => {
   assert.ok(!isWat(encode("apiVersion: v1")));
   assert.ok(!isWat(await compileWat("(module)")));
 });
+
+const DEEP = 200_000;
+
+/** Texts that wabt falls over, or would. */
+const TOO_MUCH: Readonly<Record<string, readonly [text: string, reason: RegExp]>> = {
+  "blocks in blocks": [
+    `(module (func ${"(block ".repeat(DEEP)}${")".repeat(DEEP)}))`,
+    /nested deeper than 1000/,
+  ],
+  "blocks in blocks without parentheses": [
+    `(module (func ${"block ".repeat(DEEP)}${"end ".repeat(DEEP)}))`,
+    /nested deeper than 1000/,
+  ],
+  "expressions in expressions": [
+    `(module (func (drop ${"(i32.eqz ".repeat(DEEP)}(i32.const 0)${")".repeat(DEEP)})))`,
+    /nested deeper than 1000/,
+  ],
+  "nothing but parentheses": ["(".repeat(DEEP), /nested deeper than 1000/],
+  "a block of very many parameters": [
+    `(module (func (block (param ${"i32 ".repeat(DEEP)}))))`,
+    /too large|error/,
+  ],
+  "an endless string": [`(module "${'\\"'.repeat(DEEP)}`, /error/],
+  "an endless comment": ["(;".repeat(DEEP), /error/],
+};
+
+for (const [what, [text, reason]] of Object.entries(TOO_MUCH)) {
+  Deno.test(`compileWat refuses ${what}, and compiles the next text`, async () => {
+    await assert.rejects(compileWat(text), reason);
+    assert.ok(WebAssembly.validate(await compileWat("(module (func (nop)))")));
+  });
+}
+
+Deno.test("compileWat counts nesting, not parentheses in strings, names and comments", async () => {
+  const text = `(module (; ${"(".repeat(5000)} ;) ;; ${"(block ".repeat(2000)}
+    (data "${"(".repeat(5000)}\\"(") (func $block (export "end") (nop)) ${
+    "(func (block))".repeat(2000)
+  } (func ${"block end ".repeat(2000)}))`;
+  assert.ok(WebAssembly.validate(await compileWat(text)));
+});
