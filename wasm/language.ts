@@ -1,4 +1,5 @@
 /** Which language a module was written in, guessed from the traces its compiler left. */
+import { Buffer } from "node:buffer";
 import { type CoreModule, functionNames } from "./parse.ts";
 import { Reader } from "./reader.ts";
 
@@ -32,14 +33,12 @@ export function guessLanguage(bytes: Uint8Array, modules: readonly CoreModule[])
     // Sections of nested modules count from their own start; only a lone module's lie in `bytes`.
     if (modules.length > 1 || module.size !== bytes.length) continue;
     clues.push(...producers(bytes, module));
-    let taken = 0;
-    for (const name of functionNames(bytes, module).values()) {
-      clues.push(name);
-      if (++taken === MAX_NAMES) break;
-    }
+    for (const name of functionNames(bytes, module, MAX_NAMES).values()) clues.push(name);
     // The compiler of AssemblyScript leaves no producers, but its runtime's abort or its own file names.
     if (module.imports.some((i) => i.module === "env" && i.name === "abort")) clues.push("~lib/");
-    if (new TextDecoder("latin1").decode(bytes).includes(UTF16_LIBRARY)) clues.push("~lib/");
+    if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes(UTF16_LIBRARY)) {
+      clues.push("~lib/");
+    }
   }
   if (clues.length === 0) clues.push(...wellKnownText(bytes));
   for (const [trace, language] of TRACES) {

@@ -140,8 +140,12 @@ export function readSections(bytes: Uint8Array): Section[] {
   return sections;
 }
 
-/** Function names by index from the `name` section; empty when there is none or it is damaged. */
-export function functionNames(bytes: Uint8Array, module: CoreModule): Map<number, string> {
+/** Function names by index from the `name` section, the first `most`; empty when there is none or it is damaged. */
+export function functionNames(
+  bytes: Uint8Array,
+  module: CoreModule,
+  most = Infinity,
+): Map<number, string> {
   const names = new Map<number, string>();
   const custom = module.customs.find((c) => c.name === "name");
   if (custom === undefined) return names;
@@ -152,7 +156,9 @@ export function functionNames(bytes: Uint8Array, module: CoreModule): Map<number
       const part = reader.take(reader.u32());
       if (kind !== 1) continue;
       const entries = new Reader(part);
-      for (let left = entries.u32(); left > 0; left--) names.set(entries.u32(), entries.name());
+      for (let left = Math.min(entries.u32(), most); left > 0; left--) {
+        names.set(entries.u32(), entries.name());
+      }
     }
   } catch {
     // A damaged name section costs readable traces and nothing else.

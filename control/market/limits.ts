@@ -13,4 +13,9 @@ export const MARKET_LIMITS = {
   /** Wall time the measurement of one filter may take; it stops between exchanges. */
   measureMs: 400,
   exchanges: 200,
+  /** After this long as many exchanges are enough: medians move no more. */
+  enoughMs: 30,
+  enoughExchanges: 32,
+  /** For so long at a time it keeps the control plane from everything else, and one exchange longer. */
+  busyMs: 5,
 } as const;

@@ -128,7 +128,8 @@ async function measure(
   const { filter, report } = loaded;
   const perCall: number[] = [], perExchange: number[] = [];
   let fuelMost = 0, fuel = 0, calls = 0;
-  const deadline = performance.now() + MARKET_LIMITS.measureMs;
+  const began = performance.now();
+  let yieldedMs = began;
   for (let round = 0; round < MARKET_LIMITS.exchanges; round++) {
     const startUs = performance.now() * 1000;
     runExchange(filter, REFERENCE[round % REFERENCE.length]!, (_hook, call) => {
@@ -146,9 +147,13 @@ async function measure(
       return result;
     });
     perExchange.push(performance.now() * 1000 - startUs);
-    if (report().state !== "running" || performance.now() > deadline) break;
+    const nowMs = performance.now(), tookMs = nowMs - began;
+    if (report().state !== "running" || tookMs > MARKET_LIMITS.measureMs) break;
+    if (tookMs > MARKET_LIMITS.enoughMs && round + 1 >= MARKET_LIMITS.enoughExchanges) break;
+    if (nowMs - yieldedMs < MARKET_LIMITS.busyMs) continue;
     // The control plane has proxies to serve meanwhile.
-    if (round % 4 === 3) await new Promise((resolve) => setTimeout(resolve, 0));
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    yieldedMs = performance.now();
   }
   const last = report();
   return {
