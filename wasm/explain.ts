@@ -9,6 +9,7 @@ import { PAGE_BYTES, WASM_LIMITS } from "./limits.ts";
 import { binaryKind, type CoreModule, parseModule } from "./parse.ts";
 import { FOREIGN, PHRASES } from "./proxy_wasm/phrases.ts";
 import { ModuleError } from "./reader.ts";
+import { worldProblem } from "./worlds.ts";
 import { tracesOf } from "./sdk_traces.ts";
 
 export interface Explanation {
@@ -66,7 +67,10 @@ export function explain(
     memory: inspection.memory,
     tables: core === null ? [] : core.tables.map(({ min, max }) => ({ min, max })),
     metering,
-    problems: [...problems, ...unknownImports(inspection)],
+    problems: core === null ? worldProblems(inspection) : [
+      ...problems,
+      ...unknownImports(inspection),
+    ],
   };
 }
 
@@ -157,12 +161,19 @@ function problemsOf(module: CoreModule, inspection: Inspection, memoryBytes: num
   return found;
 }
 
-function unknownImports({ kind, unknownImports }: Inspection): Problem[] {
+/** As admission would refuse a component of another world. */
+function worldProblems({ imports, exports }: Inspection): Problem[] {
+  const what = worldProblem(imports, exports);
+  if (what === null) return [];
+  return [{ fatal: true, what, remedy: "build it against a world of denim:filter (wasm/wit)" }];
+}
+
+function unknownImports({ unknownImports }: Inspection): Problem[] {
   return unknownImports.map((name) => {
     const own = name.slice(name.indexOf(".") + 1);
     const foreign = FOREIGN.find(([pattern]) => pattern.test(own))?.[1];
     return {
-      fatal: kind === "component",
+      fatal: false,
       what: `it imports ${name}, which no host here has; calling it fails`,
       remedy: foreign ?? "see whether the filter works without: a test of what needs it will tell",
     };

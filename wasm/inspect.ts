@@ -10,6 +10,7 @@ import { guessLanguage, type Language } from "./language.ts";
 import { binaryKind, type CoreModule, parseModule } from "./parse.ts";
 import { ABI_MARKERS } from "./proxy_wasm/abi.ts";
 import { HOST_CALLS, type HostCall, WASI_MODULES } from "./proxy_wasm/catalogue.ts";
+import { HANDLER_EXPORT } from "./worlds.ts";
 import { WASI } from "./proxy_wasm/wasi.ts";
 import { ModuleError } from "./reader.ts";
 
@@ -121,6 +122,9 @@ const INTERFACES: Readonly<Record<string, readonly Capability[]>> = {
 /** Through verdicts and edits every component filter can do these; which it does, its configure() says. */
 const FILTER_WORLD: readonly Capability[] = ["headers-read", "headers-write", "local-reply"];
 
+/** A handler is given the whole request and answers it. */
+const HANDLER_WORLD: readonly Capability[] = ["headers-read", "body-read", "local-reply"];
+
 function inspectComponent(bytes: Uint8Array): Inspection {
   const { imports, exports } = componentNames(bytes);
   const modules = nestedModules(bytes).flatMap((nested) => {
@@ -132,7 +136,10 @@ function inspectComponent(bytes: Uint8Array): Inspection {
   });
   const filter = exports.find((name) => name.startsWith("denim:filter/filter"));
   const version = filter?.split("@")[1];
-  const found = new Set<Capability>(filter === undefined ? [] : FILTER_WORLD);
+  const handler = exports.find((name) => HANDLER_EXPORT.test(name));
+  const found = new Set<Capability>(
+    filter !== undefined ? FILTER_WORLD : handler !== undefined ? HANDLER_WORLD : [],
+  );
   for (const name of imports) {
     for (const capability of INTERFACES[name.split("@")[0]!] ?? []) found.add(capability);
   }
@@ -141,7 +148,7 @@ function inspectComponent(bytes: Uint8Array): Inspection {
   return {
     ...configSchema === null ? {} : { configSchema },
     kind: "component",
-    abi: filter === undefined ? "unknown" : `denim:filter@${version ?? "0"}`,
+    abi: filter === undefined ? handler ?? "unknown" : `denim:filter@${version ?? "0"}`,
     imports,
     exports,
     hooks: [],

@@ -7,11 +7,7 @@ import { instrument, INSTRUMENTER_VERSION } from "../instrument.ts";
 import { PAGE_BYTES, WASM_LIMITS } from "../limits.ts";
 import { parseModule } from "../parse.ts";
 import { ModuleError } from "../reader.ts";
-
-/** Interfaces a proxy offers; a component that imports another is refused. */
-const OFFERED: ReadonlySet<string> = new Set(
-  ["host", "kv", "metrics", "http"].map((n) => `denim:filter/${n}`),
-);
+import { worldProblem } from "../worlds.ts";
 
 /** A component that imports this is suspended while it waits for an answer, so all its functions are. */
 const SIDE_CALLS = "denim:filter/http@0.1.0";
@@ -49,9 +45,11 @@ export async function bundleComponent(
     const path = `${folder}/component.wasm`, out = `${folder}/out`;
     await Deno.mkdir(out);
     await Deno.writeFile(path, component);
-    const suspends = componentNames(component).imports.includes(SIDE_CALLS);
+    const names = componentNames(component);
+    const problem = worldProblem(names.imports, names.exports);
+    if (problem !== null) throw new ModuleError("wasm.other_world", problem);
+    const suspends = names.imports.includes(SIDE_CALLS);
     const answer = await transpile(path, out, suspends);
-    checkInterfaces(answer.uses, answer.exports ?? []);
     const cores: { name: string; bytes: Uint8Array }[] = [];
     let glue = "";
     for (const [name, file] of Object.entries(answer.files)) {
@@ -85,19 +83,6 @@ async function transpile(
   } catch (error) {
     if (!(error instanceof CompileError)) throw error;
     throw new ModuleError("wasm.bad_component", `The component cannot be read: ${error.message}`);
-  }
-}
-
-function checkInterfaces(imports: readonly string[], exports: readonly string[]): void {
-  for (const name of imports) {
-    if (OFFERED.has(name)) continue;
-    throw new ModuleError(
-      "wasm.unknown_import",
-      `The component imports ${name}; a filter may import ${[...OFFERED].join(", ")}`,
-    );
-  }
-  if (!exports.includes(FILTER_EXPORT)) {
-    throw new ModuleError("wasm.no_filter", `The component does not export ${FILTER_EXPORT}`);
   }
 }
 

@@ -22,11 +22,16 @@ const TRANSCODE_KEY = /'([a-z0-9-]+) \(mem\d+ => mem\d+\)'/g;
 /** Where handle tables grow. */
 const GROWTH = [
   [
+    "function rscTableCreateOwn",
     "table._createdReps.add(rep);",
     `imports["${ACCOUNT}"].handles(table._createdReps.add(rep).size);`,
   ],
-  ["table.push(scopeId);", `imports["${ACCOUNT}"].handles(table.push(scopeId));`],
-  ["table.push(0);", `imports["${ACCOUNT}"].handles(table.push(0));`],
+  [
+    "function rscTableCreateBorrow",
+    "table.push(scopeId);",
+    `imports["${ACCOUNT}"].handles(table.push(scopeId));`,
+  ],
+  ["function rscTableCreateOwn", "table.push(0);", `imports["${ACCOUNT}"].handles(table.push(0));`],
 ] as const;
 
 /** Functions of the glue a guest may be given; the rest belongs to asynchronous components. */
@@ -64,9 +69,18 @@ export function hardenGlue(glue: string, suspends = false): string {
     .replace(TEXT_DECODER, `const TEXT_DECODER_UTF8 = imports["${ACCOUNT}"];`)
     .replaceAll(TRANSCODER, (head) => `${head} imports["${ACCOUNT}"].charge(len);`)
     .replaceAll(DEBUG_LINE, "return;");
-  const tables = safe.includes("function rscTableCreate");
-  for (const [growth, counted] of GROWTH) {
-    check(!tables || safe.includes(growth), "keeps handles in a way that cannot be counted");
+  // What nobody looks up need not be kept: it would grow by every handle there ever was.
+  if (!safe.includes("_createdReps.has(")) {
+    safe = safe.replaceAll(
+      "_createdReps = new Set();",
+      "_createdReps = { add: () => ({ size: 0 }) };",
+    );
+  }
+  for (const [where, growth, counted] of GROWTH) {
+    check(
+      !safe.includes(where) || safe.includes(growth),
+      "keeps handles in a way that cannot be counted",
+    );
     safe = safe.replaceAll(growth, counted);
   }
   return safe;

@@ -10,6 +10,7 @@ import { newTally, QUOTA, type QuotaKind, type Quotas, type Tally } from "../quo
 import { ACCOUNT } from "./bundle.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
+import { WASI_HTTP } from "./wasi_http.ts";
 import type { KeyValues } from "./kv.ts";
 import type { CallResult, SideCalls } from "./side_calls.ts";
 import type { CallRecord, PeerRecord } from "./wit.ts";
@@ -75,6 +76,7 @@ export function hostImports(state: HostState): Record<string, object> {
     "denim:filter/kv": kvInterface(state),
     "denim:filter/metrics": metricsInterface(state),
     "denim:filter/http": httpInterface(state),
+    ...WASI_HTTP,
   };
 }
 

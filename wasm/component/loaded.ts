@@ -1,6 +1,8 @@
 /** A bundle made ready to be instantiated: glue imported and modules compiled, once per content. */
 import { FUEL_EXPORT } from "../instrument.ts";
 import { ModuleError } from "../reader.ts";
+import { HANDLER_EXPORT } from "../worlds.ts";
+import { type Handler, handlerExports } from "./handler.ts";
 import { type Bundle, decodeBundle, FILTER_EXPORT } from "./bundle.ts";
 import type { FilterExports } from "./wit.ts";
 
@@ -79,7 +81,9 @@ export class LoadedBundle {
         return instance;
       },
     );
-    const filter = exports[FILTER_EXPORT] as FilterExports | undefined;
+    const handler = Object.keys(exports).find((name) => HANDLER_EXPORT.test(name));
+    const filter = exports[FILTER_EXPORT] as FilterExports | undefined ??
+      (handler === undefined ? undefined : handlerExports(exports[handler] as Handler));
     if (filter === undefined) {
       throw new ModuleError("wasm.no_filter", `The component does not export ${FILTER_EXPORT}`);
     }

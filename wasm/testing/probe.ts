@@ -44,22 +44,29 @@ export interface Probe {
 
 /** A started probe; rejects with its own words when it refuses the configuration. */
 export async function startProbe(
-  settings: Partial<ComponentOptions> & { readonly slot?: number; readonly file?: string } = {},
+  settings: Partial<ComponentOptions> & {
+    readonly slot?: number;
+    readonly file?: string;
+    readonly bundle?: Uint8Array;
+  } = {},
 ): Promise<Probe> {
   const clock = new FakeClock(), metrics = new Metrics();
   const logs: Record<string, unknown>[] = [];
-  const plugin = new ComponentPlugin(await LoadedBundle.load(await probeBundle(settings.file)), {
-    name: "default/probe",
-    digest: "",
-    config: "",
-    capabilities: new Set(Object.keys(CAPABILITIES)),
-    limits: { fuelPerCall: 50_000_000, memoryBytes: MEMORY_BYTES },
-    failOpen: false,
-    clock,
-    metrics,
-    log: createLog((line) => logs.push(JSON.parse(line)), { level: "debug" }),
-    ...settings,
-  });
+  const plugin = new ComponentPlugin(
+    await LoadedBundle.load(settings.bundle ?? await probeBundle(settings.file)),
+    {
+      name: "default/probe",
+      digest: "",
+      config: "",
+      capabilities: new Set(Object.keys(CAPABILITIES)),
+      limits: { fuelPerCall: 50_000_000, memoryBytes: MEMORY_BYTES },
+      failOpen: false,
+      clock,
+      metrics,
+      log: createLog((line) => logs.push(JSON.parse(line)), { level: "debug" }),
+      ...settings,
+    },
+  );
   const reason = await plugin.ready();
   if (reason !== null) throw new Error(reason);
   const filter = createComponentFilter(plugin, settings.slot ?? 0, () => plugin.close());

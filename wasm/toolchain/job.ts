@@ -37,12 +37,22 @@ export interface TranspileJob {
   };
 }
 
+/** Makes a component of a core module that was written against a WIT world. */
+export interface EmbedJob {
+  readonly tool: "embed";
+  /** Path of the core module. */
+  readonly module: string;
+  readonly wit: string;
+  readonly world: string;
+  readonly out: string;
+}
+
 /** Installs everything, compiles nothing. */
 export interface InstallJob {
   readonly tool: "install";
 }
 
-export type Job = TypeScriptJob | AssemblyScriptJob | TranspileJob | InstallJob;
+export type Job = TypeScriptJob | AssemblyScriptJob | TranspileJob | EmbedJob | InstallJob;
 
 export type Answer =
   | {

@@ -11,7 +11,14 @@ import { createRequire } from "node:module";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { QJS_PACKAGE } from "./qjs.ts";
-import type { Answer, AssemblyScriptJob, Job, TranspileJob, TypeScriptJob } from "./job.ts";
+import type {
+  Answer,
+  AssemblyScriptJob,
+  EmbedJob,
+  Job,
+  TranspileJob,
+  TypeScriptJob,
+} from "./job.ts";
 
 interface Qjs {
   componentize(options: Record<string, unknown>): Promise<{ component: Uint8Array }>;
@@ -21,6 +28,10 @@ interface Jco {
     bytes: Uint8Array,
     options: Record<string, unknown>,
   ): Promise<{ files: Record<string, Uint8Array>; imports: string[]; exports: [string, string][] }>;
+}
+interface WasmTools {
+  componentEmbed(options: Record<string, unknown>): Promise<Uint8Array>;
+  componentNew(module: Uint8Array, adapters: unknown[]): Promise<Uint8Array>;
 }
 interface Esbuild {
   build(options: Record<string, unknown>): Promise<{ outputFiles: { text: string }[] }>;
@@ -50,6 +61,8 @@ async function run(job: Job): Promise<Answer> {
       return await assemblyscript(job);
     case "transpile":
       return await transpile(job);
+    case "embed":
+      return await embed(job);
     case "install":
       return await install();
   }
@@ -160,6 +173,14 @@ async function loadQjs(): Promise<Qjs> {
   // This installs it; a native addon itself can only be required.
   await import(`npm:${QJS_PACKAGE}/package.json`, { with: { type: "json" } });
   return createRequire(import.meta.url)(QJS_PACKAGE.replace(/@[^@]*$/, "")) as Qjs;
+}
+
+async function embed(job: EmbedJob): Promise<Answer> {
+  const tools = await load<WasmTools>("@bytecodealliance/jco-transpile/wasm-tools");
+  const binary = await Deno.readFile(job.module);
+  const embedded = await tools.componentEmbed({ binary, witSource: job.wit, world: job.world });
+  await Deno.writeFile(`${job.out}/component.wasm`, await tools.componentNew(embedded, []));
+  return { ok: true, files: { module: `${job.out}/component.wasm` }, uses: [] };
 }
 
 /** Loads every compiler once, so that all are installed. */
