@@ -6,6 +6,7 @@ import type { SigningPair } from "./certificates.ts";
 import { P256 } from "./csr.ts";
 import { pemOf } from "./svid.ts";
 import { X509Certificate } from "./x509.ts";
+import { readIfThere } from "../files.ts";
 
 const CERTIFICATE_MODE = 0o644, KEY_MODE = 0o600, FOLDER_MODE = 0o700;
 const OTHERS = 0o077;
@@ -131,14 +132,4 @@ export async function writeWhole(file: string, text: string, mode: number): Prom
     await handle.sync();
   }
   await Deno.rename(temporary, file);
-}
-
-/** The text of a file, null when there is no such file. */
-async function readIfThere(file: string): Promise<string | null> {
-  try {
-    return await Deno.readTextFile(file);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
 }
