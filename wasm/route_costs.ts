@@ -56,6 +56,7 @@ export class RouteCosts {
   readonly #filter: string;
   readonly #digest: string;
   readonly #routes = new Map<string, RouteCost>();
+  #last: RouteCost | null = null;
 
   constructor(metrics: Metrics, filter: string, digest: string) {
     this.#metrics = metrics;
@@ -64,8 +65,10 @@ export class RouteCosts {
   }
 
   of(route: string): RouteCost {
+    // Most filters serve one route, whose name is one and the same string: no need to look it up.
+    if (this.#last !== null && this.#last.route === route) return this.#last;
     const known = this.#routes.get(route);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.#last = known;
     const name = this.#routes.size < ROUTES_LIMIT ? route : OTHER;
     let cost = this.#routes.get(name);
     if (cost === undefined) {
