@@ -61,29 +61,40 @@ export const SDKS: readonly Sdk[] = [
   },
 ];
 
+/** Why SDKs could not be built, by name; what the tests say about those they skip. */
+export const MISSING_FILE = join(BUILT, "missing.json");
+
 /** Builds what is not built yet. Gives, for every SDK that cannot be built here, why. */
-export async function buildAll(): Promise<Map<string, string>> {
-  const missing = new Map<string, string>();
-  for (const sdk of SDKS) {
-    const target = join(BUILT, sdk.name);
-    if (await isFolder(target)) continue;
-    const work = await Deno.makeTempDir({ prefix: "denim-sdk-" });
+export async function buildAll(): Promise<Readonly<Record<string, string>>> {
+  const missing: Record<string, string> = {};
+  await Promise.all(SDKS.map(async (sdk) => {
     try {
-      const modules = await sdk.build(work);
-      const ready = join(work, "ready");
-      await Deno.mkdir(ready);
-      for (const [name, path] of modules) await Deno.copyFile(path, join(ready, `${name}.wasm`));
-      await Deno.mkdir(target, { recursive: true });
-      for (const name of modules.keys()) {
-        await Deno.copyFile(join(ready, `${name}.wasm`), join(target, `${name}.wasm`));
-      }
+      await buildOnce(sdk);
     } catch (error) {
-      missing.set(sdk.name, error instanceof Error ? error.message : String(error));
-    } finally {
-      await Deno.remove(work, { recursive: true });
+      missing[sdk.name] = error instanceof Error ? error.message : String(error);
     }
-  }
+  }));
+  await Deno.mkdir(BUILT, { recursive: true });
+  await Deno.writeTextFile(MISSING_FILE, JSON.stringify(missing));
   return missing;
+}
+
+/** A folder is whole, or not there; one of another version is built anew. */
+async function buildOnce(sdk: Sdk): Promise<void> {
+  const target = join(BUILT, sdk.name), stamp = join(target, "from.txt");
+  if (await Deno.readTextFile(stamp).catch(() => "") === sdk.from) return;
+  const work = await Deno.makeTempDir({ prefix: "denim-sdk-" });
+  try {
+    const modules = await sdk.build(work);
+    await Deno.remove(target, { recursive: true }).catch(() => {});
+    await Deno.mkdir(target, { recursive: true });
+    for (const [name, path] of modules) {
+      await Deno.writeFile(join(target, `${name}.wasm`), await Deno.readFile(path));
+    }
+    await Deno.writeTextFile(stamp, sdk.from);
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
 }
 
 async function rust(work: string): Promise<Map<string, string>> {

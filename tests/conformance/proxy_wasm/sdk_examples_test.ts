@@ -3,7 +3,7 @@
  * the proxy's host what their authors state. Each prints its row: SDK, language, example, result.
  */
 import { join } from "node:path";
-import { BUILT, SDKS } from "./builds.ts";
+import { BUILT, MISSING_FILE, SDKS } from "./builds.ts";
 import { ASSEMBLYSCRIPT, CPP } from "./examples_others.ts";
 import { GO, GO_OLDER } from "./examples_go.ts";
 import { GO_NEWER } from "./examples_go_newer.ts";
@@ -24,10 +24,12 @@ const WHY_NOT: Readonly<Record<string, string>> = {
   shared_queue_sender: "runs with shared_queue_receiver",
 };
 
+const missing = await whyMissing();
 for (const sdk of SDKS) {
   const names = await modulesOf(sdk.name);
   if (names.length === 0) {
-    console.log(`skipped: ${sdk.language} (${sdk.from}): not built here; see build.ts`);
+    const why = missing[sdk.name] ?? "not built; run tests/conformance/proxy_wasm/build.ts";
+    console.log(`skipped: ${sdk.name} (${sdk.from}): ${why.split("\n")[0]}`);
   }
   for (const example of EXAMPLES[sdk.name]!) {
     const row = `${sdk.name.padEnd(14)} ${sdk.language.padEnd(20)} ${example.name.padEnd(24)}`;
@@ -59,9 +61,19 @@ for (const sdk of SDKS) {
 async function modulesOf(sdk: string): Promise<string[]> {
   try {
     const entries = await Array.fromAsync(Deno.readDir(join(BUILT, sdk)));
-    return entries.map(({ name }) => name.replace(/\.wasm$/, "")).sort();
+    const files = entries.map(({ name }) => name).filter((name) => name.endsWith(".wasm"));
+    return files.map((name) => name.slice(0, -".wasm".length)).sort();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}
+
+async function whyMissing(): Promise<Readonly<Record<string, string>>> {
+  try {
+    return JSON.parse(await Deno.readTextFile(MISSING_FILE));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return {};
     throw error;
   }
 }
