@@ -1,8 +1,9 @@
-/** `denim filter new | build | push | install | list`: from nothing to a filter in the mesh. */
+/** `denim filter new | dev | test | fuzz | explain | build | push | install`: from nothing to a filter in the mesh. */
 import { ended } from "../verb.ts";
 import { filterBuild } from "./filter_build.ts";
 import { filterDev } from "./filter_dev.ts";
 import { filterExplain } from "./filter_explain.ts";
+import { filterFuzz } from "./filter_fuzz.ts";
 import { filterInstall } from "./filter_install.ts";
 import { filterNew } from "./filter_new.ts";
 import { filterPush } from "./filter_push.ts";
@@ -15,6 +16,7 @@ const USAGE = `denim filter: write, build and publish filters
   denim filter dev [DIR] [--upstream URL] [--listen PORT]       run it, and follow every change of its code
   denim filter build DIR [-o FILE] [--admitted FILE]            compile, and say what it is and may touch
   denim filter test [DIR] [--update] [--junit FILE] [-o json]   run the cases in DIR/tests/*.yaml
+  denim filter fuzz [DIR] [--runs N] [--seed N] [--fuel N]      random inputs; what breaks it becomes a case
   denim filter explain FILE.wasm|DIR [--json]                   what it is, may touch and would cost
   denim filter push DIR                                         build, sign and upload it
   denim filter install NAME[@VERSION] --to KIND/NAME            bind it to a Service, HTTPRoute or Gateway
@@ -29,6 +31,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   build: filterBuild,
   dev: filterDev,
   test: filterTest,
+  fuzz: filterFuzz,
   explain: filterExplain,
   push: filterPush,
   install: filterInstall,

@@ -162,3 +162,30 @@ Deno.test("denim filter dev follows the code without a failed request, and keeps
     await said(/TRAP: [^]*unreachable in trips < proxy_on_request_headers/);
   });
 });
+
+Deno.test("denim filter fuzz finds a trap behind an input, and leaves a small case that fails until it is mended", async () => {
+  await inFolder(async (dir) => {
+    const folder = join(dir, "tagger"), source = join(folder, "filter.wat");
+    await denim(["filter", "new", folder, "--lang", "wat"]);
+    const flags = ["--cache-dir", dir, "--seed", "7", "--runs", "150"];
+    const clean = await denim(["filter", "fuzz", folder, ...flags]);
+    assert.equal(clean.code, 0, clean.out);
+    assert.match(
+      clean.out,
+      /150 runs; fuel of the dearest call: \d+ as a rule, \d+ at most; nothing found/,
+    );
+    // A path of more than 40 bytes: no case of its own has one.
+    await change(
+      source,
+      "(if (call $is_teapot",
+      "(if (i32.gt_u (i32.load (i32.const 516)) (i32.const 40)) (then unreachable))\n    (if (call $is_teapot",
+    );
+    const dirty = await denim(["filter", "fuzz", folder, ...flags]);
+    assert.equal(dirty.code, 1, dirty.err);
+    assert.match(dirty.out, /FOUND {2}trap: .*unreachable/);
+    assert.match(dirty.out, /; 1 found/);
+    const again = await denim(["filter", "test", folder, "--cache-dir", dir]);
+    assert.equal(again.code, 1);
+    assert.match(again.out, /FAILED {2}fuzz: trap: [^]*2 passed, 1 failed$/);
+  });
+});
