@@ -28,6 +28,8 @@ export const WASM_LIMITS = {
   hostBytesPerCall: 64 * 1024 * 1024,
   /** What a host call counts as against {@link hostBytesPerCall} for each look into memory, however small. */
   hostTouchBytes: 256,
+  /** Host calls of one call into a module, however they are made: about 25 ms of the least of them. */
+  hostCallsPerCall: 250_000,
   /** Body bytes held for a filter in one direction of one exchange. */
   bodyBytes: 1024 * 1024,
   /** Serialized header pairs, and how many; the same numbers as Envoy's. */

@@ -87,7 +87,8 @@ const loops: Readonly<Record<string, Hostile>> = {
     body: `(type $done (func (result i32))) (table 1 funcref) (elem (i32.const 0) $proxy_done) ${
       onRequest("(loop $l (drop (call_indirect (type $done) (i32.const 0))) (br $l))")
     }`,
-    ...OUT_OF_FUEL,
+    ...TRAPPED,
+    trap: /^More than 250000 host calls/,
   },
 };
 

@@ -3,6 +3,7 @@
  * only when somebody wants to read them, after a trap. Nothing is allocated for a call.
  */
 import { redact } from "../../core/redact.ts";
+import { WASM_LIMITS } from "../limits.ts";
 import { isSensitive, REDACTED, TRAP_LIMITS } from "../trap_report.ts";
 import { MAP } from "./abi.ts";
 import { latin1 } from "./memory.ts";
@@ -53,8 +54,14 @@ const MAPS = new Map<number, string>(Object.entries(MAP).map(([name, number]) =>
 export class CallRing {
   readonly #numbers = new Int32Array(SLOTS * WIDTH);
   readonly #names: string[] = [];
+  readonly #tooMany: () => void;
   #next = 0;
   #from = 0;
+
+  /** `tooMany` is called instead of going on when one call into the guest makes more than it may. */
+  constructor(tooMany: () => void = () => {}) {
+    this.#tooMany = tooMany;
+  }
 
   /** A call into the guest begins. */
   begin(): void {
@@ -106,6 +113,8 @@ export class CallRing {
 
   #note(id: number, a: number, b: number, c: number, d: number, e: number, f: number): number {
     const at = (this.#next++ % SLOTS) * WIDTH;
+    // Through a table a call of the host costs its guest no more fuel than any other.
+    if (this.#next - this.#from > WASM_LIMITS.hostCallsPerCall) this.#tooMany();
     const numbers = this.#numbers;
     numbers[at] = id;
     numbers[at + 1] = OPEN;

@@ -19,7 +19,7 @@ import {
 } from "./guest.ts";
 import type { HeaderMap, Undo } from "./headers.ts";
 import { linkImports } from "./link.ts";
-import { GuestMemory } from "./memory.ts";
+import { GuestMemory, HostBudgetError } from "./memory.ts";
 import { CallRing } from "./call_ring.ts";
 import { classify, GuestExit, TooSlow, type Trap } from "./trap.ts";
 import { FUEL_EXPORT } from "../instrument.ts";
@@ -65,7 +65,10 @@ export class Vm implements Undo {
   memory: GuestMemory = new GuestMemory(NO_MEMORY, null);
   dead: Trap | null = null;
   /** The host calls of the running or last call. */
-  readonly ring = new CallRing();
+  readonly ring: CallRing = new CallRing(() => {
+    this.drain();
+    throw new HostBudgetError(`More than ${WASM_LIMITS.hostCallsPerCall} host calls in one call`);
+  });
   /** Of the call that trapped: the callback entered, fuel used and given. */
   trapEntry = "";
   trapFuel = 0;
