@@ -9,6 +9,9 @@ import { compileWat } from "../../wasm/wat.ts";
 
 const PROGRAMS = new URL("./programs/", import.meta.url).pathname;
 
+/** What cargo has compiled already; half a minute the first time. */
+const CACHE = new URL("../../.denim/bench-wasm", import.meta.url).pathname;
+
 export type FilterName = "noop" | "assemblyscript" | "rust" | "go" | "typescript";
 export type ComputeName = "assemblyscript" | "c";
 
@@ -18,7 +21,7 @@ type Build = (out: string) => Promise<Uint8Array<ArrayBuffer>>;
 const FILTERS: Readonly<Record<FilterName, Build>> = {
   noop: async () => await compileWat(await Deno.readTextFile(`${PROGRAMS}noop.wat`)),
   assemblyscript: (out) => buildAssemblyScript(`${PROGRAMS}as/filter.ts`, out),
-  rust: (out) => buildRust(`${PROGRAMS}rust/Cargo.toml`, out, out),
+  rust: (out) => buildRust(`${PROGRAMS}rust/Cargo.toml`, out, CACHE),
   go: (out) => buildGo(`${PROGRAMS}go/go.mod`, out),
   typescript: (out) => buildTypeScript(`${PROGRAMS}ts/filter.ts`, out),
 };
