@@ -1,5 +1,6 @@
 /** Calls to the control plane: where it is, with which token, and its errors as sentences. */
 import type { Args, FlagSpec } from "./args.ts";
+import { readIfThere } from "../control/files.ts";
 
 /** Flags of every verb that talks to the control plane. */
 export const CLIENT_FLAGS = {
@@ -120,15 +121,6 @@ async function findToken(file: string | null): Promise<string | null> {
     return text.trim();
   }
   return Deno.env.get("DENIM_TOKEN")?.trim() ?? (await readIfThere(LOCAL_TOKEN))?.trim() ?? null;
-}
-
-async function readIfThere(path: string): Promise<string | null> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
 }
 
 /** One line for the whole, one for each thing that is wrong. */

@@ -1,4 +1,5 @@
 /** An append-only file of lines, put aside at a size; so many put-aside ones are kept. */
+import { readIfThere } from "../files.ts";
 
 export interface LineFileLimits {
   /** The file is put aside when it has become so large. */
@@ -106,14 +107,5 @@ export class LineFile {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
     }
-  }
-}
-
-async function readIfThere(file: string): Promise<string | null> {
-  try {
-    return await Deno.readTextFile(file);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
   }
 }
