@@ -118,8 +118,10 @@ export const FILTER_LIMITS = {
     max: 1_000_000_000_000,
     about: "fuel of all calls for one exchange; every body byte adds 100",
   },
+  // Half a core to a whole one. A TypeScript filter spends some 500,000 an exchange, cheap ones of an
+  // interpreter: with less, an honest one would be refused under a load that the proxy can carry.
   fuelPerSecond: {
-    default: 1_000_000_000,
+    default: 5_000_000_000,
     min: 1000,
     max: 1_000_000_000_000,
     about:

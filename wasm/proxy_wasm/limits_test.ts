@@ -268,5 +268,5 @@ Deno.test("Limits of fuel that nobody set leave room for the calls", () => {
   assert.equal(filterLimits().fuelPerRequest, 100_000_000);
   assert.equal(filterLimits({ fuelPerCall: 1_000_000_000 }).fuelPerRequest, 10_000_000_000);
   assert.equal(filterLimits({ fuelPerCall: 1_000_000_000 }).fuelPerSecond, 100_000_000_000);
-  assert.equal(filterLimits({ fuelPerCall: 1000 }).fuelPerSecond, 1_000_000_000);
+  assert.equal(filterLimits({ fuelPerCall: 1000 }).fuelPerSecond, 5_000_000_000);
 });
