@@ -129,6 +129,8 @@ Deno.test("A report has the shape of the protocol's", async () => {
     memoryBytes: 65536,
     traps: 0,
     lastTrap: "",
+    exchanges: 0,
+    routes: [],
   }]);
 });
 

@@ -120,7 +120,10 @@ Deno.test("denim check has exit code 1 when somebody has to do something", async
   const soon = await control.denim("check", "--at", "+30d");
   assert.equal(soon.code, 0, soon.err);
   assert.match(soon.out, /fine +leaf +the control plane itself/);
-  assert.match(soon.out, /All that ends by .* is renewed by itself: looked at 1 root, 1 intermediate,/);
+  assert.match(
+    soon.out,
+    /All that ends by .* is renewed by itself: looked at 1 root, 1 intermediate,/,
+  );
   await Deno.remove(`${control.data}/ca/root.key`);
   const later = await control.denim("check", "--at", "+100d");
   assert.equal(later.code, 1);

@@ -20,6 +20,7 @@ const NARROWER: Readonly<Record<string, readonly string[]>> = {
   "get /access-tokens": ["admin"],
   "get /audit": ["admin"],
   "get /audit/certs": ["operator", "admin"],
+  "get /traps": ["operator", "admin"],
   "post /access-tokens": ["admin"],
   "delete /access-tokens/{id}": ["admin"],
 };
