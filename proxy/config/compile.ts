@@ -15,7 +15,6 @@ import type {
   EndpointSpec,
   FilterSpec,
   ListenerSpec,
-  NodeRef,
   RouteSpec,
   Snapshot,
 } from "../../control/schema/snapshot.ts";
@@ -63,9 +62,9 @@ export class Compiler {
 
   /** Rejects with a sentence naming the route, filter or backend that is wrong. */
   async compile(snapshot: Snapshot): Promise<RuntimeSnapshot> {
-    const work = new Compilation(this.#deps, this.#kept, this.#endpoints);
+    const work = new Compilation(snapshot, this.#deps, this.#kept, this.#endpoints);
     try {
-      return await work.run(snapshot);
+      return await work.run();
     } catch (e) {
       for (const filter of work.filters) filter.close?.();
       throw e;
@@ -96,22 +95,27 @@ export class Compiler {
 
 /** One run of the compiler. */
 class Compilation {
+  readonly #snapshot: Snapshot;
+  /** `kind/namespace/name` of the proxy. */
+  readonly #node: string;
   readonly #deps: CompileDeps;
   readonly #kept: Map<string, unknown>;
   readonly #endpoints: Map<string, PooledEndpoint>;
   readonly keptKeys = new Set<string>();
   readonly endpointKeys = new Set<string>();
   readonly filters: Filter[] = [];
-  #shared: Readonly<Record<string, unknown>> = {};
-  #node: NodeRef | null = null;
   readonly #backends = new Map<string, BalancedBackend>();
   readonly #calls: BackendCalls;
 
   constructor(
+    snapshot: Snapshot,
     deps: CompileDeps,
     kept: Map<string, unknown>,
     endpoints: Map<string, PooledEndpoint>,
   ) {
+    const { kind, namespace, name } = snapshot.node;
+    this.#snapshot = snapshot;
+    this.#node = `${kind}/${namespace}/${name}`;
     this.#deps = deps;
     this.#kept = kept;
     this.#endpoints = endpoints;
@@ -119,9 +123,8 @@ class Compilation {
     this.#calls = new BackendCalls(this.#backends, wheel, () => turns.monotonicMs());
   }
 
-  async run(snapshot: Snapshot): Promise<RuntimeSnapshot> {
-    this.#shared = snapshot.shared ?? {};
-    this.#node = snapshot.node;
+  async run(): Promise<RuntimeSnapshot> {
+    const snapshot = this.#snapshot;
     for (const spec of Object.values(snapshot.backends)) {
       this.#backends.set(spec.name, this.#backend(spec));
     }
@@ -179,9 +182,8 @@ class Compilation {
       ? spec.backends
       : [{ backend: "", weight: 1, filters: [] }];
     const routes: WeightedRoute[] = [];
-    const { kind, namespace, name } = this.#node!;
     const place: FilterPlace = {
-      node: `${kind}/${namespace}/${name}`,
+      node: this.#node,
       listener: listener.name,
       direction: listener.role === "outbound" ? "outbound" : "inbound",
       tunnel: spec.tunnel === true,
@@ -243,7 +245,7 @@ class Compilation {
 
   #configOf({ config, shared }: FilterSpec): unknown {
     if (shared === undefined) return config;
-    const found = this.#shared[shared];
+    const found = this.#snapshot.shared?.[shared];
     if (found === undefined) throw new Error(`its configuration "${shared}" is not there`);
     return found;
   }
