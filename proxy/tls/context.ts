@@ -54,6 +54,7 @@ interface State {
   readonly material: IdentityMaterial;
   readonly own: VerifiedPeer;
   readonly notBeforeMs: number;
+  readonly issuer: string;
   readonly trust: TrustBundle;
 }
 
@@ -91,7 +92,7 @@ export class MeshIdentity {
   }
   /** `sha256:<hex>` of the key that signed our certificate, as far as its chain says; "" else. */
   get issuer(): string {
-    return issuerOf(this.#state.own.chain);
+    return this.#state.issuer;
   }
   get trust(): TrustBundle {
     return this.#state.trust;
@@ -122,13 +123,12 @@ export class MeshIdentity {
    * Then {@link isVouchedFor} is false until a new chain comes.
    */
   replaceTrust(trustDomain: string, bundle: readonly string[]): void {
-    const { material, trust, own, notBeforeMs } = this.#state;
+    const { material, trust } = this.#state;
     if (isSameBundle(trust, trustDomain, bundle)) return;
     this.#swap({
+      ...this.#state,
       material: { ...material, trustDomain, bundle },
       trust: readTrustBundle(trustDomain, bundle),
-      own,
-      notBeforeMs,
     });
   }
 
@@ -261,7 +261,8 @@ function readState(material: IdentityMaterial, nowMs: number, current?: TrustBun
   if (!asClient.ok) {
     throw new IdentityError("untrusted", `Cannot use own certificate: ${asClient.detail}`);
   }
-  return { material, own, notBeforeMs: leaf.notBeforeMs, trust };
+  const issuer = issuerOf(own.chain);
+  return { material, own, notBeforeMs: leaf.notBeforeMs, issuer, trust };
 }
 
 function publicKeyOf(keyPem: string): Uint8Array {
