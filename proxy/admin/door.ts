@@ -21,7 +21,7 @@ export interface AdminRequest {
 export type AdminHandler = (request: AdminRequest) => Response | Promise<Response>;
 
 /** What is told to everybody who reaches the port. */
-export const PUBLIC_PATHS: readonly string[] = ["/livez", "/ready", "/metrics"];
+const PUBLIC_PATHS: readonly string[] = ["/livez", "/ready", "/metrics"];
 const SOCKET_MODE = 0o600;
 
 /** Throws with what to do when the place is taken. */

@@ -45,7 +45,7 @@ export {
 } from "./context.ts";
 export { type Certificate, issuerOf, nameOfKey, parseCertificate } from "./certificate.ts";
 export { type EdgeCertificate, EdgeTls, keyName, readLeaf, readPair } from "./edge.ts";
-export { Federation, type ForeignBundle, MAX_FEDERATED_DOMAINS } from "./federation.ts";
+export type { ForeignBundle } from "./federation.ts";
 export { createKeyAndCsr, type KeyAndCsr } from "./csr.ts";
 export {
   type Admission,
