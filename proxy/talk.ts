@@ -59,12 +59,8 @@ export class RunningTalk extends Expires implements Talk, StreamSink<ResponseHea
     this.#said = end;
     this.#stream?.data(bytes, end);
   }
-  cancel(fault: Fault = FAULTS["proxy.stopped"]): void {
-    if (this.#done) return;
-    this.#stop();
-    if (this.#outcome.status === 0) this.#outcome.fault ??= fault;
-    this.#answeredMs = this.#monotonicMs();
-    this.#stream?.cancel(fault);
+  cancel(): void {
+    if (!this.#done) this.#giveUp(FAULTS["proxy.stopped"]);
   }
 
   info(): void {}
@@ -103,10 +99,8 @@ export class RunningTalk extends Expires implements Talk, StreamSink<ResponseHea
   }
   expired(): void {
     const fault = FAULTS["call.timeout"];
-    if (this.#outcome.status === 0) this.#outcome.fault = fault;
-    this.#answeredMs = this.#monotonicMs();
-    this.#stream?.cancel(fault);
-    this.#end(fault, null);
+    this.#giveUp(fault);
+    this.#sink.ended(fault, null);
   }
 
   #end(fault: Fault | null, trailers: Fields | null): void {
@@ -115,6 +109,13 @@ export class RunningTalk extends Expires implements Talk, StreamSink<ResponseHea
     // The response is whole and nobody wants the rest of what we had to say.
     if (fault === null && !this.#said) this.#stream?.cancel(FAULTS["proxy.stopped"]);
     this.#sink.ended(fault, trailers);
+  }
+
+  #giveUp(fault: Fault): void {
+    this.#stop();
+    if (this.#outcome.status === 0) this.#outcome.fault ??= fault;
+    this.#answeredMs = this.#monotonicMs();
+    this.#stream?.cancel(fault);
   }
 
   #stop(): void {
