@@ -67,3 +67,9 @@ export function alpnOf(socket: TLSSocket): string {
 export function remoteOf(socket: Socket): string {
   return `${socket.remoteAddress}:${socket.remotePort}`;
 }
+
+/** The address of `ip:port`; one of IPv4 that came by an IPv6 socket as IPv4. */
+export function addressOf(remote: string): string {
+  const from = remote.startsWith("::ffff:") && remote.includes(".") ? 7 : 0;
+  return remote.slice(from, remote.lastIndexOf(":"));
+}

@@ -7,6 +7,7 @@
  */
 import type { Socket } from "node:net";
 import { type Fault, FAULTS } from "../core/fault.ts";
+import { remoteOf } from "./entry.ts";
 import { FAILED, ProxyHeaderReader, READING } from "./l4/proxy_header.ts";
 import { Networks } from "./networks.ts";
 
@@ -46,7 +47,7 @@ export class Forecourt {
   }
 
   take(socket: Socket, nowMs: number): void {
-    const remote = `${socket.remoteAddress}:${socket.remotePort}`;
+    const remote = remoteOf(socket);
     if (!this.#networks.has(String(socket.remoteAddress))) {
       return this.#events.entered(socket, remote);
     }
@@ -79,8 +80,7 @@ export class Forecourt {
   sweep(nowMs: number, timeoutMs: number): void {
     for (const [socket, sinceMs] of this.#waiting) {
       if (nowMs - sinceMs <= timeoutMs) continue;
-      const remote = `${socket.remoteAddress}:${socket.remotePort}`;
-      this.#events.refused(remote, FAULTS["proxy_protocol.timeout"]);
+      this.#events.refused(remoteOf(socket), FAULTS["proxy_protocol.timeout"]);
       this.#drop(socket);
     }
   }

@@ -1,7 +1,7 @@
 /** Who comes to a sidecar with mTLS and who without: what a team has to know before it turns plaintext off. */
 import type { Counter, Metrics } from "../core/metrics.ts";
 import type { InboundReport, PlaintextCaller } from "../control/schema/protocol.ts";
-import type { Entry, PeerMode } from "./entry.ts";
+import { addressOf, type Entry, type PeerMode } from "./entry.ts";
 
 /** Plaintext callers that are told apart, by address; of more the one unheard of for longest is forgotten. */
 export const MAX_PLAINTEXT_CALLERS = 256;
@@ -30,6 +30,7 @@ export class InboundTraffic {
     const way = admitted === null ? this.#plaintext : this.#mtls;
     way.connections.add();
     if (admitted !== null) return way;
+    // Without the port, which is another each time.
     const caller = this.#caller(addressOf(remote));
     caller.connections++;
     return caller;
@@ -110,10 +111,4 @@ class Caller implements Tally {
     const { connections, lastMs } = this;
     return { address: this.#address, connections, requests: this.#requests, lastMs };
   }
-}
-
-/** Without the port, which is another each time; one of IPv4 that came by an IPv6 socket as IPv4. */
-function addressOf(remote: string): string {
-  const from = remote.startsWith("::ffff:") && remote.includes(".") ? 7 : 0;
-  return remote.slice(from, remote.lastIndexOf(":"));
 }

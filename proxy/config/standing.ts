@@ -4,6 +4,7 @@ import { CONTINUE, type Filter, type FilterContext, type Verdict } from "../../c
 import { FAULTS } from "../../core/fault.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
 import type { Random } from "../../core/clock.ts";
+import { addressOf } from "../entry.ts";
 import { hopsIn, type Via } from "./via.ts";
 
 export type Role = "inbound" | "outbound" | "gateway";
@@ -84,12 +85,6 @@ function claimOf(name: string): typeof NONE | typeof IDENTITY | typeof ORIGIN {
 
 /** An id is an edge's to give as well: one that a stranger chose can be anybody's. */
 const ORIGINS: ReadonlySet<string> = new Set(["forwarded", "x-real-ip", "x-request-id"]);
-
-/** The address of `ip:port`; one of IPv4 that came by an IPv6 socket as IPv4. */
-function addressOf(remote: string): string {
-  const from = remote.startsWith("::ffff:") && remote.includes(".") ? 7 : 0;
-  return remote.slice(from, remote.lastIndexOf(":"));
-}
 
 /** Ids by which requests are found in logs: 64 random bits and a count, as hexadecimal digits; no secret. */
 class RequestIds {
