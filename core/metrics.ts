@@ -71,12 +71,15 @@ export class Histogram {
 }
 
 type Metric = Counter | Gauge | Histogram;
+interface Series<M extends Metric = Metric> {
+  readonly labels: Labels;
+  readonly metric: M;
+}
 interface Family<M extends Metric = Metric> {
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
-  readonly series: Map<string, M>;
-  /** The labels of each series, by the same text. */
-  readonly labels: Map<string, Labels>;
+  /** By its labels as text. */
+  readonly series: Map<string, Series<M>>;
 }
 
 /** Series one family may hold; more share one series with every label "other". */
@@ -105,9 +108,9 @@ export class Metrics {
 
   /** The series of a counter or gauge; empty when nobody has asked for one yet. */
   read(name: string): { readonly labels: Labels; readonly value: number }[] {
-    const family = this.#families.get(name);
-    return [...family?.series ?? []].flatMap(([key, metric]) =>
-      metric instanceof Histogram ? [] : [{ labels: family!.labels.get(key)!, value: metric.value }]
+    const series = this.#families.get(name)?.series.values() ?? [];
+    return [...series].flatMap(({ labels, metric }) =>
+      metric instanceof Histogram ? [] : [{ labels, value: metric.value }]
     );
   }
 
@@ -116,7 +119,7 @@ export class Metrics {
     let out = "";
     for (const [name, family] of this.#families) {
       out += `# HELP ${name} ${family.help}\n# TYPE ${name} ${family.type}\n`;
-      for (const [labels, metric] of family.series) out += renderSeries(name, labels, metric);
+      for (const [labels, { metric }] of family.series) out += renderSeries(name, labels, metric);
     }
     return out;
   }
@@ -130,21 +133,20 @@ export class Metrics {
   ): M {
     let family = this.#families.get(name) as Family<M> | undefined;
     if (family === undefined) {
-      family = { type, help, series: new Map(), labels: new Map() };
+      family = { type, help, series: new Map() };
       this.#families.set(name, family);
     }
     let key = labelText(labels);
     const found = family.series.get(key);
-    if (found !== undefined) return found;
+    if (found !== undefined) return found.metric;
     if (family.series.size >= SERIES_LIMIT) {
       labels = Object.fromEntries(Object.keys(labels).map((label) => [label, "other"]));
       key = labelText(labels);
       const other = family.series.get(key);
-      if (other !== undefined) return other;
+      if (other !== undefined) return other.metric;
     }
     const metric = make();
-    family.series.set(key, metric);
-    family.labels.set(key, labels);
+    family.series.set(key, { labels, metric });
     return metric;
   }
 }
