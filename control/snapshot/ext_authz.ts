@@ -6,7 +6,7 @@ import { PORT_FIELD } from "../../core/message.ts";
 import type { Service } from "../schema/service.ts";
 import type { Report } from "./check_words.ts";
 import { missing } from "./check_words.ts";
-import { backendName, isMainPort, type Mesh } from "./mesh.ts";
+import { type Mesh, portField } from "./mesh.ts";
 import { servicesBehind } from "./peer_modes.ts";
 import { wireProtocol } from "../schema/service.ts";
 import type { Work } from "./work.ts";
@@ -92,9 +92,8 @@ function placeOf(
   const port = service?.spec.ports.find((one) => one.port === settings.port);
   if (service === undefined || port === undefined) return { backend: NO_PROVIDER, fields: [] };
   const backend = work.backend(service, port.port);
-  const direct = service.spec.endpoints !== undefined || isMainPort(port);
-  const value = backendName(service, port.port);
-  return { backend, fields: direct ? [] : [{ name: PORT_FIELD, value }] };
+  const value = portField(service, port);
+  return { backend, fields: value === null ? [] : [{ name: PORT_FIELD, value }] };
 }
 
 function isOwn(work: Work, provider: string): boolean {

@@ -4,7 +4,7 @@ import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { WasmUpstream } from "../schema/filter_config.ts";
 import { type Service, wireProtocol } from "../schema/service.ts";
 import { missing, type Report } from "./check_words.ts";
-import { backendName, isMainPort, type Mesh } from "./mesh.ts";
+import { type Mesh, portField } from "./mesh.ts";
 import type { Work } from "./work.ts";
 
 type Upstream = NonNullable<FilterBinding["spec"]["upstreams"]>[number];
@@ -18,11 +18,11 @@ export function filterUpstreams(work: Work, binding: FilterBinding): WasmUpstrea
     if (service === undefined || port === undefined || !permitted(work.mesh, binding, upstream)) {
       continue;
     }
-    const direct = service.spec.endpoints !== undefined || isMainPort(port);
+    const value = portField(service, port);
     found.push({
       names: namesOf(service, upstream),
       backend: work.backend(service, port.port),
-      fields: direct ? [] : [PORT_FIELD, backendName(service, port.port)],
+      fields: value === null ? [] : [PORT_FIELD, value],
     });
   }
   return found;

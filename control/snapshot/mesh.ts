@@ -173,6 +173,12 @@ export function isMainPort(one: ServicePort): boolean {
   return one.targetPort === undefined && wireProtocol(one) === undefined;
 }
 
+/** The field value that tells a sidecar which port is meant; null: its main one, or there is no sidecar. */
+export function portField(service: Service, port: ServicePort): string | null {
+  if (service.spec.endpoints !== undefined || isMainPort(port)) return null;
+  return backendName(service, port.port);
+}
+
 /** Age, then name: the Gateway API's order between equals. */
 export function older(a: Resource, b: Resource): number {
   return compare(a.metadata.creationTimestamp ?? "", b.metadata.creationTimestamp ?? "") ||

@@ -13,11 +13,10 @@ import { attemptSpecs, chainOf, type FilterLink, timeoutSpec } from "./filters.t
 import { canonicalJson } from "./hash.ts";
 import {
   type AnyRoute,
-  backendName,
   backendPort,
   carries,
-  isMainPort,
   isTunnelRoute,
+  portField,
   portOf,
   type RequestRoute,
   type TunnelRoute,
@@ -187,8 +186,8 @@ function takesGrpc(service: Service, port: number): boolean {
 
 /** Tells a sidecar which of its workload's ports is meant, where that is not the main one for HTTP. */
 function portSpecs(service: Service, port: number): TypedFilterSpec[] {
-  if (service.spec.endpoints !== undefined || isMainPort(portOf(service, port))) return [];
-  const value = backendName(service, port);
+  const value = portField(service, portOf(service, port));
+  if (value === null) return [];
   const set = [{ name: PORT_FIELD, value }];
   return [{ kind: "request-headers", name: `${value}:port`, config: { set, add: [], remove: [] } }];
 }
