@@ -5,7 +5,7 @@ import type { BackendRef, HttpRouteRule } from "../schema/http_route.ts";
 import type { RouteFilter } from "../schema/http_route_filters.ts";
 import type { ParentRef } from "../schema/route_refs.ts";
 import type { ServicePort } from "../schema/service.ts";
-import { missing, type Reason, type Report } from "./check_words.ts";
+import { missing, noPort, type Reason, type Report } from "./check_words.ts";
 import {
   allows,
   attachedRoutes,
@@ -276,8 +276,4 @@ function checkExtensions(
       "InvalidKind",
     );
   });
-}
-
-function noPort(name: string, port: number, ports: readonly number[]): string {
-  return `is ${port}, which Service "${name}" does not have; it has ${ports.join(", ")}`;
 }

@@ -19,6 +19,10 @@ export function missing(kind: string, name: string, known: Iterable<string>): st
     suggestion(name, known);
 }
 
+export function noPort(service: string, port: number, ports: readonly number[]): string {
+  return `is ${port}, which Service "${service}" does not have; it has ${ports.join(", ")}`;
+}
+
 export function suggestion(name: string, known: Iterable<string>): string {
   const near = nearest(name, known);
   return near === null ? "" : `; did you mean "${near}"?`;

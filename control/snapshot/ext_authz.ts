@@ -3,12 +3,10 @@ import { durationMs } from "../schema/common.ts";
 import { type ExtensionProvider, serviceOf } from "../schema/extension_providers.ts";
 import type { ExtAuthzConfig, TypedFilterSpec } from "../schema/filter_config.ts";
 import { PORT_FIELD } from "../../core/message.ts";
-import type { Service } from "../schema/service.ts";
-import type { Report } from "./check_words.ts";
-import { missing } from "./check_words.ts";
+import { type Service, wireProtocol } from "../schema/service.ts";
+import { missing, noPort, type Report } from "./check_words.ts";
 import { type Mesh, portField } from "./mesh.ts";
 import { servicesBehind } from "./peer_modes.ts";
-import { wireProtocol } from "../schema/service.ts";
 import type { Work } from "./work.ts";
 
 /** What an Envoy of Istio waits by default too. */
@@ -125,11 +123,8 @@ export function checkProviders(mesh: Mesh, report: Report): void {
     }
     const found = service.spec.ports.find((one) => one.port === port);
     if (found === undefined) {
-      const ports = service.spec.ports.map((one) => one.port).join(", ");
-      return report(
-        `${path}.port`,
-        `is ${port}, which Service "${host}" does not have; it has ${ports}`,
-      );
+      const ports = service.spec.ports.map((one) => one.port);
+      return report(`${path}.port`, noPort(host, port, ports));
     }
     const spoken = wireProtocol(found);
     if (kind === "envoyExtAuthzGrpc" && spoken !== "h2") {

@@ -3,7 +3,7 @@ import { PORT_FIELD } from "../../core/message.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { WasmUpstream } from "../schema/filter_config.ts";
 import { type Service, wireProtocol } from "../schema/service.ts";
-import { missing, type Report } from "./check_words.ts";
+import { missing, noPort, type Report } from "./check_words.ts";
 import { type Mesh, portField } from "./mesh.ts";
 import type { Work } from "./work.ts";
 
@@ -35,8 +35,8 @@ export function checkUpstreams(mesh: Mesh, binding: FilterBinding, report: Repor
     const service = serviceOf(mesh, binding, upstream);
     const { namespace: own } = binding.metadata;
     const namespace = upstream.namespace ?? own;
+    const name = `${namespace}/${upstream.service}`;
     if (service === undefined) {
-      const name = `${namespace}/${upstream.service}`;
       return report(`${path}.service`, missing("Service", name, mesh.services.keys()));
     }
     if (!permitted(mesh, binding, upstream)) {
@@ -48,11 +48,8 @@ export function checkUpstreams(mesh: Mesh, binding: FilterBinding, report: Repor
     }
     const port = service.spec.ports.find((one) => one.port === upstream.port);
     if (port === undefined) {
-      const ports = service.spec.ports.map((one) => one.port).join(", ");
-      return report(
-        `${path}.port`,
-        `is ${upstream.port}, which Service "${namespace}/${upstream.service}" does not have; it has ${ports}`,
-      );
+      const ports = service.spec.ports.map((one) => one.port);
+      return report(`${path}.port`, noPort(name, upstream.port, ports));
     }
     if (wireProtocol(port) === "tcp") {
       report(`${path}.port`, `is ${upstream.port}, whose protocol is neither HTTP nor GRPC`);
