@@ -38,19 +38,26 @@ export interface RouteParent {
 }
 
 /** One RouteSpec for each rule, in the order of the rules. */
-export function routeSpecs(work: Work, route: RequestRoute, parent: RouteParent): RouteSpec[] {
-  const spec = (rule: HttpRouteRule, matches: MatchSpec[], at: number): RouteSpec => {
+export function routeSpecs(work: Work, route: RequestRoute, of: RouteParent): RouteSpec[] {
+  const rules = rulesOf(route);
+  if (rules.length === 0) return []; // nor are its policies needed
+  const parent = guarded(work, route, of);
+  return rules.map(([rule, matches], at) => {
     const name = `${fullName(route)}/${at}`;
     return { name, matches, ...actionOf(work, route, rule, name, parent) };
-  };
+  });
+}
+
+/** Each rule with what it matches; but for that, those of a GRPCRoute are those of HTTP. */
+function rulesOf(route: RequestRoute): [rule: HttpRouteRule, matches: MatchSpec[]][] {
   if (route.kind === "HTTPRoute") {
-    const rules = route.spec.rules ?? [{}];
-    return rules.map((rule, at) => spec(rule, (rule.matches ?? []).map(matchSpec), at));
+    return (route.spec.rules ?? [{}]).map((rule) => [rule, (rule.matches ?? []).map(matchSpec)]);
   }
-  // A GRPCRoute without rules has none. Its rules are those of HTTP but for what they match.
-  return (route.spec.rules ?? []).map(({ matches = [], ...rule }, at) =>
-    spec(rule, (matches.length === 0 ? [{}] : matches).map(grpcMatchSpec), at)
-  );
+  // A GRPCRoute without rules has none.
+  return (route.spec.rules ?? []).map(({ matches = [], ...rule }) => [
+    rule,
+    (matches.length === 0 ? [{}] : matches).map(grpcMatchSpec),
+  ]);
 }
 
 /** What a Service does without a route: everything goes to it. */
@@ -75,7 +82,8 @@ export function implicitRoute(work: Work, service: Service, port: number): Route
 export function tunnelSpec(work: Work, route: TunnelRoute, parent: RouteParent): RouteSpec {
   const rule: HttpRouteRule = { backendRefs: route.spec.rules[0]!.backendRefs };
   const name = fullName(route);
-  return { name, matches: [], ...actionOf(work, route, rule, name, parent), tunnel: true };
+  const action = actionOf(work, route, rule, name, guarded(work, route, parent));
+  return { name, matches: [], ...action, tunnel: true };
 }
 
 /** What a rule does with the requests it is for. */
@@ -93,7 +101,7 @@ function actionOf(
   const prefix = prefixOf(rule);
   const filters = rule.filters ?? [];
   const bindings = [...parent.bindings, ...bound];
-  const guards = guardsOf(work, route, parent);
+  const { guards } = parent;
   const chain = chainOf(work, { name, namespace, filters, bindings, prefix, guards });
   if (chain.missing !== null) {
     return { filters: [], backends: [nowhere(`missing-filter:${chain.missing}`)] };
@@ -121,12 +129,14 @@ function actionOf(
 }
 
 /** Whose token it is, and then the policies of the Gateway and of the route, which decide together. */
-function guardsOf(work: Work, route: AnyRoute, { guards, authz }: RouteParent): FilterLink[] {
-  if (authz === undefined) return [...guards];
+function guarded(work: Work, route: AnyRoute, parent: RouteParent): RouteParent {
+  const { guards, authz } = parent;
+  if (authz === undefined) return parent;
   const l4 = isTunnelRoute(route);
   const own = l4 ? [] : work.mesh.authorizations(route.kind, fullName(route));
   const policies = [...new Set([...authz.policies, ...own])];
-  return [...guards, ...authzLinks(work, policies, { ports: [authz.port], l4 })];
+  const links = authzLinks(work, policies, { ports: [authz.port], l4 });
+  return { ...parent, guards: [...guards, ...links] };
 }
 
 interface Choice extends WeightedBackend {
