@@ -17,7 +17,7 @@ import { MESH_NAMESPACE } from "../schema/peer_authentication.ts";
 import { extAuthzSpec } from "./ext_authz.ts";
 import type { FilterLink } from "./filters.ts";
 import { compare, type Mesh } from "./mesh.ts";
-import type { Work } from "./work.ts";
+import type { MadePolicy, Work } from "./work.ts";
 
 /** What a place counts as for rules with ports, and whether it takes bare connections. */
 export interface AuthzPlace {
@@ -84,13 +84,13 @@ function configOf(
   place: AuthzPlace,
   more: readonly AuthzPolicy[] = [],
 ): AuthzConfig {
-  const all = [...policies.map((policy) => work.shared.authzPolicy(policy, policySpec)), ...more];
-  const byPort = all.some((one) => one.rules.some(asksForPorts));
+  const made = policies.map((policy) => work.shared.authzPolicy(policy, makePolicy));
+  const byPort = made.some((one) => one.byPort);
   return {
     trustDomain: work.shared.trust.domain,
     ports: byPort ? [...new Set(place.ports)].sort((a, b) => a - b) : [],
     ...(place.l4 ? { l4: true } : {}),
-    policies: all,
+    policies: [...made.map(({ spec }) => spec), ...more],
   };
 }
 
@@ -111,16 +111,16 @@ function distinct(policies: readonly AuthorizationPolicy[]): AuthorizationPolicy
   return [...new Set(policies)].sort((a, b) => compare(fullName(a), fullName(b)));
 }
 
-/** One policy on the wire. */
-export function policySpec(policy: AuthorizationPolicy): AuthzPolicy {
+function makePolicy(policy: AuthorizationPolicy): MadePolicy {
   const { action = "ALLOW", dryRun = false, rules = [] } = policy.spec;
-  return {
+  const spec: AuthzPolicy = {
     name: fullName(policy),
     // Of CUSTOM only the rules count, by which its provider is asked.
     action: action === "CUSTOM" ? "DENY" : action,
     ...(dryRun ? { dryRun: true } : {}),
     rules: rules.map((rule) => ruleSpec(rule, policy.metadata.namespace)),
   };
+  return { spec, byPort: spec.rules.some(asksForPorts) };
 }
 
 type Field = readonly [key: AuthzTest["key"], not: boolean];
@@ -152,7 +152,7 @@ const OPERATION_FIELDS: Readonly<Record<string, Field>> = {
 };
 
 /** `namespace`: the policy's, which names of Services without one are of. */
-export function ruleSpec(rule: AuthorizationRule, namespace: string): AuthzRule {
+function ruleSpec(rule: AuthorizationRule, namespace: string): AuthzRule {
   const { from = [], to = [], when = [] } = rule;
   return {
     from: from.map(({ source }) => testsOf(source, SOURCE_FIELDS, namespace)),

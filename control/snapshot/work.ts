@@ -37,6 +37,12 @@ interface SharedConfig {
   readonly config: AuthzConfig | JwtConfig;
 }
 
+/** A policy on the wire, and whether what it decides depends on the port. */
+export interface MadePolicy {
+  readonly spec: AuthzPolicy;
+  readonly byPort: boolean;
+}
+
 /** What all nodes of one mesh have in common; built once for many snapshots. */
 export class Shared {
   readonly mesh: Mesh;
@@ -48,7 +54,7 @@ export class Shared {
   readonly texts: KnownTexts = new Map();
   readonly #workloads = new Map<string, Workload[]>();
   readonly #outbound = new Map<string, Outbound>();
-  readonly #authz = new Map<AuthorizationPolicy, AuthzPolicy>();
+  readonly #authz = new Map<AuthorizationPolicy, MadePolicy>();
   /** By what is in them: places with the same policies share one configuration. */
   readonly #configs = new Map<string, SharedConfig>();
 
@@ -79,14 +85,14 @@ export class Shared {
     return this.#workloads.get(service) ?? [];
   }
 
-  /** A policy on the wire, made once. */
+  /** Made once for all places. */
   authzPolicy(
     policy: AuthorizationPolicy,
-    make: (policy: AuthorizationPolicy) => AuthzPolicy,
-  ): AuthzPolicy {
-    let spec = this.#authz.get(policy);
-    if (spec === undefined) this.#authz.set(policy, spec = make(policy));
-    return spec;
+    make: (policy: AuthorizationPolicy) => MadePolicy,
+  ): MadePolicy {
+    let made = this.#authz.get(policy);
+    if (made === undefined) this.#authz.set(policy, made = make(policy));
+    return made;
   }
 
   /** The one object for all configurations that say the same. */
