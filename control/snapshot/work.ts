@@ -147,9 +147,12 @@ export class Work {
     this.nodeLabels = nodeLabels;
   }
 
-  /** Everything routes asked for so far, to be shared with other nodes. */
+  /**
+   * Everything routes asked for so far, to be shared with other nodes: in order, so that each of those has
+   * little to sort.
+   */
   outbound(hosts: readonly HostSpec[]): Outbound {
-    return { hosts, backends: this.#backends, modules: this.#modules };
+    return { hosts, backends: new Map(inOrder(this.#backends)), modules: this.#modules };
   }
 
   adopt(part: Outbound): void {
@@ -159,7 +162,7 @@ export class Work {
 
   /** By name, so that the order of discovery does not change the content. */
   get backends(): Record<string, BackendSpec> {
-    return Object.fromEntries([...this.#backends].sort(([a], [b]) => compare(a, b)));
+    return Object.fromEntries(inOrder(this.#backends));
   }
 
   get modules(): ModuleRef[] {
@@ -198,7 +201,7 @@ export class Work {
   /** Null: nothing is shared. */
   get sharedConfigs(): Record<string, unknown> | null {
     if (this.#shared.size === 0) return null;
-    return Object.fromEntries([...this.#shared].sort(([a], [b]) => compare(a, b)));
+    return Object.fromEntries(inOrder(this.#shared));
   }
 
   /** Has the proxies fetch it. */
@@ -230,4 +233,8 @@ export class Work {
     }
     return [...found.values()].sort((a, b) => compare(a.address, b.address));
   }
+}
+
+function inOrder<T>(map: ReadonlyMap<string, T>): [string, T][] {
+  return [...map].sort(([a], [b]) => compare(a, b));
 }
