@@ -99,7 +99,7 @@ function isOwn(work: Work, provider: string): boolean {
   if (node.kind !== "sidecar") return false;
   const { namespace, name } = serviceOf(provider);
   const behind = { namespace: node.namespace, name: node.name, labels: nodeLabels };
-  return servicesBehind(mesh.services, behind).includes(`${namespace}/${name}`);
+  return servicesBehind(mesh, behind).includes(`${namespace}/${name}`);
 }
 
 function providerService(mesh: Mesh, provider: string): Service | undefined {

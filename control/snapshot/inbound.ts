@@ -32,7 +32,7 @@ export const APP_BACKEND = "app";
 export function inboundListener(work: Work): ListenerSpec {
   const { namespace, name } = work.node;
   const workload = { namespace, name, labels: work.nodeLabels };
-  const services = servicesBehind(work.mesh.services, workload);
+  const services = servicesBehind(work.mesh, workload);
   const bindings = services.flatMap((service) => work.mesh.bindingsOf("Service", service));
   const route = `${namespace}/${name}`;
   const tokens = work.shared.authentications.ofWorkload(work, namespace, services);

@@ -43,6 +43,7 @@ export class Mesh {
   readonly maxFilterLimits: GivenLimits;
   /** Whom AuthorizationPolicies with the action CUSTOM may name. */
   readonly providers: readonly ExtensionProvider[];
+  readonly #byWorkload = new Map<string, Service[]>();
   readonly #policies = new Map<string, TrafficPolicy[]>();
   readonly #authorizations = new Map<string, AuthorizationPolicy[]>();
   readonly #bound = new Map<string, FilterBinding[]>();
@@ -51,6 +52,10 @@ export class Mesh {
 
   constructor(resources: readonly Resource[]) {
     this.services = byName(ofKind(resources, "Service"));
+    for (const service of this.services.values()) {
+      const { metadata: { namespace, name }, spec: { from = name, endpoints } } = service;
+      if (endpoints === undefined) push(this.#byWorkload, `${namespace}/${from}`, service);
+    }
     this.gateways = byName(ofKind(resources, "Gateway"));
     this.secrets = byName(ofKind(resources, "Secret"));
     const bindings = ofKind(resources, "FilterBinding").sort(older);
@@ -82,6 +87,11 @@ export class Mesh {
         push(this.#bound, target(binding, ref), binding);
       }
     }
+  }
+
+  /** Services of the workloads that register under a name, whatever their selectors say. */
+  servicesOf(workload: string): readonly Service[] {
+    return this.#byWorkload.get(workload) ?? [];
   }
 
   /** Policies of one target. Where two set the same field, the older one holds. */

@@ -16,7 +16,7 @@ import {
   type PeerAuthenticationMode,
 } from "../schema/peer_authentication.ts";
 import type { Service, ServicePort } from "../schema/service.ts";
-import { compare, isMainPort, older } from "./mesh.ts";
+import { compare, isMainPort, type Mesh, older } from "./mesh.ts";
 
 /** What is asked about: a workload as it registered. */
 export interface Behind {
@@ -29,21 +29,21 @@ export interface Behind {
 const STRICTNESS: readonly PeerAuthenticationMode[] = ["DISABLE", "PERMISSIVE", "STRICT"];
 
 export class PeerModes {
-  readonly #services: ReadonlyMap<string, Service>;
+  readonly #mesh: Mesh;
   /** By Service, `namespace/name`. */
   readonly #ofService = new Map<string, PeerAuthentication[]>();
   readonly #ofNamespace = new Map<string, PeerAuthenticationMode>();
-  readonly #mesh: PeerAuthenticationMode;
+  readonly #default: PeerAuthenticationMode;
   /** Main ports' modes, by workload. */
   readonly #main = new Map<string, PeerAuthenticationMode>();
   /** No policy says DISABLE: then callers need not ask. */
   readonly allWithMtls: boolean;
 
-  constructor(resources: readonly Resource[], services: ReadonlyMap<string, Service>) {
-    this.#services = services;
+  constructor(resources: readonly Resource[], mesh: Mesh) {
+    this.#mesh = mesh;
     const policies = ofKind(resources, "PeerAuthentication").sort(older);
     for (const policy of policies) this.#add(policy);
-    this.#mesh = this.#ofNamespace.get(MESH_NAMESPACE) ?? "STRICT";
+    this.#default = this.#ofNamespace.get(MESH_NAMESPACE) ?? "STRICT";
     this.allWithMtls = !policies.some(({ spec: { mtls, portLevelMtls = {} } }) =>
       [mtls, ...Object.values(portLevelMtls)].some((one) => one?.mode === "DISABLE")
     );
@@ -64,13 +64,13 @@ export class PeerModes {
   }
 
   #mainOf(workload: Behind): PeerAuthenticationMode {
-    const said = servicesBehind(this.#services, workload).flatMap((name) => {
-      const service = this.#services.get(name);
+    const said = servicesBehind(this.#mesh, workload).flatMap((name) => {
+      const service = this.#mesh.services.get(name);
       return service === undefined
         ? []
         : service.spec.ports.filter(isMainPort).map((port) => this.#said(service, port));
     });
-    if (said.length === 0) return this.#ofNamespace.get(workload.namespace) ?? this.#mesh;
+    if (said.length === 0) return this.#ofNamespace.get(workload.namespace) ?? this.#default;
     return said.reduce((a, b) => STRICTNESS.indexOf(a) >= STRICTNESS.indexOf(b) ? a : b);
   }
 
@@ -87,7 +87,7 @@ export class PeerModes {
       const first = modes.find((mode) => mode !== undefined);
       if (first !== undefined) return first;
     }
-    return this.#ofNamespace.get(namespace) ?? this.#mesh;
+    return this.#ofNamespace.get(namespace) ?? this.#default;
   }
 
   #add(policy: PeerAuthentication): void {
@@ -108,16 +108,11 @@ export class PeerModes {
 }
 
 /** Every Service a workload stands behind, `namespace/name`; its own name even where no Service says so. */
-export function servicesBehind(
-  services: ReadonlyMap<string, Service>,
-  { namespace, name, labels }: Behind,
-): string[] {
-  const found = new Set([`${namespace}/${name}`]);
-  for (const service of services.values()) {
-    const { from = service.metadata.name, selector = {}, endpoints } = service.spec;
-    if (service.metadata.namespace !== namespace || from !== name) continue;
-    if (endpoints !== undefined) continue;
-    if (selects(selector, labels)) found.add(fullName(service));
+export function servicesBehind(mesh: Mesh, { namespace, name, labels }: Behind): string[] {
+  const own = `${namespace}/${name}`;
+  const found = new Set([own]);
+  for (const service of mesh.servicesOf(own)) {
+    if (selects(service.spec.selector ?? {}, labels)) found.add(fullName(service));
     else found.delete(fullName(service));
   }
   return [...found].sort(compare);

@@ -66,7 +66,7 @@ export class Shared {
     readonly fetchedKeys?: FetchedKeys;
   }) {
     this.mesh = new Mesh(input.resources);
-    this.peerModes = new PeerModes(input.resources, this.mesh.services);
+    this.peerModes = new PeerModes(input.resources, this.mesh);
     this.authentications = new RequestAuthentications(
       input.resources,
       input.fetchedKeys ?? new Map(),
