@@ -42,9 +42,37 @@ export async function writeIdentity(dir: string, material: IdentityMaterial): Pr
   await writeWhole(`${dir}/${FILE}`, new TextEncoder().encode(`${text}\n`));
 }
 
-/** The next start joins anew. */
-export async function forgetIdentity(dir: string): Promise<void> {
-  await removeIfThere(`${dir}/${FILE}`);
+/** The file of a proxy that runs: changes come one after the other, and one that fails is logged. */
+export class IdentityFile {
+  readonly #dir: string;
+  readonly #log: Log;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(dir: string, log: Log) {
+    this.#dir = dir;
+    this.#log = log;
+  }
+
+  write(material: IdentityMaterial): void {
+    this.#next(() => writeIdentity(this.#dir, material));
+  }
+
+  /** The next start joins anew. */
+  remove(): void {
+    this.#next(() => removeIfThere(`${this.#dir}/${FILE}`));
+  }
+
+  /** Resolves when every change so far was made. */
+  settled(): Promise<void> {
+    return this.#work;
+  }
+
+  #next(change: () => Promise<void>): void {
+    this.#work = this.#work.then(change).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#log.error("state.not_written", { file: FILE, reason });
+    });
+  }
 }
 
 const JOIN = "the proxy joins anew, for which it needs a fresh join token";

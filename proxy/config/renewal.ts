@@ -2,11 +2,10 @@
 import type { Clock, Random } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { createKeyAndCsr, type IdentityMaterial, type MeshIdentity } from "../tls/mod.ts";
-import { writeIdentity } from "./identity_store.ts";
+import type { IdentityFile } from "./identity_store.ts";
 
 export interface RenewalOptions {
   readonly identity: MeshIdentity;
-  readonly state: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -19,16 +18,17 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export class Renewal {
   readonly #options: RenewalOptions;
+  readonly #file: IdentityFile;
   readonly #request: (csr: string) => boolean;
   readonly #unwatch: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = false;
   #keyPem = "";
-  #writing: Promise<void> = Promise.resolve();
 
   /** `request` sends a CSR; false: there is no connection. */
-  constructor(options: RenewalOptions, request: (csr: string) => boolean) {
+  constructor(options: RenewalOptions, file: IdentityFile, request: (csr: string) => boolean) {
     this.#options = options;
+    this.#file = file;
     this.#request = request;
     // A bundle without our own root makes us a stranger to everybody: half a life is too long to wait.
     this.#unwatch = options.identity.onChange(() => {
@@ -67,18 +67,13 @@ export class Renewal {
 
   /** Puts a certificate in force, keeps it and renews it in its time; throws when it is none for us. */
   replaced(material: IdentityMaterial): void {
-    const { identity, state, log } = this.#options;
+    const { identity, log } = this.#options;
     identity.replace(material);
     this.#keyPem = "";
     this.#due = false;
     log.info("identity.renewed", { serial: identity.serial, notAfterMs: identity.notAfterMs });
     this.#arm();
-    this.#writing = this.#writing.then(() => writeIdentity(state, material)).catch(
-      (error: unknown) => {
-        const reason = error instanceof Error ? error.message : String(error);
-        log.error("state.not_written", { file: "identity.json", reason });
-      },
-    );
+    this.#file.write(material);
   }
 
   stop(): void {

@@ -19,7 +19,7 @@ import type { Snapshot } from "../../control/schema/snapshot.ts";
 import type { IdentityMaterial, MeshIdentity } from "../tls/mod.ts";
 import { Backoff } from "./backoff.ts";
 import { connectLink, type Place } from "./control_link.ts";
-import { forgetIdentity, writeIdentity } from "./identity_store.ts";
+import { IdentityFile } from "./identity_store.ts";
 import type { LastGood } from "./last_good.ts";
 import type { Keys } from "./keys.ts";
 import type { Modules } from "./modules.ts";
@@ -74,6 +74,7 @@ export function subscribe(options: SubscriptionOptions): Subscription {
 class Subscriber implements Subscription {
   readonly #options: SubscriptionOptions;
   readonly #backoff: Backoff;
+  readonly #file: IdentityFile;
   readonly #renewal: Renewal;
   readonly #reporter: ReturnType<typeof setInterval>;
   readonly #greeted = Promise.withResolvers<void>();
@@ -87,7 +88,6 @@ class Subscriber implements Subscription {
   #replaced = false;
   /** The certificate on disk was removed because it is revoked. */
   #forgotten = false;
-  #keeping: Promise<void> = Promise.resolve();
   /** Snapshots are put in force one after the other. */
   #applying: Promise<void> = Promise.resolve();
 
@@ -95,7 +95,8 @@ class Subscriber implements Subscription {
     this.#options = options;
     this.#version = options.version;
     this.#backoff = new Backoff(options.random);
-    this.#renewal = new Renewal(options, (csr) => this.#send({ type: "csr", csr }));
+    this.#file = new IdentityFile(options.state, options.log);
+    this.#renewal = new Renewal(options, this.#file, (csr) => this.#send({ type: "csr", csr }));
     this.#reporter = setInterval(() => this.#tick(), REPORT_MS);
     this.#connect();
   }
@@ -124,7 +125,7 @@ class Subscriber implements Subscription {
       clearTimeout(late);
     }
     await this.#applying;
-    await this.#keeping;
+    await this.#file.settled();
   }
 
   #connect(): void {
@@ -162,8 +163,7 @@ class Subscriber implements Subscription {
     this.#greeted.resolve();
     if (this.#forgotten) {
       this.#forgotten = false; // it was undone
-      const { state, identity } = this.#options;
-      this.#keepIdentity(() => writeIdentity(state, identity.material));
+      this.#file.write(this.#options.identity.material);
     }
     modules.connected((digest) => link.send({ type: "module", digest }));
     keys.connected((name) => link.send({ type: "key", name }));
@@ -209,20 +209,11 @@ class Subscriber implements Subscription {
 
   /** This certificate opens nothing any more; with a new token the next start gets another. */
   #revoked(): void {
-    const { state, log } = this.#options;
-    log.error("identity.revoked", {
+    this.#options.log.error("identity.revoked", {
       hint: "if this was not meant: denim revoke --undo, or start it again with a new join token",
     });
     this.#forgotten = true;
-    this.#keepIdentity(() => forgetIdentity(state));
-  }
-
-  /** Changes of the file run one after the other. */
-  #keepIdentity(work: () => Promise<void>): void {
-    this.#keeping = this.#keeping.then(work).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#options.log.error("state.not_written", { file: "identity.json", reason });
-    });
+    this.#file.remove();
   }
 
   async #apply(
