@@ -1,15 +1,6 @@
 /** Bytes that come in parts. */
 
-/** All of them, one after the other. */
-export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
+import { concat } from "../core/bytes.ts";
 
 /** All of a stream; null as soon as it has more than `limit` bytes, and the rest is not read. */
 export async function collect(

@@ -2,6 +2,7 @@
  * Requests of filters (core/calls.ts), by the backends of one snapshot: the endpoints, pools, balancing and
  * outlier detection are those of every other request that goes there.
  */
+import { concat } from "../core/bytes.ts";
 import { type Call, CALL_ATTEMPTS, type CallAnswer, type CallRequest } from "../core/calls.ts";
 import type { Calls, CallSink, Talk, TalkRequest, TalkSink } from "../core/calls.ts";
 import { type Fault, FAULTS } from "../core/fault.ts";
@@ -195,17 +196,7 @@ class CallAttempt implements StreamSink<ResponseHead> {
   #end(trailers: Fields | null): void {
     this.#whole = true;
     const { status, fields } = this.#head!;
-    this.#call.end({ fault: null, status, fields, body: this.#joined(), trailers });
-  }
-
-  #joined(): Uint8Array {
-    if (this.#body.length <= 1) return this.#body[0] ?? NOTHING;
-    const joined = new Uint8Array(this.#bytes);
-    let at = 0;
-    for (const part of this.#body) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    return joined;
+    const body = this.#body.length === 1 ? this.#body[0]! : concat(this.#body);
+    this.#call.end({ fault: null, status, fields, body, trailers });
   }
 }

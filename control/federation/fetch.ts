@@ -5,8 +5,8 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { connect, type ConnectionOptions } from "node:tls";
+import { concat } from "../../core/bytes.ts";
 import { joinOptions, readTrustBundle } from "../../proxy/tls/mod.ts";
-import { concat } from "../bytes.ts";
 import { isPublicAddress } from "../jwks/places.ts";
 import type { FederatedDomain } from "../schema/federation.ts";
 import { MAX_DOCUMENT_BYTES } from "./document.ts";

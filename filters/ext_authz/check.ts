@@ -1,5 +1,6 @@
 /** The question about one exchange, from its head to the provider's answer. */
 import { BUFFERED } from "../../core/buffered.ts";
+import { concat } from "../../core/bytes.ts";
 import type { Call, CallAnswer, CallSink } from "../../core/calls.ts";
 import { FAULTS } from "../../core/fault.ts";
 import { CONTINUE, DONE, type FilterContext, PAUSE, REQUEST } from "../../core/filter.ts";
@@ -131,14 +132,7 @@ export class Check implements CallSink {
   }
 
   #joined(last: Uint8Array): Uint8Array {
-    const joined = new Uint8Array(this.#heldBytes + last.length);
-    let at = 0;
-    for (const part of this.#held) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    joined.set(last, at);
-    return joined;
+    return concat([...this.#held, last]);
   }
 
   #forget(): void {

@@ -1,4 +1,5 @@
 /** What the answers of a component mean to its exchange: edits made, replies sent, failures told. */
+import { concat } from "../../core/bytes.ts";
 import { CONTINUE, type FilterContext, type Verdict } from "../../core/filter.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
@@ -186,15 +187,7 @@ export class Verdicts {
 
 /** Pieces of a body and what comes last, in one. */
 export function joined(pieces: readonly Uint8Array[], last: Uint8Array): Uint8Array {
-  if (pieces.length === 0) return last;
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, last.length));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  whole.set(last, at);
-  return whole;
+  return pieces.length === 0 ? last : concat([...pieces, last]);
 }
 
 /** The lines the filter may see. */
