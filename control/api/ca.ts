@@ -4,8 +4,9 @@ import type { ApiEnv } from "../auth.ts";
 import { describeAuthority, MAX_FOUND } from "../ca/mod.ts";
 import type { AuthorityView } from "../view.ts";
 import type { ApiDeps } from "./deps.ts";
-import { ApiError } from "./errors.ts";
+import { badValue } from "./errors.ts";
 import { workloadId } from "./identities.ts";
+import { limitOf } from "./query.ts";
 
 export function authorityRoutes({ authority, federation }: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
@@ -17,24 +18,18 @@ export function authorityRoutes({ authority, federation }: ApiDeps): Hono<ApiEnv
     return c.json(view);
   });
   app.get("/audit/certs", async (c) => {
-    const { identity, serial, since, limit = "100" } = c.req.query();
-    if (!/^\d{1,4}$/.test(limit) || Number(limit) > MAX_FOUND) {
-      throw bad("limit", `is "${limit}"; wanted a whole number up to ${MAX_FOUND}`);
-    }
+    const { identity, serial, since } = c.req.query();
+    const limit = limitOf(c.req.query("limit"), MAX_FOUND);
     if (serial !== undefined && !/^[0-9A-Fa-f:]{1,64}$/.test(serial)) {
-      throw bad("serial", `is "${serial}"; wanted hexadecimal digits`);
+      throw badValue("serial", `is "${serial}"; wanted hexadecimal digits`);
     }
     const sinceMs = since === undefined ? undefined : Date.parse(since);
-    if (Number.isNaN(sinceMs)) throw bad("since", `is "${since}"; wanted a time (ISO 8601)`);
+    if (Number.isNaN(sinceMs)) throw badValue("since", `is "${since}"; wanted a time (ISO 8601)`);
     const id = identity === undefined || identity.startsWith("spiffe://")
       ? identity
       : workloadId("identity", identity, authority.trustDomain);
-    const query = { identity: id, serial, sinceMs, limit: Number(limit) };
+    const query = { identity: id, serial, sinceMs, limit };
     return c.json(await authority.log.search(query));
   });
   return app;
-}
-
-function bad(path: string, message: string): ApiError {
-  return new ApiError(400, "bad_request", `${path} ${message}`, [{ path, message }]);
 }

@@ -42,6 +42,11 @@ export function notFound(what: string): ApiError {
   return new ApiError(404, "not_found", `There is no ${what}`);
 }
 
+/** What stands at `path` of a request is not what was wanted; `message` goes on after it. */
+export function badValue(path: string, message: string): ApiError {
+  return new ApiError(400, "bad_request", `${path} ${message}`, [{ path, message }]);
+}
+
 /** The one place where a failed request becomes an answer. */
 export function toResponse(c: Context, error: Error, log: Log): Response {
   const told = toApiError(c, error, log);

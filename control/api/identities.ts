@@ -1,7 +1,7 @@
 /** Identities as people write them. */
 import { formatWorkloadId } from "../../proxy/tls/mod.ts";
 import { isWorkloadName } from "../ca/workload_name.ts";
-import { ApiError } from "./errors.ts";
+import { badValue } from "./errors.ts";
 
 /** The SPIFFE id for `namespace/name` or a whole id; throws ApiError, with what else `path` could be at its end. */
 export function workloadId(path: string, text: string, trustDomain: string, or = ""): string {
@@ -13,6 +13,5 @@ export function workloadId(path: string, text: string, trustDomain: string, or =
   if (isWorkloadName(namespace, service)) {
     return formatWorkloadId({ trustDomain, namespace, service });
   }
-  const problem = `is "${text}"; wanted namespace/name such as "default/web"${or}`;
-  throw new ApiError(400, "bad_request", `${path} ${problem}`, [{ path, message: problem }]);
+  throw badValue(path, `is "${text}"; wanted namespace/name such as "default/web"${or}`);
 }

@@ -4,7 +4,7 @@ import type { ApiEnv } from "../auth.ts";
 import { type ResourceChange, subject } from "../store/revision.ts";
 import { LEDGER_LIMITS } from "../store/ledger.ts";
 import type { ApiDeps } from "./deps.ts";
-import { ApiError, notFound } from "./errors.ts";
+import { badValue, notFound } from "./errors.ts";
 
 export function revisionRoutes({ ledger }: ApiDeps): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
@@ -39,7 +39,5 @@ function changeBody(change: ResourceChange) {
 
 function numberOf(name: string, text: string): number {
   if (/^\d{1,12}$/.test(text)) return Number(text);
-  throw new ApiError(400, "bad_request", `${name} is "${text}"; wanted a whole number`, [
-    { path: name, message: `is "${text}"; wanted a whole number` },
-  ]);
+  throw badValue(name, `is "${text}"; wanted a whole number`);
 }
