@@ -158,7 +158,8 @@ function withoutToken(c: Context<ApiEnv>, options: AuthOptions): Principal {
   return session.principal;
 }
 
-function isRead(c: Context<ApiEnv>): boolean {
+/** Whether a request leaves everything as it is: the others are held to CSRF tokens and the audit log. */
+export function isRead(c: Context<ApiEnv>): boolean {
   return c.req.method === "GET" || c.req.method === "HEAD";
 }
 

@@ -21,7 +21,7 @@ const message = z.string().max(LEDGER_LIMITS.messageChars).optional();
  * Who says so. Believed of the first admin token only, which several people may hold; other callers have
  * a name of their own, and the history shows that.
  */
-const author = z.string().max(LEDGER_LIMITS.authorChars).optional();
+export const author = z.string().max(LEDGER_LIMITS.authorChars).optional();
 
 export const applyBody = z.strictObject({
   /** YAML or JSON text, several documents in one. */

@@ -4,13 +4,11 @@ import { z } from "zod";
 import { controlPlaneId, MAX_LEAF_TTL_MS, type Revocation } from "../ca/mod.ts";
 import { LEDGER_LIMITS } from "../store/ledger.ts";
 import type { ApiEnv } from "../auth.ts";
-import { authorOf } from "./apply.ts";
+import { author, authorOf } from "./apply.ts";
 import { BODY_LIMITS, readJson } from "./body.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError, notFound } from "./errors.ts";
 import { workloadId } from "./identities.ts";
-
-const author = z.string().max(LEDGER_LIMITS.authorChars).optional();
 
 export const revokeBody = z.strictObject({
   /** `namespace/name`, a whole SPIFFE id, or the serial of a certificate in hexadecimal. */

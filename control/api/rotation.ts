@@ -4,13 +4,11 @@ import { z } from "zod";
 import type { ApiEnv } from "../auth.ts";
 import { AuthorityError } from "../ca/mod.ts";
 import { RotationError } from "../ca/rotation.ts";
-import { LEDGER_LIMITS } from "../store/ledger.ts";
-import { authorOf } from "./apply.ts";
+import { author, authorOf } from "./apply.ts";
 import { BODY_LIMITS, readJson } from "./body.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError } from "./errors.ts";
 
-const author = z.string().max(LEDGER_LIMITS.authorChars).optional();
 const pem = z.string().max(20_000);
 
 export const rotateBody = z.strictObject({

@@ -1,8 +1,8 @@
 /** Writes the audit log for the API and the pages: every change, and whatever is refused. */
-import type { Context, MiddlewareHandler } from "hono";
+import type { MiddlewareHandler } from "hono";
 import { ApiError } from "../api/errors.ts";
 import { ruleOf } from "../api/rules.ts";
-import type { ApiEnv } from "../auth.ts";
+import { type ApiEnv, isRead } from "../auth.ts";
 import type { AuditLog, AuditRecord } from "./log.ts";
 
 /** Around everything else, so that it sees how each request ended. */
@@ -10,7 +10,7 @@ export function audited(audit: Pick<AuditLog, "record">): MiddlewareHandler<ApiE
   return async (c, next) => {
     await next();
     const result = resultOf(c.res.status);
-    if (!isChange(c) && result !== "refused") return;
+    if (isRead(c) && result !== "refused") return;
     // The roles are found out before anything can be refused for want of them, a foreign name even earlier.
     const principal = c.var.principal as ApiEnv["Variables"]["principal"] | undefined;
     audit.record({
@@ -28,7 +28,7 @@ export function audited(audit: Pick<AuditLog, "record">): MiddlewareHandler<ApiE
 /** Behind the question who is calling: what could not be accounted for is not done. */
 export function accountable(audit: Pick<AuditLog, "isWritable">): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
-    if (isChange(c) && !audit.isWritable()) {
+    if (!isRead(c) && !audit.isWritable()) {
       throw new ApiError(
         503,
         "audit_unavailable",
@@ -37,10 +37,6 @@ export function accountable(audit: Pick<AuditLog, "isWritable">): MiddlewareHand
     }
     await next();
   };
-}
-
-function isChange(c: Context<ApiEnv>): boolean {
-  return c.req.method !== "GET" && c.req.method !== "HEAD";
 }
 
 function resultOf(status: number): AuditRecord["result"] {
