@@ -1,13 +1,12 @@
 /** Who may call: finds out who it is, and holds that against the role the call wants. */
 import type { Context, MiddlewareHandler } from "hono";
-import { crypto, timingSafeEqual } from "@std/crypto";
 import { covers, type Principal, type Role, rolesFor } from "./access/roles.ts";
 import type { AccessTokens } from "./access/tokens.ts";
 import { ApiError } from "./api/errors.ts";
 import { ruleOf } from "./api/rules.ts";
 import type { Oidc, Session } from "./oidc/mod.ts";
+import { randomText, sameText } from "./secrets.ts";
 
-const TOKEN_BYTES = 32;
 const TOKEN = /^denim-admin-[A-Za-z0-9_-]{43}$/;
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 /** Asked by supervisors, which have no name for us. */
@@ -63,8 +62,7 @@ export async function adminToken(file: string): Promise<string> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  const secret = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
-  const token = `denim-admin-${secret.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+  const token = `denim-admin-${randomText()}`;
   await Deno.writeTextFile(file, `${token}\n`, { createNew: true, mode: 0o600 });
   return token;
 }
@@ -76,7 +74,6 @@ export function auth(options: AuthOptions): MiddlewareHandler<ApiEnv> {
     ...options.oidc?.browser == null ? [] : [options.oidc.browser.host],
   ];
   const hosts = new Set([...LOOPBACK_NAMES, ...more.map((one) => one.toLowerCase())]);
-  const expected = new TextEncoder().encode(options.adminToken);
   return async (c, next) => {
     const rule = ruleOf(c);
     if (PROBES.includes(rule.name)) return await next();
@@ -90,7 +87,7 @@ export function auth(options: AuthOptions): MiddlewareHandler<ApiEnv> {
           "Use the address it listens on, or start it with --allow-host",
       );
     }
-    const principal = await principalOf(c, options, expected);
+    const principal = await principalOf(c, options);
     c.set("principal", principal);
     const canLogin = options.oidc?.browser != null && principal.proof === "none" && wantsPage(c);
     if (canLogin && rule.role !== "anyone" && !covers(principal.roles, rule.role)) {
@@ -120,15 +117,10 @@ function mustBe(principal: Principal, role: Role, what: string): void {
 }
 
 /** Who says nothing of himself is somebody too; who says something wrong is refused. */
-async function principalOf(
-  c: Context<ApiEnv>,
-  options: AuthOptions,
-  adminToken: Uint8Array,
-): Promise<Principal> {
+async function principalOf(c: Context<ApiEnv>, options: AuthOptions): Promise<Principal> {
   const given = /^Bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1];
   if (given === undefined) return withoutToken(c, options);
-  // Compared in time that depends on lengths only.
-  if (timingSafeEqual(new TextEncoder().encode(given), adminToken)) return FIRST_ADMIN;
+  if (sameText(given, options.adminToken)) return FIRST_ADMIN;
   const principal = await options.tokens.check(given);
   if (principal !== null) return principal;
   if (options.oidc != null && given.startsWith("eyJ")) {

@@ -1,9 +1,10 @@
 /** Access tokens: what people and programs call the API with. Kept as hashes, with a role, a name and an end. */
-import { crypto, timingSafeEqual } from "@std/crypto";
+import { crypto } from "@std/crypto";
 import type { Clock } from "../../core/clock.ts";
 import { ConflictError, type Store } from "../store/store.ts";
 import type { Principal, Role } from "./roles.ts";
 import { sha256Hex } from "../digest.ts";
+import { sameText } from "../secrets.ts";
 
 export const ACCESS_TOKEN_LIMITS = {
   /** Live ones of a control plane; each is read at every list. */
@@ -103,7 +104,7 @@ export class AccessTokens {
     if (entry === null) return null;
     const kept = JSON.parse(entry.value) as Kept;
     const nowMs = this.#clock.nowMs();
-    if (!sameHash(kept.hash, hash) || nowMs >= kept.expiresMs) return null;
+    if (!sameText(kept.hash, hash) || nowMs >= kept.expiresMs) return null;
     if (kept.lastUsedMs === null || nowMs - kept.lastUsedMs >= LAST_USED_MS) {
       await this.#used(entry.key, { ...kept, lastUsedMs: nowMs }, entry.revision);
     }
@@ -182,9 +183,4 @@ async function isWellFormed(token: string): Promise<boolean> {
 async function checksum(secret: Uint8Array): Promise<Uint8Array> {
   const digest = await crypto.subtle.digest("SHA-256", secret as Uint8Array<ArrayBuffer>);
   return new Uint8Array(digest).subarray(0, CHECK_BYTES);
-}
-
-function sameHash(a: string, b: string): boolean {
-  const encoder = new TextEncoder();
-  return timingSafeEqual(encoder.encode(a), encoder.encode(b));
 }

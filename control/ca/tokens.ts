@@ -1,9 +1,9 @@
 /** Join tokens: single-use, short-lived, bound to one identity, kept only as a hash. */
-import { crypto, timingSafeEqual } from "@std/crypto";
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { parseSpiffeId } from "../../proxy/tls/mod.ts";
 import { Tries } from "./bad_tries.ts";
 import { sha256Hex } from "../digest.ts";
+import { randomText, sameText } from "../secrets.ts";
 
 /** No token lives longer. */
 export const MAX_TOKEN_TTL_MS = 10 * 60_000;
@@ -13,7 +13,6 @@ export const MAX_STORED_TOKENS = 10_000;
 export const MAX_BAD_TRIES = 20;
 const TRY_WINDOW_MS = 60_000;
 export const MAX_COUNTED_SOURCES = 1024;
-const TOKEN_BYTES = 32;
 const PREFIX = "denim-join-";
 const TOKEN = new RegExp(`^${PREFIX}[A-Za-z0-9_-]{43}$`);
 
@@ -90,8 +89,7 @@ export class Tokens {
     }
     const nowMs = this.#clock.nowMs();
     await this.#store.prune(nowMs);
-    const secret = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
-    const token = PREFIX + secret.toBase64({ alphabet: "base64url", omitPadding: true });
+    const token = PREFIX + randomText();
     await this.#store.put({ hash: sha256Hex(token), identity, expiresMs: nowMs + ttlMs });
     return token;
   }
@@ -120,15 +118,10 @@ export class Tokens {
 
   async #take(hash: string, nowMs: number): Promise<TokenRecord | null> {
     const record = await this.#store.get(hash);
-    if (record === null || !sameHash(record.hash, hash)) return null;
+    // A store that matched loosely (a LIKE, a case-blind collation) must not decide for us.
+    if (record === null || !sameText(record.hash, hash)) return null;
     // Taken out before it is believed: of two that come with the same token one gets nothing.
     if (!await this.#store.delete(hash)) return null;
     return nowMs <= record.expiresMs ? record : null;
   }
-}
-
-/** A store that matched loosely (a LIKE, a case-blind collation) must not decide for us. */
-function sameHash(a: string, b: string): boolean {
-  const encoder = new TextEncoder();
-  return timingSafeEqual(encoder.encode(a), encoder.encode(b));
 }

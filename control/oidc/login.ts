@@ -11,9 +11,10 @@ import { ApiError } from "../api/errors.ts";
 import { readBytes } from "../api/body.ts";
 import type { ApiEnv } from "../auth.ts";
 import { fetchJson } from "../jwks/fetch_json.ts";
+import { randomText, sameText } from "../secrets.ts";
 import type { LoginConfig } from "./config.ts";
 import { principalOf, type Provider } from "./provider.ts";
-import { randomText, sameText, type Session, SESSION_LIMITS, type Sessions } from "./sessions.ts";
+import { type Session, SESSION_LIMITS, type Sessions } from "./sessions.ts";
 
 export interface LoginParts {
   readonly provider: Provider;

@@ -1,8 +1,8 @@
 /** Browsers that are signed in. Kept in memory as hashes: after a restart people sign in anew. */
-import { crypto, timingSafeEqual } from "@std/crypto";
 import type { Clock } from "../../core/clock.ts";
 import type { Principal } from "../access/roles.ts";
 import { sha256Hex } from "../digest.ts";
+import { randomText } from "../secrets.ts";
 
 export const SESSION_LIMITS = {
   /** The oldest goes when there are more. */
@@ -91,15 +91,4 @@ export class Sessions {
   close(secret: string): void {
     this.#open.take(secret);
   }
-}
-
-/** 256 bits as text. */
-export function randomText(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(32));
-  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
-}
-
-export function sameText(a: string, b: string): boolean {
-  const encoder = new TextEncoder();
-  return timingSafeEqual(encoder.encode(a), encoder.encode(b));
 }
