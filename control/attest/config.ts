@@ -1,7 +1,6 @@
 /** `denim control --kubernetes FILE`: clusters whose service accounts get identities, and which. */
 import { z } from "zod";
-import { urlProblem } from "../jwks/fetch_json.ts";
-import { readConfig } from "../oidc/mod.ts";
+import { readConfigFile, url } from "../oidc/mod.ts";
 
 /** What proxies' tokens must be made for, unless a cluster says otherwise. */
 export const DEFAULT_AUDIENCE = "denim";
@@ -20,10 +19,7 @@ const clusterSchema = z.strictObject({
   /** File with the cluster's public keys, as `kubectl get --raw /openid/v1/jwks` prints them. */
   keysFile: z.string().optional(),
   /** Where they are asked for. */
-  keysUrl: z.string().superRefine((text, c) => {
-    const problem = urlProblem(text);
-    if (problem !== null) c.addIssue({ code: "custom", message: problem });
-  }).optional(),
+  keysUrl: url.optional(),
   /** For keysUrl: PEM file of the cluster's authority, and file with the token to ask with. */
   caFile: z.string().optional(),
   tokenFile: z.string().optional(),
@@ -45,10 +41,6 @@ export const kubernetesSchema = z.strictObject({
 export type ClusterConfig = z.infer<typeof clusterSchema>;
 export type KubernetesConfig = z.infer<typeof kubernetesSchema>;
 
-/** Rejects with a sentence that names file and field. */
 export async function readKubernetesConfig(file: string): Promise<KubernetesConfig> {
-  const text = await Deno.readTextFile(file).catch((error: unknown) => {
-    throw new Error(`Cannot read "${file}": ${error instanceof Error ? error.message : error}`);
-  });
-  return readConfig(file, kubernetesSchema, text);
+  return await readConfigFile(file, kubernetesSchema);
 }

@@ -5,7 +5,8 @@ import { ROLES } from "../access/roles.ts";
 import { urlProblem } from "../jwks/fetch_json.ts";
 import { check } from "../schema/problems.ts";
 
-const url = z.string().superRefine((text, c) => {
+/** Address of an issuer, or of something of its. */
+export const url = z.string().superRefine((text, c) => {
   const problem = urlProblem(text);
   if (problem !== null) c.addIssue({ code: "custom", message: problem });
 });
@@ -47,15 +48,16 @@ export const oidcSchema = z.strictObject({
 export type OidcConfig = z.infer<typeof oidcSchema>;
 export type LoginConfig = z.infer<typeof loginSchema>;
 
-/** Rejects with a sentence that names file and field. */
 export async function readOidcConfig(file: string): Promise<OidcConfig> {
-  return readConfig(
-    file,
-    oidcSchema,
-    await Deno.readTextFile(file).catch((error: unknown) => {
-      throw new Error(`Cannot read "${file}": ${error instanceof Error ? error.message : error}`);
-    }),
-  );
+  return await readConfigFile(file, oidcSchema);
+}
+
+/** Rejects with a sentence that names file and field. */
+export async function readConfigFile<T>(file: string, schema: z.ZodType<T>): Promise<T> {
+  const text = await Deno.readTextFile(file).catch((error: unknown) => {
+    throw new Error(`Cannot read "${file}": ${error instanceof Error ? error.message : error}`);
+  });
+  return readConfig(file, schema, text);
 }
 
 /** Checks the text of a file against its schema. */

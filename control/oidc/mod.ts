@@ -11,7 +11,7 @@ import { BrowserLogin } from "./login.ts";
 import { Provider } from "./provider.ts";
 import { Sessions } from "./sessions.ts";
 
-export { type OidcConfig, readConfig, readOidcConfig } from "./config.ts";
+export { type OidcConfig, readConfig, readConfigFile, readOidcConfig, url } from "./config.ts";
 export { type BrowserLogin } from "./login.ts";
 export { type Provider } from "./provider.ts";
 export type { Session } from "./sessions.ts";
