@@ -191,39 +191,11 @@ export class Authority {
           "missing. Restore the folder from a backup",
       );
     }
-    const trust = bundleOf(roots, issuer, this.trustDomain);
-    await tryOut(issuer, trust, nowMs);
-    this.#roots = roots;
-    this.#trust = trust;
-    this.#signer = new LocalSigner(issuer.pair, issuer.above);
-    for (const listener of this.#listeners) listener();
+    await this.#take(roots, issuer, nowMs);
   }
 
   /** Issues a leaf for `identity` (a whole SPIFFE id) to the key in `csrPem`; rejects with CsrError. */
   async issue(identity: string, csrPem: string): Promise<IssuedSvid> {
-    return await this.#issueTo(identity, csrPem);
-  }
-
-  /** A fresh key and leaf for the control plane itself: `…/ns/denim-system/sa/control-plane`. */
-  async controlPlaneSvid(): Promise<KeyedSvid> {
-    const { keyPem, csrPem } = createKeyAndCsr();
-    if (!this.#signer.external) {
-      return { ...await this.#issueTo(controlPlaneId(this.trustDomain), csrPem), keyPem };
-    }
-    const { own } = this.#places;
-    try {
-      const svid = { ...await this.#issueTo(controlPlaneId(this.trustDomain), csrPem), keyPem };
-      await keepOwn(own, svid);
-      return svid;
-    } catch (error) {
-      // Proxies need us for more than certificates: what was good at the last start is good enough.
-      const kept = await readOwn(own, this.#trust, this.#clock.nowMs());
-      if (kept === null) throw error;
-      return kept;
-    }
-  }
-
-  async #issueTo(identity: string, csrPem: string): Promise<IssuedSvid> {
     if (parseSpiffeId(identity)?.trustDomain !== this.trustDomain) {
       throw new AuthorityError(
         `Cannot issue for "${identity}": a SPIFFE id of trust domain "${this.trustDomain}" is wanted`,
@@ -248,6 +220,23 @@ export class Authority {
     return svid;
   }
 
+  /** A fresh key and leaf for the control plane itself: `…/ns/denim-system/sa/control-plane`. */
+  async controlPlaneSvid(): Promise<KeyedSvid> {
+    const { keyPem, csrPem } = createKeyAndCsr();
+    const { external } = this.#signer;
+    const { own } = this.#places;
+    try {
+      const svid = { ...await this.issue(controlPlaneId(this.trustDomain), csrPem), keyPem };
+      if (external) await keepOwn(own, svid);
+      return svid;
+    } catch (error) {
+      // Proxies need us for more than certificates: what was good at the last start is good enough.
+      const kept = external ? await readOwn(own, this.#trust, this.#clock.nowMs()) : null;
+      if (kept === null) throw error;
+      return kept;
+    }
+  }
+
   async #renewWhenDue(): Promise<void> {
     if (this.#signer.external) return;
     const nowMs = this.#clock.nowMs();
@@ -264,8 +253,14 @@ export class Authority {
     const issuer = laidIn !== null && endOf(laidIn) > this.#signer.notAfterMs
       ? laidIn
       : await renewIntermediate(this.#places, this.#roots, this.trustDomain, nowMs);
-    const trust = bundleOf(this.#roots, issuer, this.trustDomain);
+    await this.#take(this.#roots, issuer, nowMs);
+  }
+
+  /** Puts roots and issuer in force; rejects, and changes nothing, when peers would refuse their leafs. */
+  async #take(roots: readonly X509Certificate[], issuer: Issuer, nowMs: number): Promise<void> {
+    const trust = bundleOf(roots, issuer, this.trustDomain);
     await tryOut(issuer, trust, nowMs);
+    this.#roots = roots;
     this.#trust = trust;
     this.#signer = new LocalSigner(issuer.pair, issuer.above);
     for (const listener of this.#listeners) listener();
