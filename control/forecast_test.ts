@@ -1,7 +1,8 @@
 /** Looking ahead: what ends, and whether what renews it works today. */
 import assert from "node:assert/strict";
 import { TestDomain } from "../tests/support/ca.ts";
-import { Authority, INTERMEDIATE_LIFE_MS, ROOT_LIFE_MS } from "./ca/authority.ts";
+import { Authority } from "./ca/authority.ts";
+import { INTERMEDIATE_LIFE_MS, ROOT_LIFE_MS } from "./ca/certificates.ts";
 import { forecast, type ForecastDeps } from "./forecast.ts";
 import type { Member } from "./push/roster.ts";
 import type { Resource } from "./schema/kinds.ts";

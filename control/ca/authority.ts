@@ -18,13 +18,11 @@ import { IssuanceLog } from "./issuance_log.ts";
 import { bundleOf, type Issuer, publicHalf, readIssuer, readRoots, tryOut } from "./material.ts";
 import { keepOwn, readOwn } from "./own_svid.ts";
 import { issueSvid, LocalSigner, type Signer } from "./signer.ts";
-import { BACKDATE_MS, type IssuedSvid } from "./svid.ts";
+import type { IssuedSvid } from "./svid.ts";
 import type { X509Certificate } from "./x509.ts";
 import { sha256Hex } from "../digest.ts";
 
 const DAY_MS = 24 * 60 * 60_000;
-export const ROOT_LIFE_MS = 3650 * DAY_MS;
-export const INTERMEDIATE_LIFE_MS = 90 * DAY_MS;
 /** A new intermediate is made when the old one has less left than this, which no leaf outlives. */
 export const INTERMEDIATE_RENEWAL_MS = 31 * DAY_MS;
 export const DEFAULT_LEAF_TTL_MS = DAY_MS;
@@ -304,8 +302,7 @@ async function foundRoot(
         "Restore it from a backup, or remove the folder to found the trust domain anew",
     );
   }
-  const validity = { notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs + ROOT_LIFE_MS };
-  const root = await createRoot(trustDomain, validity);
+  const root = await createRoot(trustDomain, nowMs);
   await writePair(places.root, places.rootKey, root);
   return [root.certificate];
 }
@@ -318,11 +315,7 @@ async function renewIntermediate(
   nowMs: number,
 ): Promise<Issuer> {
   const root = await keyedRoot(places, roots);
-  const notAfterMs = Math.min(nowMs + INTERMEDIATE_LIFE_MS, root.certificate.notAfter.getTime());
-  const pair = await createIntermediate(trustDomain, root, {
-    notBeforeMs: nowMs - BACKDATE_MS,
-    notAfterMs,
-  });
+  const pair = await createIntermediate(trustDomain, root, nowMs);
   await writePair(places.chain, places.key, pair);
   return { pair, above: [] };
 }

@@ -13,11 +13,10 @@ import {
   Authority,
   type AuthorityOptions,
   DEFAULT_LEAF_TTL_MS,
-  INTERMEDIATE_LIFE_MS,
   INTERMEDIATE_RENEWAL_MS,
   MAX_LEAF_TTL_MS,
 } from "./authority.ts";
-import { newKeys } from "./certificates.ts";
+import { INTERMEDIATE_LIFE_MS, newKeys } from "./certificates.ts";
 import { AuthorityError } from "./files.ts";
 import {
   BasicConstraintsExtension,

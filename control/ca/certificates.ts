@@ -1,6 +1,7 @@
 /** Makes the mesh's certificates: root, intermediate and leaf, each from one fixed profile. */
 import { crypto } from "@std/crypto";
 import { P256 } from "./csr.ts";
+import { BACKDATE_MS } from "./svid.ts";
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -26,12 +27,17 @@ export interface Validity {
   readonly notAfterMs: number;
 }
 
+const DAY_MS = 24 * 60 * 60_000;
+export const ROOT_LIFE_MS = 3650 * DAY_MS;
+export const INTERMEDIATE_LIFE_MS = 90 * DAY_MS;
+
 const ECDSA_SHA256 = { name: "ECDSA", hash: "SHA-256" } as const;
 /** 128 random bits: nobody can guess what the next certificate will be and so prepare a collision. */
 const SERIAL_BYTES = 16;
 
 /** The trust domain's root: self-signed, signs intermediates only. */
-export async function createRoot(trustDomain: string, validity: Validity): Promise<SigningPair> {
+export async function createRoot(trustDomain: string, nowMs: number): Promise<SigningPair> {
+  const validity = { notBeforeMs: nowMs - BACKDATE_MS, notAfterMs: nowMs + ROOT_LIFE_MS };
   const keys = await newKeys();
   const name = `CN=Denim root,O=${trustDomain}`;
   const certificate = await X509CertificateGenerator.create({
@@ -50,12 +56,16 @@ export async function createRoot(trustDomain: string, validity: Validity): Promi
   return { certificate, key: keys.privateKey };
 }
 
-/** An intermediate, which signs leafs only. */
+/** An intermediate, which signs leafs only and ends with its root at the latest. */
 export async function createIntermediate(
   trustDomain: string,
   root: SigningPair,
-  validity: Validity,
+  nowMs: number,
 ): Promise<SigningPair> {
+  const validity = {
+    notBeforeMs: nowMs - BACKDATE_MS,
+    notAfterMs: Math.min(nowMs + INTERMEDIATE_LIFE_MS, root.certificate.notAfter.getTime()),
+  };
   const keys = await newKeys();
   const certificate = await X509CertificateGenerator.create({
     ...common(validity),

@@ -8,7 +8,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import { nameOfKey, parseCertificate } from "../../proxy/tls/mod.ts";
-import { INTERMEDIATE_LIFE_MS, ownerOf, ROOT_LIFE_MS } from "./authority.ts";
+import { ownerOf } from "./authority.ts";
 import { createIntermediate, createRoot, type SigningPair } from "./certificates.ts";
 import {
   AuthorityError,
@@ -22,7 +22,6 @@ import {
 import { bundleOf, type Issuer, readIssuer, readRoots, tryOut } from "./material.ts";
 import type { Layout, RotationState } from "./rotation_steps.ts";
 import { layoutOf } from "./rotation_steps.ts";
-import { BACKDATE_MS } from "./svid.ts";
 import type { X509Certificate } from "./x509.ts";
 
 const KEY_MODE = 0o600, CERTIFICATE_MODE = 0o644;
@@ -155,11 +154,10 @@ export class RotationFiles {
 
   async #make(kind: RotationState["kind"]): Promise<void> {
     const { trustDomain, clock } = this.#options;
-    const notBeforeMs = clock.nowMs() - BACKDATE_MS;
+    const nowMs = clock.nowMs();
     let root: SigningPair;
     if (kind === "root") {
-      const notAfterMs = clock.nowMs() + ROOT_LIFE_MS;
-      root = await createRoot(trustDomain, { notBeforeMs, notAfterMs });
+      root = await createRoot(trustDomain, nowMs);
       this.#before("new/root");
       await writeKey(this.#at("new", "root.key"), root.key);
       await writeCertificates(this.#at("new", "root.pem"), [root.certificate]);
@@ -169,11 +167,7 @@ export class RotationFiles {
         await this.#copy(this.#at("old", name), this.#at("new", name));
       }
     }
-    const notAfterMs = Math.min(
-      clock.nowMs() + INTERMEDIATE_LIFE_MS,
-      root.certificate.notAfter.getTime(),
-    );
-    const pair = await createIntermediate(trustDomain, root, { notBeforeMs, notAfterMs });
+    const pair = await createIntermediate(trustDomain, root, nowMs);
     this.#before("new/intermediate");
     await writeKey(this.#at("new", "intermediate.key"), pair.key);
     await writeCertificates(this.#at("new", "intermediate.pem"), [pair.certificate]);
