@@ -8,7 +8,8 @@ import { pemOf } from "./svid.ts";
 import { X509Certificate } from "./x509.ts";
 import { readIfThere } from "../files.ts";
 
-const CERTIFICATE_MODE = 0o644, KEY_MODE = 0o600, FOLDER_MODE = 0o700;
+export const CERTIFICATE_MODE = 0o644, KEY_MODE = 0o600;
+const FOLDER_MODE = 0o700;
 const OTHERS = 0o077;
 
 /** The authority cannot work with what is on disk; the message says what to do. */

@@ -1,16 +1,14 @@
 /** Looks a certificate up in the authority's issuance log. */
 import { nameOfKey, parseCertificate } from "../../proxy/tls/mod.ts";
+import { readIfThere } from "../files.ts";
 import type { Issuance } from "./issuance_log.ts";
 
 /** The line about `serial` in `file` or the files put aside; null when no line is kept any more. */
 export async function findIssuance(file: string, serial: string): Promise<Issuance | null> {
   const wanted = `"serial":"${serial}"`;
   for (let n = 0;; n++) {
-    let text: string;
-    try {
-      text = await Deno.readTextFile(n === 0 ? file : `${file}.${n}`);
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const text = await readIfThere(n === 0 ? file : `${file}.${n}`);
+    if (text === null) {
       if (n === 0) continue; // it was put aside a moment ago
       return null;
     }

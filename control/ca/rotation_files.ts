@@ -12,7 +12,9 @@ import { ownerOf } from "./authority.ts";
 import { createIntermediate, createRoot, type SigningPair } from "./certificates.ts";
 import {
   AuthorityError,
+  CERTIFICATE_MODE,
   ensureFolder,
+  KEY_MODE,
   readCertificates,
   readKey,
   writeCertificates,
@@ -20,11 +22,9 @@ import {
   writeWhole,
 } from "./files.ts";
 import { bundleOf, type Issuer, readIssuer, readRoots, tryOut } from "./material.ts";
-import type { Layout, RotationState } from "./rotation_steps.ts";
-import { layoutOf } from "./rotation_steps.ts";
+import { type Layout, layoutOf, type RotationState } from "./rotation_steps.ts";
 import type { X509Certificate } from "./x509.ts";
-
-const KEY_MODE = 0o600, CERTIFICATE_MODE = 0o644;
+import { readIfThere } from "../files.ts";
 
 /** PEM texts that somebody brings instead of having them made. */
 export interface Brought {
@@ -40,7 +40,6 @@ type Which = "old" | "new";
 export interface RotationFilesOptions {
   readonly dir: string;
   readonly trustDomain: string;
-  readonly rootKeyFile?: string;
   readonly clock: Clock;
   /** Called before every change of a file: tests stop there, as a crash would. */
   readonly beforeChange?: (what: string) => void;
@@ -59,9 +58,9 @@ export class RotationFiles {
   async read(): Promise<RotationState | null> {
     const file = `${this.#dir}/rotation.json`;
     try {
-      return JSON.parse(await Deno.readTextFile(file)) as RotationState;
+      const text = await readIfThere(file);
+      return text === null ? null : JSON.parse(text) as RotationState;
     } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return null;
       const reason = error instanceof Error ? error.message : String(error);
       throw new AuthorityError(`Cannot read "${file}": ${reason}. Restore it from a backup`);
     }
@@ -137,8 +136,8 @@ export class RotationFiles {
     this.#before("root.key");
     if (rootKey !== null) return await writeKey(this.#rootKeyFile, rootKey);
     // No key came with this root: that of the other one, of which there is a copy, must not be taken for it.
-    const other = await textOf(this.#at(issuer === "new" ? "old" : "new", "root.key"));
-    if (other !== null && other === await textOf(this.#rootKeyFile)) {
+    const other = await readIfThere(this.#at(issuer === "new" ? "old" : "new", "root.key"));
+    if (other !== null && other === await readIfThere(this.#rootKeyFile)) {
       await this.#shred(this.#rootKeyFile);
     }
   }
@@ -245,7 +244,7 @@ export class RotationFiles {
   }
 
   async #copy(from: string, to: string): Promise<void> {
-    const text = await textOf(from);
+    const text = await readIfThere(from);
     if (text === null) return;
     this.#before(to);
     await writeWhole(to, text, to.endsWith(".key") ? KEY_MODE : CERTIFICATE_MODE);
@@ -256,7 +255,7 @@ export class RotationFiles {
   }
 
   get #rootKeyFile(): string {
-    return this.#options.rootKeyFile ?? `${this.#dir}/root.key`;
+    return `${this.#dir}/root.key`;
   }
 
   #before(what: string): void {
@@ -278,10 +277,6 @@ function union(
   const text = (one: X509Certificate): string => new Uint8Array(one.rawData).toHex();
   const known = new Set(a.map(text));
   return [...a, ...b.filter((one) => !known.has(text(one)))];
-}
-
-async function textOf(file: string): Promise<string | null> {
-  return await Deno.readTextFile(file).catch(ignoreMissing) ?? null;
 }
 
 function ignoreMissing(error: unknown): undefined {
