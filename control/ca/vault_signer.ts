@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { Random } from "../../core/clock.ts";
 import { decodePem, parseCertificate } from "../../proxy/tls/mod.ts";
 import { sameBytes } from "../../proxy/tls/certificate.ts";
+import { collect } from "../bytes.ts";
 import { AuthorityError } from "./files.ts";
 import type { LeafRequest, Signer } from "./signer.ts";
 import { BACKDATE_MS } from "./svid.ts";
@@ -233,15 +234,10 @@ async function readToken(file: string): Promise<string> {
 }
 
 /** The text of a response that is not too long; rejects otherwise. */
-export async function bodyOf(response: Response, maxBytes: number): Promise<string> {
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const part of response.body ?? []) {
-    bytes += part.length;
-    if (bytes > maxBytes) throw new Error(`its answer is longer than ${maxBytes} bytes`);
-    parts.push(part);
-  }
-  return await new Blob(parts as Uint8Array<ArrayBuffer>[]).text();
+async function bodyOf(response: Response, maxBytes: number): Promise<string> {
+  const bytes = await collect(response.body ?? [], maxBytes);
+  if (bytes === null) throw new Error(`its answer is longer than ${maxBytes} bytes`);
+  return new TextDecoder().decode(bytes);
 }
 
 function parseJson(text: string): unknown {
