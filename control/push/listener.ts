@@ -88,7 +88,6 @@ class Door {
   readonly #sessions = new Map<Session, FrameSocket>();
   /** The certificates of those that showed one. */
   readonly #peers = new Map<Session, AdmittedPeer>();
-  #strangers = 0;
 
   constructor(identity: MeshIdentity, deps: SessionDeps, limits: ListenerLimits) {
     this.#limits = limits;
@@ -109,7 +108,8 @@ class Door {
     const isStranger = !peer.ok && peer.reason === "no_certificate";
     if (!peer.ok && !isStranger) return this.#refuse(socket, peer.reason, peer.detail);
     const { connections, strangers } = this.#limits;
-    if (this.#sessions.size >= connections || (isStranger && this.#strangers >= strangers)) {
+    const strangersHere = this.#sessions.size - this.#peers.size;
+    if (this.#sessions.size >= connections || (isStranger && strangersHere >= strangers)) {
       return this.#refuse(socket, "full", "The control plane has as many connections as it takes");
     }
     this.#open(socket, peer.ok ? peer : null, callerOf(peer, remote));
@@ -141,8 +141,6 @@ class Door {
   }
 
   #open(socket: TLSSocket, peer: AdmittedPeer | null, caller: Caller): void {
-    const isStranger = caller.identity === null;
-    if (isStranger) this.#strangers++;
     socket.setNoDelay(true);
     // The two need each other: the frames go to the session, its answers to the frames' socket.
     const link: FrameSocket = new FrameSocket(
@@ -151,13 +149,12 @@ class Door {
         json: (payload) => session.json(payload),
         module: () => session.module(),
         closed: (reason) => {
-          if (isStranger) this.#strangers--;
           this.#sessions.delete(session);
           this.#peers.delete(session);
           session.closed(reason);
         },
       },
-      isStranger ? MESSAGE_LIMITS.strangerFrameBytes : MESSAGE_LIMITS.frameBytes,
+      peer === null ? MESSAGE_LIMITS.strangerFrameBytes : MESSAGE_LIMITS.frameBytes,
     );
     const session: Session = new Session(caller, link, this.#deps);
     this.#sessions.set(session, link);

@@ -57,10 +57,6 @@ export class Roster {
     return [...this.#members.values()];
   }
 
-  get(id: string): Member | undefined {
-    return this.#members.get(id);
-  }
-
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
   }

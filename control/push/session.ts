@@ -399,12 +399,7 @@ export class Session implements FrameEvents {
         `The key "${name}" is of no certificate in this snapshot`,
       );
     }
-    if (this.#asked >= MAX_ASKED) {
-      return this.#refuse("key.too_many", `More than ${MAX_ASKED} things were asked for`);
-    }
-    this.#asked++;
-    this.#later(async () => {
-      this.#asked--;
+    this.#give("key", async () => {
       const pem = await this.#deps.vault.get(name);
       if (pem !== null) return this.#link.send({ type: "key", name, pem });
       this.#link.send({
@@ -419,12 +414,7 @@ export class Session implements FrameEvents {
     if (!node.link.delivery.names(digest)) {
       return this.#refuse("module.not_yours", `The module "${digest}" is not in this snapshot`);
     }
-    if (this.#asked >= MAX_ASKED) {
-      return this.#refuse("module.too_many", `More than ${MAX_ASKED} things were asked for`);
-    }
-    this.#asked++;
-    this.#later(async () => {
-      this.#asked--;
+    this.#give("module", async () => {
       const bytes = await this.#deps.market.module(digest);
       if (bytes !== null) return await this.#link.sendModule(digest, bytes);
       this.#link.send({
@@ -432,6 +422,18 @@ export class Session implements FrameEvents {
         code: "module.missing",
         message: `The module "${digest}" is not in the marketplace any more`,
       });
+    });
+  }
+
+  /** In its turn; who asks for more while much of what he asked for is still to come is refused. */
+  #give(what: "key" | "module", answer: () => Promise<void>): void {
+    if (this.#asked >= MAX_ASKED) {
+      return this.#refuse(`${what}.too_many`, `More than ${MAX_ASKED} things were asked for`);
+    }
+    this.#asked++;
+    this.#later(async () => {
+      this.#asked--;
+      await answer();
     });
   }
 
