@@ -2,18 +2,18 @@
  * The bundle endpoint: our bundle for other trust domains, over TLS with the control plane's SVID
  * (https_spiffe) or with a certificate for a host name (https_web). Answers one GET a connection.
  */
-import type { AddressInfo } from "node:net";
-import { createServer, type Server, type TlsOptions, type TLSSocket } from "node:tls";
+import { createServer, type TlsOptions, type TLSSocket } from "node:tls";
 import type { Log } from "../../core/log.ts";
 import { type MeshIdentity, refuseHandshake } from "../../proxy/tls/mod.ts";
 import type { Authority } from "../ca/mod.ts";
 import { writePrivate } from "../ca/files.ts";
+import { listen, type Place } from "../listen.ts";
 import { DEFAULT_REFRESH_MS, writeDocument } from "./document.ts";
 
 export const ENDPOINT_LIMITS = { connections: 256, headBytes: 8192, idleMs: 10_000 } as const;
 
 export interface EndpointOptions {
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: Place;
   /** What it shows: the control plane's own identity, or PEM for a host name. */
   readonly identity: MeshIdentity | { readonly certPem: string; readonly keyPem: string };
   readonly authority: Pick<Authority, "bundle">;
@@ -30,7 +30,7 @@ export interface RunningEndpoint {
 }
 
 export async function startEndpoint(options: EndpointOptions): Promise<RunningEndpoint> {
-  const { identity, listen, log } = options;
+  const { identity, log } = options;
   const isWeb = "certPem" in identity;
   const server = createServer(isWeb ? webOptions(identity) : spiffeOptions(identity));
   const forget = isWeb
@@ -45,7 +45,12 @@ export async function startEndpoint(options: EndpointOptions): Promise<RunningEn
     serve(socket, () => document.text(), log);
   });
   server.on("tlsClientError", (error, socket) => void refuseHandshake(error, socket));
-  const address = await open(server, listen);
+  const address = await listen(
+    server,
+    options.listen,
+    "Cannot serve the bundle",
+    "--bundle-listen",
+  );
   return {
     address,
     profile: isWeb ? "https_web" : "https_spiffe",
@@ -135,21 +140,4 @@ function answer(socket: TLSSocket, status: string, body: string): void {
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n` +
       `connection: close\r\n\r\n${body}`,
   );
-}
-
-function open(server: Server, { host, port }: EndpointOptions["listen"]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code !== "EADDRINUSE" ? error : new Error(
-          `Cannot serve the bundle on ${host}:${port}: the port is in use. Stop the program that ` +
-            "has it, or choose another with --bundle-listen (port 0 takes a free one)",
-        ),
-      );
-    });
-    server.listen(port, host, () => {
-      const bound = server.address() as AddressInfo;
-      resolve(`${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`);
-    });
-  });
 }

@@ -1,6 +1,5 @@
 /** Where proxies connect: node:tls with our own verification of every connection, one session each. */
-import { createServer, type Server, type TLSSocket } from "node:tls";
-import type { AddressInfo } from "node:net";
+import { createServer, type TLSSocket } from "node:tls";
 import {
   type Admission,
   admitPeer,
@@ -10,6 +9,7 @@ import {
   stillTrusted,
 } from "../../proxy/tls/mod.ts";
 import type { Authority } from "../ca/mod.ts";
+import { listen } from "../listen.ts";
 import { FrameSocket } from "../schema/frame_socket.ts";
 import { ALIVE_MS, CONTROL_ALPN } from "../schema/protocol.ts";
 import { MESSAGE_LIMITS } from "./messages.ts";
@@ -56,7 +56,12 @@ export async function startMeshListener(
     const { detail } = refuseHandshake(error, socket);
     deps.log.info("mesh.handshake_failed", { remote, reason: detail });
   });
-  const address = await listen(server, host, port);
+  const address = await listen(
+    server,
+    { host, port },
+    "Cannot listen for proxies",
+    "--mesh-listen",
+  );
   const renewal = keepOwnCertificate(identity, deps);
   const sweeper = setInterval(() => door.sweep(), SWEEP_MS);
   const heart = setInterval(() => door.alive(), ALIVE_MS);
@@ -230,21 +235,4 @@ export function keepOwnCertificate(
 /** A timer holds at most 2^31 ms. */
 function halfLife(identity: MeshIdentity, nowMs: number): number {
   return Math.min(2 ** 31 - 1, Math.max(100, (identity.notAfterMs - nowMs) / 2));
-}
-
-function listen(server: Server, host: string, port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code !== "EADDRINUSE" ? error : new Error(
-          `Cannot listen for proxies on ${host}:${port}: the port is in use. ` +
-            "Stop the program that has it, or choose another with --mesh-listen (port 0 takes a free one)",
-        ),
-      );
-    });
-    server.listen(port, host, () => {
-      const bound = server.address() as AddressInfo;
-      resolve(`${bound.family === "IPv6" ? `[${bound.address}]` : bound.address}:${bound.port}`);
-    });
-  });
 }
