@@ -1,23 +1,13 @@
 /** The keys of conditions (`when`) in an AuthorizationPolicy, and what they stand for. */
 import { z } from "zod";
+import type { TestKey } from "../../filters/authz/config.ts";
 import { wanted } from "./common.ts";
 
 /** What a condition looks at, as a proxy is told. */
 export type ConditionSubject =
   | { readonly key: "header"; readonly name: string }
   | { readonly key: "claim"; readonly path: readonly string[] }
-  | {
-    readonly key:
-      | "ip"
-      | "remote-ip"
-      | "identity"
-      | "namespace"
-      | "service-account"
-      | "request-principal"
-      | "audience"
-      | "presenter"
-      | "port";
-  };
+  | { readonly key: Exclude<TestKey, "header" | "claim" | "host" | "method" | "path"> };
 
 const PLAIN: Readonly<Record<string, ConditionSubject>> = {
   "source.ip": { key: "ip" },

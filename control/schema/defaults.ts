@@ -1,6 +1,6 @@
 /** What holds where neither a policy nor MeshConfig says otherwise. */
 import { WASM_LIMITS } from "../../wasm/limits.ts";
-import type { RetryCondition, RetryConfig } from "./filter_config.ts";
+import type { RetryCondition, RetryConfig } from "../../filters/retry/config.ts";
 import type { OutlierSpec, PoolSpec } from "./snapshot.ts";
 
 export const TIMEOUT_DEFAULTS = { requestMs: 15_000, backendRequestMs: 0 } as const;

@@ -3,6 +3,9 @@
  * and what the factory of that kind reads. Types only; durations are milliseconds, fields are concrete
  * (defaults were filled in when the snapshot was built, see `control/schema/defaults.ts`).
  *
+ * A configuration that is read as it is written has its type beside what reads it, in the filter's `config.ts`.
+ * Here are those that leave out what reading fills in.
+ *
  * Chain order, outermost first (responses pass it backwards):
  *
  *   timeout → jwt → authz → wasm AUTHN → wasm AUTHZ → redirect → request-headers → rewrite
@@ -13,6 +16,14 @@
  * `control/snapshot/filters.ts` says why.
  */
 
+import type { TestKey } from "../../filters/authz/config.ts";
+import type { BreakerConfig } from "../../filters/breaker/config.ts";
+import type { HeadersConfig } from "../../filters/headers/config.ts";
+import type { JwtRuleConfig as ReadJwtRule } from "../../filters/jwt/config.ts";
+import type { PublicJwk } from "../../filters/jwt/keys.ts";
+import type { RedirectConfig } from "../../filters/redirect/config.ts";
+import type { RetryConfig } from "../../filters/retry/config.ts";
+import type { RewriteConfig } from "../../filters/rewrite/config.ts";
 import type { GivenPermissions } from "../../wasm/permissions.ts";
 
 /** Kind of a link, config by kind. A kind of another name is refused by the registry. */
@@ -60,72 +71,6 @@ export interface TimeoutConfig {
   readonly grpc?: boolean;
 }
 
-/**
- * Conditions under which an attempt may be tried again.
- *
- * - `connect-failure`: no byte left us (`fault.sent === false`: refused, timed out, stale, no endpoint). Any method.
- * - `reset`: the connection broke after the request may have been seen. Idempotent methods only.
- * - `status`: the response status is in `codes`. Idempotent methods only.
- * - `timeout`: the attempt ran into backendRequestMs. Idempotent methods only.
- * - `cancelled`, `deadline-exceeded`, `internal`, `resource-exhausted`, `unavailable`: a gRPC response that
- *   is nothing but that status. Whoever names one says that such calls may be repeated.
- * - `non-idempotent`: lifts the restriction to GET, HEAD, OPTIONS, TRACE, PUT and DELETE; the operator says it is safe.
- */
-export type RetryCondition =
-  | "connect-failure"
-  | "reset"
-  | "status"
-  | "timeout"
-  | "cancelled"
-  | "deadline-exceeded"
-  | "internal"
-  | "resource-exhausted"
-  | "unavailable"
-  | "non-idempotent";
-
-export interface RetryConfig {
-  /** Retries after the first try; 0 switches off. */
-  readonly attempts: number;
-  /** Statuses that count as failed for `status`. */
-  readonly codes: readonly number[];
-  readonly on: readonly RetryCondition[];
-  /** Least wait before the first retry; doubles each time, with jitter. 0: at once. */
-  readonly backoffMs: number;
-  readonly backoffMaxMs: number;
-  /** Retries as a share of the requests to the backend within the interval. */
-  readonly budgetPercent: number;
-  readonly budgetIntervalMs: number;
-  /** Retries per second allowed whatever the share, so that quiet backends can retry at all. */
-  readonly minRetriesPerSecond: number;
-}
-
-export interface BreakerConfig {
-  /** Requests in flight to the backend from this proxy; 0: no limit. */
-  readonly maxRequests: number;
-  /** Failed attempts (fault or status ≥ 500) in a row that open the breaker; 0: never opens. */
-  readonly consecutiveFailures: number;
-  /** How long it stays open before it lets one probe through. */
-  readonly openMs: number;
-}
-
-/** `request-headers` and `response-headers`. Names are lower case. Order: set, add, remove. */
-export interface HeadersConfig {
-  readonly set: readonly HeaderConfig[];
-  readonly add: readonly HeaderConfig[];
-  readonly remove: readonly string[];
-}
-
-export interface HeaderConfig {
-  readonly name: string;
-  readonly value: string;
-}
-
-/** How a path is changed. The query is kept by both. */
-export type PathConfig =
-  | { readonly type: "ReplaceFullPath"; readonly value: string }
-  /** `prefix` is the PathPrefix of the rule's only match, without a trailing slash ("" for `/`). */
-  | { readonly type: "ReplacePrefixMatch"; readonly value: string; readonly prefix: string };
-
 /** RequestAuthentications of one place, which judge together. */
 export interface JwtConfig {
   readonly policies: readonly JwtPolicyConfig[];
@@ -139,37 +84,9 @@ export interface JwtPolicyConfig {
   readonly rules: readonly JwtRuleConfig[];
 }
 
-export interface JwtRuleConfig {
-  readonly issuer: string;
-  readonly audiences: readonly string[];
-  /** Names of RFC 7518 3.1; never `none` or an HMAC. */
-  readonly algorithms: readonly string[];
-  /** The jwksUri its keys come from; "": they stand in the resource. */
-  readonly source: string;
+export interface JwtRuleConfig extends Omit<ReadJwtRule, "keys"> {
   /** Public keys (RFC 7517). Absent: they could not be fetched yet, and its tokens get 503. */
-  readonly keys?: readonly JwkConfig[];
-  readonly clockSkewMs: number;
-  /** All three empty: the Authorization header with scheme Bearer. Names of fields are lower case. */
-  readonly fromHeaders: readonly { readonly name: string; readonly prefix: string }[];
-  readonly fromParams: readonly string[];
-  readonly fromCookies: readonly string[];
-  /** The claim as member names, outermost first. */
-  readonly claimHeaders: readonly { readonly header: string; readonly claim: readonly string[] }[];
-  /** "" for none. */
-  readonly payloadHeader: string;
-  /** The upstream gets the token too. */
-  readonly forward: boolean;
-}
-
-export interface JwkConfig {
-  readonly kty: "RSA" | "EC" | "OKP";
-  readonly kid?: string;
-  readonly alg?: string;
-  readonly crv?: string;
-  readonly n?: string;
-  readonly e?: string;
-  readonly x?: string;
-  readonly y?: string;
+  readonly keys?: readonly PublicJwk[];
 }
 
 /** A question to an external authorizer, and what its answer may change. */
@@ -207,21 +124,6 @@ export interface ExtAuthzConfig {
 
 /** Refuses requests of peers that have proved nothing; there is nothing to say about it. */
 export type MtlsConfig = Readonly<Record<string, never>>;
-
-/** Absent members are taken from the request. */
-export interface RedirectConfig {
-  readonly scheme?: "http" | "https";
-  readonly hostname?: string;
-  readonly path?: PathConfig;
-  /** Absent: the well-known port of `scheme` when that is set, else the listener's own port. */
-  readonly port?: number;
-  readonly statusCode: 301 | 302 | 303 | 307 | 308;
-}
-
-export interface RewriteConfig {
-  readonly hostname?: string;
-  readonly path?: PathConfig;
-}
 
 export type WasmPhase = "AUTHN" | "AUTHZ" | "TRANSFORM" | "STATS";
 
@@ -298,21 +200,7 @@ export interface AuthzRule {
  * of headers and hosts are lower case, identities complete or with a star, networks CIDR or an address.
  */
 export interface AuthzTest {
-  readonly key:
-    | "identity"
-    | "namespace"
-    | "service-account"
-    | "ip"
-    | "remote-ip"
-    | "request-principal"
-    | "audience"
-    | "presenter"
-    | "claim"
-    | "host"
-    | "port"
-    | "method"
-    | "path"
-    | "header";
+  readonly key: TestKey;
   readonly not?: true;
   /** Of a header. */
   readonly name?: string;

@@ -112,7 +112,7 @@ const rule = z.strictObject({
   /** Absent: the upstream does not get the token. */
   forwardOriginalToken: z.boolean().optional(),
   /** Absent: all of them; the key decides which one its tokens have. */
-  algorithms: z.array(z.enum(ALGORITHM_NAMES as [string, ...string[]]))
+  algorithms: z.array(z.enum(ALGORITHM_NAMES))
     .min(1, { error: "is empty, wanted algorithms, or no such field for all that are safe" })
     .optional(),
   /** How far clocks may be apart; absent: 1m. */

@@ -15,17 +15,13 @@
  *
  * Within a phase: higher priority first, then the older binding, then by name.
  */
+import type { HeadersConfig } from "../../filters/headers/config.ts";
+import type { PathConfig } from "../../filters/path.ts";
+import type { RedirectConfig } from "../../filters/redirect/config.ts";
+import type { RewriteConfig } from "../../filters/rewrite/config.ts";
 import { fullName } from "../schema/common.ts";
 import { FILTER_DEFAULTS } from "../schema/defaults.ts";
-import type {
-  HeadersConfig,
-  PathConfig,
-  RedirectConfig,
-  RewriteConfig,
-  TypedFilterSpec,
-  WasmConfig,
-  WasmPhase,
-} from "../schema/filter_config.ts";
+import type { TypedFilterSpec, WasmConfig, WasmPhase } from "../schema/filter_config.ts";
 import type { FilterBinding } from "../schema/filter_binding.ts";
 import type { HeaderModifier, PathModifier, RouteFilter } from "../schema/http_route_filters.ts";
 import { older } from "./mesh.ts";

@@ -4,6 +4,8 @@
  *   rule of the HTTPRoute → TrafficPolicy of the HTTPRoute → … of the backend's Service → … of the Service it is
  *   a subset of (`from`) → … of the parent (Gateway or Service) → MeshConfig → built in
  */
+import type { BreakerConfig } from "../../filters/breaker/config.ts";
+import type { RetryConfig } from "../../filters/retry/config.ts";
 import { durationMs, fullName } from "../schema/common.ts";
 import {
   BALANCER_DEFAULT,
@@ -15,7 +17,7 @@ import {
   ROUTE_RETRY_ON,
   TIMEOUT_DEFAULTS,
 } from "../schema/defaults.ts";
-import type { BreakerConfig, RetryConfig, TimeoutConfig } from "../schema/filter_config.ts";
+import type { TimeoutConfig } from "../schema/filter_config.ts";
 import type { HttpRouteRule } from "../schema/http_route.ts";
 import type { Service } from "../schema/service.ts";
 import type { BackendSpec } from "../schema/snapshot.ts";

@@ -27,7 +27,7 @@ export interface AuthzRule {
   readonly when: readonly AuthzTest[];
 }
 
-export const TEST_KEYS = [
+const TEST_KEYS = [
   "identity",
   "namespace",
   "service-account",

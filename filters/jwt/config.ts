@@ -21,12 +21,14 @@ export interface JwtPolicyConfig {
 export interface JwtRuleConfig {
   readonly issuer: string;
   readonly audiences: readonly string[];
+  /** Names of RFC 7518 3.1; never `none` or an HMAC. */
   readonly algorithms: readonly AlgorithmName[];
   /** Where the keys came from, for messages to the control plane; "" for keys of the resource itself. */
   readonly source: string;
   /** Null: they have never been fetched. */
   readonly keys: readonly PublicJwk[] | null;
   readonly clockSkewMs: number;
+  /** With the two after it empty: the Authorization header, scheme Bearer. Names are lower case. */
   readonly fromHeaders: readonly { readonly name: string; readonly prefix: string }[];
   readonly fromParams: readonly string[];
   readonly fromCookies: readonly string[];
@@ -34,6 +36,7 @@ export interface JwtRuleConfig {
   readonly claimHeaders: readonly { readonly header: string; readonly claim: readonly string[] }[];
   /** "" for none. */
   readonly payloadHeader: string;
+  /** The upstream gets the token too. */
   readonly forward: boolean;
 }
 

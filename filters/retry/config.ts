@@ -41,8 +41,10 @@ export interface RetryConfig {
   /** Least wait before a retry; its upper bound doubles each time. 0: at once. */
   readonly backoffMs: number;
   readonly backoffMaxMs: number;
+  /** Retries as a share of the requests to the backend within the interval. */
   readonly budgetPercent: number;
   readonly budgetIntervalMs: number;
+  /** Retries per second allowed whatever the share, so that quiet backends can retry at all. */
   readonly minRetriesPerSecond: number;
 }
 
