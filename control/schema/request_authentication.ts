@@ -1,9 +1,9 @@
 /** RequestAuthentication: whose tokens of end users are taken, and what becomes of them. */
 import { z } from "zod";
-import { freeFieldName } from "../../filters/headers/config.ts";
 import { ALGORITHM_NAMES } from "../../filters/jwt/algorithms.ts";
+import { outputName } from "../../filters/jwt/config.ts";
 import { parseObject } from "../../filters/jwt/json.ts";
-import { readKeySet } from "../../filters/jwt/keys.ts";
+import { type KeySet, readKeySet } from "../../filters/jwt/keys.ts";
 import { JWT_LIMITS } from "../../filters/jwt/limits.ts";
 import {
   DENIM_API,
@@ -32,10 +32,8 @@ const list = <T extends z.ZodType>(item: T, what: string) =>
 
 /** A header only claims may fill: nothing that has a meaning of its own. */
 const outputHeader = headerName.refine((name) => {
-  const lower = name.toLowerCase();
-  if (lower === "host" || lower === "authorization" || lower.startsWith("x-denim-")) return false;
   try {
-    freeFieldName(lower, "");
+    outputName(name.toLowerCase(), "");
     return true;
   } catch {
     return false;
@@ -56,8 +54,7 @@ const plainName = z.string().regex(
 
 /** The keys themselves: a JWK set as JSON text (as Istio has it) or as a map. */
 const jwks = z.json().check((ctx) => {
-  const { value } = ctx;
-  const set = readKeySet(typeof value === "string" ? parseObject(encoder.encode(value)) : value);
+  const set = inlineKeys(ctx.value);
   if (set === null) {
     return problem(
       ctx,
@@ -71,6 +68,11 @@ const jwks = z.json().check((ctx) => {
 });
 
 const encoder = new TextEncoder();
+
+/** What a rule's `jwks` holds; null when it is no key set. */
+export function inlineKeys(jwks: unknown): KeySet | null {
+  return readKeySet(typeof jwks === "string" ? parseObject(encoder.encode(jwks)) : jwks);
+}
 
 const jwksUri = z.string().max(LIMITS.jwtChars).check((ctx) => {
   const { value } = ctx;

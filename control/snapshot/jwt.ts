@@ -1,13 +1,16 @@
 /** Which RequestAuthentications hold in one place, as the one link of its chain they come to. */
-import { type PublicJwk, readKeySet } from "../../filters/jwt/keys.ts";
+import type { PublicJwk } from "../../filters/jwt/keys.ts";
 import { ALGORITHM_NAMES } from "../../filters/jwt/algorithms.ts";
-import { parseObject } from "../../filters/jwt/json.ts";
 import { durationMs, fullName } from "../schema/common.ts";
 import { JWT_DEFAULTS } from "../schema/defaults.ts";
 import type { JwtConfig, JwtPolicyConfig, JwtRuleConfig } from "../schema/filter_config.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
 import { MESH_NAMESPACE } from "../schema/peer_authentication.ts";
-import type { JwtRule, RequestAuthentication } from "../schema/request_authentication.ts";
+import {
+  inlineKeys,
+  type JwtRule,
+  type RequestAuthentication,
+} from "../schema/request_authentication.ts";
 import type { FilterLink } from "./filters.ts";
 import { older } from "./mesh.ts";
 import type { Work } from "./work.ts";
@@ -75,7 +78,9 @@ export class RequestAuthentications {
   }
 
   #rule(rule: JwtRule): JwtRuleConfig {
-    const keys = rule.jwksUri === undefined ? inlineKeys(rule) : this.#fetched.get(rule.jwksUri);
+    const keys = rule.jwksUri === undefined
+      ? inlineKeys(rule.jwks)?.keys ?? [] // validation made sure that it is a key set
+      : this.#fetched.get(rule.jwksUri);
     return {
       issuer: rule.issuer,
       audiences: rule.audiences,
@@ -99,10 +104,4 @@ export class RequestAuthentications {
       forward: rule.forwardOriginalToken ?? false,
     };
   }
-}
-
-/** Validation made sure that this is a key set. */
-function inlineKeys({ jwks }: JwtRule): readonly PublicJwk[] {
-  const value = typeof jwks === "string" ? parseObject(new TextEncoder().encode(jwks)) : jwks;
-  return readKeySet(value)?.keys ?? [];
 }

@@ -131,7 +131,7 @@ function readHeader(item: unknown, path: string): { name: string; prefix: string
 }
 
 /** A header made of claims: none that frames the message, names a port to our own proxies, or is the Host. */
-function outputName(name: string, path: string): string {
+export function outputName(name: string, path: string): string {
   if (name === "host" || name === "authorization" || name.startsWith("x-denim-")) {
     throw new Error(`Cannot read ${path}: it is "${name}", want a field that has no other meaning`);
   }
