@@ -130,18 +130,25 @@ class Hosts<T> extends Dimension<T> {
   }
 }
 
-/** Ends are few lengths, of which each is one look. */
-abstract class Ends<T> extends Dimension<T> {
-  readonly #lengths: number[] = [];
+/** Keys are of few lengths, of which each is one look. */
+abstract class Lengths<T> extends Dimension<T> {
+  protected readonly lengths: number[] = [];
 
   override add(key: string, item: T): void {
-    if (!this.#lengths.includes(key.length)) this.#lengths.push(key.length);
+    const length = this.lengthOf(key);
+    if (!this.lengths.includes(length)) this.lengths.push(length);
     super.add(key, item);
   }
 
+  protected lengthOf(key: string): number {
+    return key.length;
+  }
+}
+
+abstract class Ends<T> extends Lengths<T> {
   protected ends(text: string, into: (readonly T[])[]): void {
-    for (let i = 0; i < this.#lengths.length; i++) {
-      const length = this.#lengths[i]!;
+    for (let i = 0; i < this.lengths.length; i++) {
+      const length = this.lengths[i]!;
       if (length <= text.length) this.take(text.slice(text.length - length), into);
     }
   }
@@ -160,20 +167,16 @@ class HostEnds<T> extends Ends<T> {
   }
 }
 
-/** As with ends: networks are few lengths. */
-abstract class NetworkKeys<T> extends Dimension<T> {
-  readonly #lengths: number[] = [];
-
-  override add(key: string, item: T): void {
-    const length = parseInt(key);
-    if (!this.#lengths.includes(length)) this.#lengths.push(length);
-    super.add(key, item);
+abstract class NetworkKeys<T> extends Lengths<T> {
+  /** Of the prefix, which the key begins with. */
+  protected override lengthOf(key: string): number {
+    return parseInt(key);
   }
 
   protected within(ip: Ip | null, into: (readonly T[])[]): void {
     if (ip === null) return;
-    for (let i = 0; i < this.#lengths.length; i++) {
-      this.take(addressKey(ip, this.#lengths[i]!), into);
+    for (let i = 0; i < this.lengths.length; i++) {
+      this.take(addressKey(ip, this.lengths[i]!), into);
     }
   }
 }
@@ -211,7 +214,7 @@ class Headers<T> extends Dimension<T> {
   }
 }
 
-/** As with ends: for each name its beginnings are few lengths. */
+/** For each name its beginnings are few lengths. */
 class HeaderBegins<T> extends Dimension<T> {
   readonly #byName = new Map<string, { lengths: number[]; values: Map<string, T[]> }>();
 
@@ -240,17 +243,10 @@ class HeaderBegins<T> extends Dimension<T> {
   }
 }
 
-class PrincipalBegins<T> extends Dimension<T> {
-  readonly #lengths: number[] = [];
-
-  override add(key: string, item: T): void {
-    if (!this.#lengths.includes(key.length)) this.#lengths.push(key.length);
-    super.add(key, item);
-  }
-
+class PrincipalBegins<T> extends Lengths<T> {
   look({ principal }: Facts, into: (readonly T[])[]): void {
-    for (let i = 0; i < this.#lengths.length; i++) {
-      const length = this.#lengths[i]!;
+    for (let i = 0; i < this.lengths.length; i++) {
+      const length = this.lengths[i]!;
       if (length <= principal.length) this.take(principal.slice(0, length), into);
     }
   }
