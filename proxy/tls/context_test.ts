@@ -7,7 +7,14 @@ import { readTrustBundle } from "./bundle.ts";
 import { joinOptions } from "./client_options.ts";
 import { IdentityError, MeshIdentity } from "./context.ts";
 import { createKeyAndCsr } from "./csr.ts";
-import { type Admission, admitPeer, refuseHandshake, stillTrusted } from "./peer.ts";
+import {
+  type Admission,
+  admitPeer,
+  type AdmittedPeer,
+  refuseHandshake,
+  stillTrusted,
+} from "./peer.ts";
+import { decodePem } from "./pem.ts";
 
 const domain = new TestDomain();
 const stranger = new TestDomain("mesh.test", { name: "Other" });
@@ -213,6 +220,21 @@ Deno.test("stillTrusted ends with the certificate, a revocation or the bundle", 
   assert.equal(reason(), "trusted");
   nowMs = peer.notAfterMs + 1;
   assert.equal(reason(), "expired");
+});
+
+Deno.test("stillTrusted refuses again without judging anew until something has changed", () => {
+  const catalog = new MeshIdentity(domain.material("catalog"));
+  const chain = decodePem(domain.issue("web").chainPem, "CERTIFICATE")!;
+  const verdict = catalog.verify(chain, "client");
+  assert.ok(verdict.ok);
+  const peer: AdmittedPeer = { ...verdict, role: "client", generation: catalog.generation };
+  const { trustDomain, bundle } = catalog.material;
+  catalog.replaceTrust(trustDomain, stranger.material("catalog").bundle);
+  const first = stillTrusted(peer, catalog, Date.now());
+  assert.equal(first.ok, false);
+  assert.equal(stillTrusted(peer, catalog, Date.now()), first, "the very same refusal");
+  catalog.replaceTrust(trustDomain, bundle);
+  assert.equal(stillTrusted(peer, catalog, Date.now()).ok, true);
 });
 
 Deno.test("refuseHandshake closes a connection on which the client says nothing", async () => {

@@ -9,6 +9,8 @@ export interface AdmittedPeer extends VerifiedPeer {
   readonly role: PeerRole;
   /** The identity's generation it was last judged by; kept by {@link stillTrusted}. */
   generation: number;
+  /** What that came to; absent or null: it is good. */
+  refusal?: Refusal | null;
 }
 
 export type Admission = AdmittedPeer | Refusal;
@@ -33,19 +35,29 @@ export function admitPeer(
 
 /**
  * Judges an open connection again by what is in force now: its certificate may have expired or been
- * revoked, or its authority have left the bundle. Cheap enough to ask for all of them every second.
+ * revoked, or its authority have left the bundle. Cheap enough to ask for all of them every second: who
+ * was refused once is so until something changes, and no signature of theirs is checked again before.
  */
 export function stillTrusted(
   peer: AdmittedPeer,
   identity: MeshIdentity,
   nowMs: number,
 ): { readonly ok: true } | Refusal {
-  if (nowMs <= peer.notAfterMs && peer.generation === identity.generation) return OK;
+  const { refusal = null } = peer;
+  if (peer.generation === identity.generation) {
+    if (refusal !== null) return refusal;
+    if (nowMs <= peer.notAfterMs) return OK;
+  }
+  peer.generation = identity.generation;
+  peer.refusal = judgeAgain(peer, identity, nowMs);
+  return peer.refusal ?? OK;
+}
+
+function judgeAgain(peer: AdmittedPeer, identity: MeshIdentity, nowMs: number): Refusal | null {
   const verdict = identity.verify(peer.chain, peer.role, peer.identity);
   if (!verdict.ok) return verdict;
-  if (nowMs > peer.notAfterMs) return refuse("expired", new Date(peer.notAfterMs).toISOString());
-  peer.generation = identity.generation;
-  return OK;
+  if (nowMs <= peer.notAfterMs) return null;
+  return refuse("expired", new Date(peer.notAfterMs).toISOString());
 }
 
 /**
