@@ -22,9 +22,9 @@ export interface ModuleSource {
   get(digest: string): Promise<Uint8Array>;
 }
 
-/** Builds a filter of another ABI from its artefact, whose digest has been checked. */
+/** Builds a filter of another ABI; `bytes` gets its artefact and checks its digest, which is for who has none yet. */
 export type AbiFactory = (
-  bytes: Uint8Array,
+  bytes: () => Promise<Uint8Array>,
   config: WasmFilterConfig,
   env: FilterEnv,
   reports: WasmReports,
@@ -68,7 +68,7 @@ class WasmFactory {
       if (component === undefined) {
         throw new Error('"abi" is "component", which this proxy cannot run');
       }
-      return await component(await this.#bytes(config), config, env, this.#reports);
+      return await component(() => this.#bytes(config), config, env, this.#reports);
     }
     // Asked for every time, so that it is kept for as long as any snapshot has this binding.
     const scope = config.vmId === "" ? env.name : `${namespaceOf(env.name)} vm ${config.vmId}`;

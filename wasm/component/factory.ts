@@ -15,7 +15,7 @@ interface Shared {
 
 /** For `makeWasmFactory({ modules, component: makeComponentFactory() })`. */
 export function makeComponentFactory(): (
-  bytes: Uint8Array,
+  bytes: () => Promise<Uint8Array>,
   config: WasmFilterConfig,
   env: FilterEnv,
   reports: WasmReports,
@@ -34,12 +34,12 @@ export function makeComponentFactory(): (
   }
 
   async function start(
-    bytes: Uint8Array,
+    bytes: () => Promise<Uint8Array>,
     config: WasmFilterConfig,
     env: FilterEnv,
     reports: WasmReports,
   ): Promise<ComponentPlugin> {
-    const plugin = new ComponentPlugin(await load(config.digest, bytes), {
+    const plugin = new ComponentPlugin(await load(config.digest, await bytes()), {
       name: env.name,
       digest: config.digest,
       config: config.config,
