@@ -1,5 +1,7 @@
 /** What a filter costs by route: in metrics, in reports, and on the state each exchange has of it. */
 import type { Counter, Metrics } from "../core/metrics.ts";
+import { WASM_LIMITS } from "./limits.ts";
+import type { Tally } from "./quota.ts";
 
 /** Routes one filter tells apart; what is more is told as "other". */
 export const ROUTES_LIMIT = 64;
@@ -11,6 +13,35 @@ export abstract class FilterSpend {
   usUsed = 0;
   /** FilterBinding, `namespace/name`. */
   abstract get filterName(): string;
+}
+
+/** One exchange on the books of a filter: what it has used, and what it may still use. */
+export abstract class ExchangeAccount extends FilterSpend {
+  readonly account: RouteCost;
+  /** Fuel its calls may still use; body bytes add to it. */
+  fuelLeft: number;
+  /** Host calls made for it so far, by kind; null: none that is counted. */
+  tally: Tally | null = null;
+
+  constructor(account: RouteCost, fuel: number) {
+    super();
+    this.account = account;
+    account.opened();
+    this.fuelLeft = fuel;
+  }
+
+  /** A call for it is over. */
+  spent(fuel: number, us: number): void {
+    this.fuelLeft -= fuel;
+    this.fuelUsed += fuel;
+    this.usUsed += us;
+    this.account.add(fuel, us);
+  }
+
+  /** So many bytes of a body have come. */
+  fed(bytes: number): void {
+    this.fuelLeft += bytes * WASM_LIMITS.fuelPerBodyByte;
+  }
 }
 
 export class RouteCost {

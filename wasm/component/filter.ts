@@ -1,6 +1,5 @@
 /** A component as a Filter: one call per phase it asked for; verdicts.ts says what comes of its answers. */
 import {
-  COLLECT,
   CONTINUE,
   DONE,
   type Filter,
@@ -14,16 +13,18 @@ import { HeaderMap, RequestHeaders, ResponseHeaders } from "../proxy_wasm/header
 import { createWaitingFilter } from "./filter_calls.ts";
 import { type ComponentPlugin, ComponentStream } from "./plugin.ts";
 import {
+  BODY,
   type Direction,
   EMPTY,
-  joined,
-  NO_UNDO,
   pairs,
   REQUEST_WAY as REQUEST,
+  requestRecord,
   RESPONSE_WAY as RESPONSE,
-  Verdicts,
-} from "./verdicts.ts";
-import type { BodyVerdictRecord, VerdictRecord } from "./wit.ts";
+  responseRecord,
+  TRAILERS,
+} from "./exchange.ts";
+import { NO_UNDO, Verdicts } from "./verdicts.ts";
+import type { BodyMode, BodyVerdictRecord, VerdictRecord } from "./wit.ts";
 
 /** In a slot instead of a stream: the exchange goes on without the filter, or was failed by it. */
 const SKIPPED = 1, FAILED = 2;
@@ -75,7 +76,7 @@ class Exchanges implements Hooks {
   readonly #slot: number;
   readonly #failOpen: boolean;
   readonly #has: ReadonlySet<string>;
-  readonly #modes: readonly [string, string];
+  readonly #modes: readonly [BodyMode, BodyMode];
   readonly #maxBody: number;
   readonly #verdicts: Verdicts;
 
@@ -93,20 +94,13 @@ class Exchanges implements Hooks {
     const stream = this.#streamOf(ctx);
     if (stream === null) return this.#without(ctx);
     if (this.#has.has("request-headers")) {
-      const { method, scheme, authority, path } = head;
-      const record = {
-        method,
-        scheme,
-        authority,
-        path,
-        headers: pairs(head.fields, this.#plugin.permits.read),
-      };
+      const record = requestRecord(head, this.#plugin.permits.read);
       this.#verdicts.pass(stream, "request-headers", end);
       const verdict = this.#call(stream, ctx, "onRequestHeaders", record, end);
       const went = this.#head(ctx, stream, verdict, new RequestHeaders(head, NO_UNDO));
       if (went !== CONTINUE) return went;
     }
-    return this.#bodyFollows(stream, head.fields, end, REQUEST);
+    return stream.bodyFollows(this.#modes[REQUEST], head.fields, end);
   }
 
   responseHead(ctx: FilterContext, head: ResponseHead, end: boolean): Verdict {
@@ -114,40 +108,25 @@ class Exchanges implements Hooks {
     const stream = this.#streamOf(ctx);
     if (stream === null) return this.#without(ctx);
     if (this.#has.has("response-headers")) {
-      const record = {
-        status: head.status,
-        headers: pairs(head.fields, this.#plugin.permits.read),
-      };
+      const record = responseRecord(head, this.#plugin.permits.read);
       this.#verdicts.pass(stream, "response-headers", end);
       const verdict = this.#call(stream, ctx, "onResponseHeaders", record, end);
       const went = this.#head(ctx, stream, verdict, new ResponseHeaders(head, NO_UNDO));
       if (went !== CONTINUE) return went;
     }
-    return this.#bodyFollows(stream, head.fields, end, RESPONSE);
+    return stream.bodyFollows(this.#modes[RESPONSE], head.fields, end);
   }
 
   data(ctx: FilterContext, bytes: Uint8Array, end: boolean, way: Direction): Uint8Array {
     if (way === RESPONSE && this.#isOwnReply(ctx)) return bytes;
     const stream = this.#streamOf(ctx);
     if (stream === null) return this.#without(ctx) === DONE ? EMPTY : bytes;
-    if (stream.skip) return this.#takeHeld(stream, way, bytes);
+    if (stream.skip) return stream.takeHeld(way, bytes);
     stream.fed(bytes.length);
-    if (this.#modes[way] === "streamed") return this.#body(ctx, stream, bytes, bytes, end, way);
-    stream.heldBytes[way] += bytes.length;
-    if (stream.heldBytes[way] > this.#maxBody) {
-      stream.held[way].length = 0;
-      stream.over = true;
-      ctx.fail(FAULTS[way === REQUEST ? "proxy.buffer_full" : "proxy.response_buffer_full"]);
-      return EMPTY;
-    }
-    // An empty piece that is not the last says that trailers follow: the body is whole.
-    if (!end && bytes.length > 0) {
-      stream.held[way].push(bytes.slice());
-      return EMPTY;
-    }
-    const whole = this.#takeHeld(stream, way, bytes);
-    if (whole.length === 0 && !end) return whole;
-    return this.#body(ctx, stream, whole, whole, end, way);
+    if (this.#modes[way] === "streamed") return this.#body(ctx, stream, bytes, end, way);
+    const whole = stream.collect(ctx, bytes, end, way, this.#maxBody);
+    if (whole === null || (whole.length === 0 && !end)) return EMPTY;
+    return this.#body(ctx, stream, whole, end, way);
   }
 
   trailers(ctx: FilterContext, fields: Fields, way: Direction): Verdict {
@@ -159,17 +138,9 @@ class Exchanges implements Hooks {
       stream.over = true;
       return ctx.fail(FAULTS["wasm.body_length"]);
     }
-    if (!this.#has.has(way === REQUEST ? "request-trailers" : "response-trailers") || stream.skip) {
-      return CONTINUE;
-    }
-    const hook = way === REQUEST ? "onRequestTrailers" : "onResponseTrailers";
-    const verdict = this.#call(
-      stream,
-      ctx,
-      hook,
-      pairs(fields, this.#plugin.permits.read),
-      undefined,
-    );
+    if (!this.#has.has(TRAILERS.phase[way]) || stream.skip) return CONTINUE;
+    const lines = pairs(fields, this.#plugin.permits.read);
+    const verdict = this.#call(stream, ctx, TRAILERS.hook[way], lines, undefined);
     return this.#head(ctx, stream, verdict, new HeaderMap(fields, NO_UNDO));
   }
 
@@ -244,24 +215,21 @@ class Exchanges implements Hooks {
     return this.#verdicts.head(ctx, stream, verdict as VerdictRecord, map);
   }
 
-  /** `untouched` goes on when the filter has nothing to say. */
+  /** `bytes` go on when the filter has nothing to say. */
   #body(
     ctx: FilterContext,
     stream: ComponentStream,
     bytes: Uint8Array,
-    untouched: Uint8Array,
     end: boolean,
     way: Direction,
   ): Uint8Array {
     const buffered = this.#modes[way] === "buffered";
-    const hook = way === REQUEST ? "onRequestBody" : "onResponseBody";
-    if (buffered || end) {
-      this.#verdicts.pass(stream, way === REQUEST ? "request-body" : "response-body", true);
-    }
-    const verdict = this.#call(stream, ctx, hook, bytes, buffered || end);
-    if (verdict === null) return this.#lost(ctx, stream) === CONTINUE ? untouched : EMPTY;
+    const last = buffered || end;
+    if (last) this.#verdicts.pass(stream, BODY.phase[way], true);
+    const verdict = this.#call(stream, ctx, BODY.hook[way], bytes, last);
+    if (verdict === null) return this.#lost(ctx, stream) === CONTINUE ? bytes : EMPTY;
     const said = verdict as BodyVerdictRecord;
-    return this.#verdicts.body(ctx, stream, said, untouched, { way, buffered, end });
+    return this.#verdicts.body(ctx, stream, said, bytes, { way, buffered, end });
   }
 
   /** The instance is dead: go on without it or fail, as the binding says. */
@@ -275,20 +243,5 @@ class Exchanges implements Hooks {
         held: stream.held,
       }),
     );
-  }
-
-  #bodyFollows(stream: ComponentStream, fields: Fields, end: boolean, way: Direction): Verdict {
-    const mode = this.#modes[way];
-    if (end || stream.skip || mode === "none") return CONTINUE;
-    if (mode === "buffered") return COLLECT;
-    // Pieces may change on their way, so nobody knows the length now.
-    fields.remove("content-length");
-    return CONTINUE;
-  }
-
-  #takeHeld(stream: ComponentStream, way: Direction, last: Uint8Array): Uint8Array {
-    const whole = joined(stream.held[way], last);
-    stream.held[way].length = 0;
-    return whole;
   }
 }

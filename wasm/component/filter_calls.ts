@@ -21,9 +21,6 @@ import {
 import { FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../core/message.ts";
-import { WASM_LIMITS } from "../limits.ts";
-import { FilterSpend, type RouteCost } from "../route_costs.ts";
-import type { Tally } from "../quota.ts";
 import { HeaderMap, RequestHeaders, ResponseHeaders } from "../proxy_wasm/headers.ts";
 import type { Hooks } from "./filter.ts";
 import type { ExchangeFacts, Payer } from "./imports.ts";
@@ -31,16 +28,18 @@ import type { ComponentInstance } from "./instance.ts";
 import type { ComponentPlugin } from "./plugin.ts";
 import type { Guest, Seat, Task } from "./pool.ts";
 import {
+  BODY,
+  ComponentExchange,
   type Direction,
   EMPTY,
-  joined,
-  NO_UNDO,
   pairs,
-  type Progress,
   REQUEST_WAY,
+  requestRecord,
   RESPONSE_WAY,
-  Verdicts,
-} from "./verdicts.ts";
+  responseRecord,
+  TRAILERS,
+} from "./exchange.ts";
+import { NO_UNDO, Verdicts } from "./verdicts.ts";
 import type { BodyMode, BodyVerdictRecord, VerdictRecord } from "./wit.ts";
 
 /** What a direction is called where an exchange is resumed. */
@@ -96,23 +95,14 @@ class Question implements Task {
 }
 
 /** One exchange, from its first question to its end. */
-class Visit extends FilterSpend implements Progress, Guest, Payer {
-  readonly account: RouteCost;
+class Visit extends ComponentExchange implements Guest {
   readonly #visits: Visits;
-  fuelLeft: number;
-  tally: Tally | null = null;
   /** Null once the exchange is over. */
   ctx: FilterContext | null;
-  skip = false;
-  over = false;
-  passed = false;
   id = 0n;
   seat: Seat | null = null;
   /** Of its seat, or of the last it had. */
   instance: ComponentInstance | null = null;
-  readonly properties: Map<string, Uint8Array> = new Map();
-  readonly held: [Uint8Array[], Uint8Array[]] = [[], []];
-  readonly heldBytes: [number, number] = [0, 0];
   /** By direction: the question that holds it, and what came of the last one about a body. */
   readonly asking: [Question | null, Question | null] = [null, null];
   readonly made: [Uint8Array | null, Uint8Array | null] = [null, null];
@@ -120,24 +110,13 @@ class Visit extends FilterSpend implements Progress, Guest, Payer {
   #early: Question[] | null = null;
 
   constructor(visits: Visits, ctx: FilterContext) {
-    super();
-    this.account = visits.plugin.routes.of(ctx.routeName);
-    this.account.opened();
+    super(visits.plugin.routes.of(ctx.routeName), visits.plugin.fuelPerRequest);
     this.#visits = visits;
     this.ctx = ctx;
-    this.fuelLeft = visits.plugin.fuelPerRequest;
   }
 
   get filterName(): string {
     return this.#visits.plugin.name;
-  }
-
-  /** A call for it is over. */
-  spent(fuel: number, us: number): void {
-    this.fuelLeft -= fuel;
-    this.fuelUsed += fuel;
-    this.usUsed += us;
-    this.account.add(fuel, us);
   }
 
   ask(question: Question): void {
@@ -235,16 +214,9 @@ class Visits implements Hooks {
   requestHead(ctx: FilterContext, head: RequestHead, end: boolean): Verdict {
     const visit = this.#visitOf(ctx);
     if (visit.skip || !this.#has.has("request-headers")) {
-      return this.#bodyFollows(visit, head.fields, end, REQUEST_WAY);
+      return visit.bodyFollows(this.#modes[REQUEST_WAY], head.fields, end);
     }
-    const { method, scheme, authority, path } = head;
-    const message = {
-      method,
-      scheme,
-      authority,
-      path,
-      headers: pairs(head.fields, this.plugin.permits.read),
-    };
+    const message = requestRecord(head, this.plugin.permits.read);
     this.#verdicts.pass(visit, "request-headers", end);
     const map = new RequestHeaders(head, NO_UNDO);
     const call = { hook: "onRequestHeaders", message, end } as const;
@@ -255,9 +227,9 @@ class Visits implements Hooks {
     const visit = this.#visitOf(ctx);
     if (visit.over) return CONTINUE; // its own reply
     if (visit.skip || !this.#has.has("response-headers")) {
-      return this.#bodyFollows(visit, head.fields, end, RESPONSE_WAY);
+      return visit.bodyFollows(this.#modes[RESPONSE_WAY], head.fields, end);
     }
-    const message = { status: head.status, headers: pairs(head.fields, this.plugin.permits.read) };
+    const message = responseRecord(head, this.plugin.permits.read);
     this.#verdicts.pass(visit, "response-headers", end);
     const map = new ResponseHeaders(head, NO_UNDO);
     const call = { hook: "onResponseHeaders", message, end } as const;
@@ -273,16 +245,17 @@ class Visits implements Hooks {
       return made;
     }
     if (visit.asking[way] !== null) return null;
-    if (visit.skip) return this.#takeHeld(visit, way, bytes);
-    visit.fuelLeft += bytes.length * WASM_LIMITS.fuelPerBodyByte;
-    const whole = this.#modes[way] === "streamed"
-      ? bytes.slice()
-      : this.#collect(ctx, visit, bytes, end, way);
-    if (whole === null || (whole.length === 0 && !end)) return EMPTY;
+    if (visit.skip) return visit.takeHeld(way, bytes);
+    visit.fed(bytes.length);
+    const taken = this.#modes[way] === "streamed"
+      ? bytes
+      : visit.collect(ctx, bytes, end, way, this.plugin.capabilities.maxBody);
+    if (taken === null || (taken.length === 0 && !end)) return EMPTY;
+    // What came just now is gone by the time the guest reads it.
+    const whole = taken === bytes ? bytes.slice() : taken;
     const last = this.#modes[way] === "buffered" || end;
-    if (last) this.#verdicts.pass(visit, way === 0 ? "request-body" : "response-body", true);
-    const hook = way === REQUEST_WAY ? "onRequestBody" : "onResponseBody";
-    const call = { hook, message: whole, end: last, ended: end } as const;
+    if (last) this.#verdicts.pass(visit, BODY.phase[way], true);
+    const call = { hook: BODY.hook[way], message: whole, end: last, ended: end } as const;
     const question = new Question(visit, ctx, call, way, whole);
     visit.ask(question);
     if (visit.asking[way] !== null) return null;
@@ -297,14 +270,9 @@ class Visits implements Hooks {
       visit.over = true;
       return ctx.fail(FAULTS["wasm.body_length"]);
     }
-    const wanted = this.#has.has(way === REQUEST_WAY ? "request-trailers" : "response-trailers");
-    if (!wanted || visit.skip) return CONTINUE;
-    const hook = way === REQUEST_WAY ? "onRequestTrailers" : "onResponseTrailers";
-    const call = {
-      hook,
-      message: pairs(fields, this.plugin.permits.read),
-      end: undefined,
-    } as const;
+    if (!this.#has.has(TRAILERS.phase[way]) || visit.skip) return CONTINUE;
+    const message = pairs(fields, this.plugin.permits.read);
+    const call = { hook: TRAILERS.hook[way], message, end: undefined } as const;
     visit.ask(new Question(visit, ctx, call, way, new HeaderMap(fields, NO_UNDO)));
     return this.#paused(visit, way, PAUSE);
   }
@@ -371,40 +339,6 @@ class Visits implements Hooks {
   #paused(visit: Visit, way: Direction, verdict: Verdict): Verdict {
     if (visit.asking[way] !== null) return verdict;
     return visit.over ? DONE : CONTINUE;
-  }
-
-  #bodyFollows(visit: Visit, fields: Fields, end: boolean, way: Direction): Verdict {
-    const mode = this.#modes[way];
-    if (end || visit.skip || mode === "none") return CONTINUE;
-    if (mode === "buffered") return COLLECT;
-    fields.remove("content-length");
-    return CONTINUE;
-  }
-
-  /** The whole body once it is there; null before, and when it is too large. */
-  #collect(
-    ctx: FilterContext,
-    visit: Visit,
-    bytes: Uint8Array,
-    end: boolean,
-    way: Direction,
-  ): Uint8Array | null {
-    visit.heldBytes[way] += bytes.length;
-    if (visit.heldBytes[way] > this.plugin.capabilities.maxBody) {
-      visit.held[way].length = 0;
-      visit.over = true;
-      ctx.fail(FAULTS[way === REQUEST_WAY ? "proxy.buffer_full" : "proxy.response_buffer_full"]);
-      return null;
-    }
-    visit.held[way].push(bytes.slice());
-    // An empty piece that is not the last says that trailers follow: the body is whole.
-    return end || bytes.length === 0 ? this.#takeHeld(visit, way, EMPTY) : null;
-  }
-
-  #takeHeld(visit: Visit, way: Direction, last: Uint8Array): Uint8Array {
-    const whole = joined(visit.held[way], last);
-    visit.held[way].length = 0;
-    return whole;
   }
 }
 

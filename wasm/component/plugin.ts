@@ -6,18 +6,18 @@ import { type Fault, FAULTS } from "../../core/fault.ts";
 import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
 import { FuelBucket } from "../fuel_bucket.ts";
-import { type FilterLimits, filterLimits, type LimitName, WASM_LIMITS } from "../limits.ts";
+import { type FilterLimits, filterLimits, type LimitName } from "../limits.ts";
 import { OverLimit } from "../over_limit.ts";
 import { type GivenPermissions, permissionsOf, Permits } from "../permissions.ts";
-import { FilterSpend, type RouteCost, RouteCosts } from "../route_costs.ts";
+import { type RouteCost, RouteCosts } from "../route_costs.ts";
 import { inputOf, told, TRAP_LIMITS, type TrapReport } from "../trap_report.ts";
-import { Quotas, type Tally } from "../quota.ts";
+import { Quotas } from "../quota.ts";
 import { type Cost, costOf, type Upstream } from "../proxy_wasm/host.ts";
 import { PluginMetrics } from "../proxy_wasm/metrics.ts";
 import { RestartPolicy } from "../proxy_wasm/restart.ts";
 import type { FilterStatus } from "../reports.ts";
 import { ComponentInstance } from "./instance.ts";
-import type { Payer } from "./imports.ts";
+import { ComponentExchange } from "./exchange.ts";
 import { KeyValues } from "./kv.ts";
 import type { LoadedBundle } from "./loaded.ts";
 import { InstancePool } from "./pool.ts";
@@ -61,45 +61,16 @@ export type ComponentLimits =
 const MAX_STRANGERS = 16;
 
 /** What the filter keeps for one exchange. */
-export class ComponentStream extends FilterSpend implements Payer {
+export class ComponentStream extends ComponentExchange {
   readonly filterName: string;
-  readonly account: RouteCost;
-  fuelLeft: number;
-  tally: Tally | null = null;
   readonly id: bigint;
   readonly instance: ComponentInstance;
-  readonly properties: Map<string, Uint8Array> = new Map();
-  /** Body bytes held until the last has come, by direction. */
-  readonly held: [Uint8Array[], Uint8Array[]] = [[], []];
-  readonly heldBytes: [number, number] = [0, 0];
-  /** Goes on without the filter from here. */
-  skip = false;
-  /** A local reply or a fault of this filter ended the exchange. */
-  over = false;
-  /** The last of the phases the filter asked for has been called: it has forgotten the exchange. */
-  passed = false;
 
   constructor(instance: ComponentInstance, fuel: number, account: RouteCost) {
-    super();
+    super(account, fuel);
     this.filterName = instance.state.name;
-    this.account = account;
-    account.opened();
     this.instance = instance;
     this.id = instance.newId();
-    this.fuelLeft = fuel;
-  }
-
-  /** A call for it is over. */
-  spent(fuel: number, us: number): void {
-    this.fuelLeft -= fuel;
-    this.fuelUsed += fuel;
-    this.usUsed += us;
-    this.account.add(fuel, us);
-  }
-
-  /** So many bytes of a body have come. */
-  fed(bytes: number): void {
-    this.fuelLeft += bytes * WASM_LIMITS.fuelPerBodyByte;
   }
 }
 

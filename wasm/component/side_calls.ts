@@ -5,7 +5,8 @@ import type { RequestHead } from "../../core/message.ts";
 import { WASM_LIMITS } from "../limits.ts";
 import { AUTHORITY, PATH, requestLines, TOKEN } from "../proxy_wasm/headers.ts";
 import type { Upstream } from "../proxy_wasm/host.ts";
-import type { CallErrorRecord, CallRecord, Header, ReplyRecord } from "./wit.ts";
+import { headersOf } from "./exchange.ts";
+import type { CallErrorRecord, CallRecord, ReplyRecord } from "./wit.ts";
 
 export type CallResult = { tag: "ok"; val: ReplyRecord } | { tag: "err"; val: CallErrorRecord };
 
@@ -175,7 +176,7 @@ function headOf(
 }
 
 function resultOf({ fault, status, fields, body }: CallAnswer): CallResult {
-  if (fault === null) return { tag: "ok", val: { status, headers: pairs(fields), body } };
+  if (fault === null) return { tag: "ok", val: { status, headers: headersOf(fields.lines), body } };
   switch (fault.code) {
     case "call.timeout":
       return { tag: "err", val: { tag: "timeout" } };
@@ -188,12 +189,6 @@ function resultOf({ fault, status, fields, body }: CallAnswer): CallResult {
     default:
       return failed(`${fault.detail} (${fault.code})`);
   }
-}
-
-function pairs({ lines }: Fields): Header[] {
-  const out: Header[] = [];
-  for (let i = 0; i < lines.length; i += 2) out.push([lines[i]!, lines[i + 1]!]);
-  return out;
 }
 
 function denied(why: string): CallResult {

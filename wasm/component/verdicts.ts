@@ -1,10 +1,9 @@
 /** What the answers of a component mean to its exchange: edits made, replies sent, failures told. */
-import { concat } from "../../core/bytes.ts";
 import { CONTINUE, type FilterContext, type Verdict } from "../../core/filter.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
 import { Fields } from "../../core/fields.ts";
 import { HeaderMap, replyLines, RequestHeaders, ResponseHeaders } from "../proxy_wasm/headers.ts";
-import type { NameRule } from "../permissions.ts";
+import { type ComponentExchange, type Direction, EMPTY, REQUEST_WAY } from "./exchange.ts";
 import type { ComponentPlugin } from "./plugin.ts";
 import { lastPhase } from "./wit.ts";
 import type {
@@ -12,16 +11,11 @@ import type {
   Content,
   Edits,
   Ending,
-  Header,
   HeaderOp,
   LocalResponse,
   VerdictRecord,
 } from "./wit.ts";
 
-export const REQUEST_WAY = 0 as const, RESPONSE_WAY = 1 as const;
-export type Direction = typeof REQUEST_WAY | typeof RESPONSE_WAY;
-
-export const EMPTY = new Uint8Array(0);
 const encoder = new TextEncoder();
 
 /** A char that is no byte: cut down to one on the wire, U+010A would be a line feed. */
@@ -29,16 +23,6 @@ const WIDE = /[^\0-\xff]/;
 
 /** Edits are made after the call has come back, so there is nothing to undo. */
 export const NO_UNDO = { changed(): void {} };
-
-/** How far an exchange has come with its filter. */
-export interface Progress {
-  /** Goes on without the filter from here. */
-  skip: boolean;
-  /** A local reply or a fault of this filter ended the exchange. */
-  over: boolean;
-  /** The last of the phases the filter asked for has been called: it has forgotten the exchange. */
-  passed: boolean;
-}
 
 export class Verdicts {
   readonly #plugin: ComponentPlugin;
@@ -52,19 +36,24 @@ export class Verdicts {
   }
 
   /** The same reckoning as the SDK's: after its last phase a guest has forgotten the exchange. */
-  pass(progress: Progress, phase: string, end: boolean): void {
+  pass(exchange: ComponentExchange, phase: string, end: boolean): void {
     const last = this.#last;
     if (
       phase === last ||
       (end && last === (phase === "request-headers" ? "request-body" : "response-body"))
     ) {
-      progress.passed = true;
+      exchange.passed = true;
     }
   }
 
   /** What a head or trailers verdict does. */
-  head(ctx: FilterContext, progress: Progress, said: VerdictRecord, map: HeaderMap): Verdict {
-    if (said.tag !== "continue") return this.#ending(ctx, progress, said);
+  head(
+    ctx: FilterContext,
+    exchange: ComponentExchange,
+    said: VerdictRecord,
+    map: HeaderMap,
+  ): Verdict {
+    if (said.tag !== "continue") return this.#ending(ctx, exchange, said);
     this.#edit(map, said.val);
     return CONTINUE;
   }
@@ -72,7 +61,7 @@ export class Verdicts {
   /** What a body verdict does: the bytes that go on; `untouched` when the filter has nothing to say. */
   body(
     ctx: FilterContext,
-    progress: Progress,
+    exchange: ComponentExchange,
     verdict: BodyVerdictRecord,
     untouched: Uint8Array,
     how: { readonly way: Direction; readonly buffered: boolean; readonly end: boolean },
@@ -80,7 +69,7 @@ export class Verdicts {
     const { way, buffered, end } = how;
     if (verdict.tag === "pass") return untouched;
     if (verdict.tag !== "continue") {
-      return this.#ending(ctx, progress, verdict) === CONTINUE ? untouched : EMPTY;
+      return this.#ending(ctx, exchange, verdict) === CONTINUE ? untouched : EMPTY;
     }
     const head = way === REQUEST_WAY ? ctx.request : ctx.response;
     if (buffered && head !== null) {
@@ -101,28 +90,28 @@ export class Verdicts {
   }
 
   /** Go on without the filter or fail, as the binding says. */
-  fail(ctx: FilterContext, progress: Progress, fault: Fault): Verdict {
+  fail(ctx: FilterContext, exchange: ComponentExchange, fault: Fault): Verdict {
     if (this.#failOpen) {
-      progress.skip = true;
+      exchange.skip = true;
       return CONTINUE;
     }
-    progress.over = true;
+    exchange.over = true;
     return ctx.fail(fault);
   }
 
-  #ending(ctx: FilterContext, progress: Progress, verdict: Ending): Verdict {
+  #ending(ctx: FilterContext, exchange: ComponentExchange, verdict: Ending): Verdict {
     switch (verdict.tag) {
       case "respond":
         if (!this.#may("local-reply", "respond")) return CONTINUE;
-        progress.over = true;
+        exchange.over = true;
         return this.#respond(ctx, verdict.val);
       case "reset":
         if (!this.#may("local-reply", "reset")) return CONTINUE;
         this.#plugin.options.log.debug("wasm.reset", { reason: verdict.val });
-        progress.over = true;
+        exchange.over = true;
         return ctx.fail(FAULTS["wasm.reset"]);
       case "failed":
-        return this.fail(ctx, progress, this.#plugin.threw(verdict.val));
+        return this.fail(ctx, exchange, this.#plugin.threw(verdict.val));
     }
   }
 
@@ -183,19 +172,6 @@ export class Verdicts {
     this.#plugin.denied(call);
     return false;
   }
-}
-
-/** Pieces of a body and what comes last, in one. */
-export function joined(pieces: readonly Uint8Array[], last: Uint8Array): Uint8Array {
-  return pieces.length === 0 ? last : concat([...pieces, last]);
-}
-
-/** The lines the filter may see. */
-export function pairs(fields: Fields, rule: NameRule): Header[] {
-  const lines = rule.visible(fields.lines);
-  const out: Header[] = new Array(lines.length >> 1);
-  for (let i = 0; i < lines.length; i += 2) out[i >> 1] = [lines[i]!, lines[i + 1]!];
-  return out;
 }
 
 function bytesOf(content: Content): Uint8Array {

@@ -2,9 +2,7 @@
 import { type FilterContext, type FilterPlace, REQUEST, RESPONSE } from "../../core/filter.ts";
 import type { Fields } from "../../core/fields.ts";
 import { type HeaderMap, RequestHeaders, ResponseHeaders } from "./headers.ts";
-import { WASM_LIMITS } from "../limits.ts";
-import { FilterSpend, type RouteCost } from "../route_costs.ts";
-import type { Tally } from "../quota.ts";
+import { ExchangeAccount } from "../route_costs.ts";
 import type { OwnCall, Vm } from "./vm.ts";
 
 export const EMPTY: Uint8Array = new Uint8Array(0);
@@ -51,7 +49,7 @@ export class Half {
   seen = 0;
 }
 
-export class StreamContext extends FilterSpend {
+export class StreamContext extends ExchangeAccount {
   readonly id: number;
   readonly vm: Vm;
   readonly place: FilterPlace | null;
@@ -77,25 +75,17 @@ export class StreamContext extends FilterSpend {
   finishing = false;
   /** Requests the guest made on behalf of this stream, under way. */
   calls: Set<OwnCall> | null = null;
-  /** Fuel its calls may still use; body bytes add to it. */
-  fuelLeft: number;
-  readonly account: RouteCost;
   /** The exchange is over: what is left to be said to the guest has the fuel of any call. */
   ended = false;
-  /** Host calls made for it so far, by kind; null: none that is counted. */
-  tally: Tally | null = null;
   #deleted = false;
 
   constructor(id: number, vm: Vm, exchange: FilterContext, place: FilterPlace | null) {
-    super();
+    super(vm.host.routes.of(exchange.routeName), vm.host.limits.fuelPerRequest);
     this.id = id;
-    this.account = vm.host.routes.of(exchange.routeName);
-    this.account.opened();
     this.place = place;
     this.vm = vm;
     this.network = vm.host.network;
     this.exchange = exchange;
-    this.fuelLeft = vm.host.limits.fuelPerRequest;
     this.startedMs = vm.host.clock.nowMs();
     this.requestHeaders = new RequestHeaders(exchange.request, vm);
     this.requestHeaders.writable = false;
@@ -103,19 +93,6 @@ export class StreamContext extends FilterSpend {
 
   get filterName(): string {
     return this.vm.host.name;
-  }
-
-  /** A call for it is over. */
-  spent(fuel: number, us: number): void {
-    this.fuelLeft -= fuel;
-    this.fuelUsed += fuel;
-    this.usUsed += us;
-    this.account.add(fuel, us);
-  }
-
-  /** So many bytes of a body have come. */
-  fed(bytes: number): void {
-    this.fuelLeft += bytes * WASM_LIMITS.fuelPerBodyByte;
   }
 
   half(direction: number): Half {
