@@ -110,7 +110,7 @@ class Visit extends ComponentExchange implements Guest {
   #early: Question[] | null = null;
 
   constructor(visits: Visits, ctx: FilterContext) {
-    super(visits.plugin.routes.of(ctx.routeName), visits.plugin.fuelPerRequest);
+    super(visits.plugin.routes.of(ctx.routeName), visits.plugin.limits.fuelPerRequest);
     this.#visits = visits;
     this.ctx = ctx;
   }

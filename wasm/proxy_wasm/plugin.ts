@@ -1,32 +1,22 @@
 /** One bound filter in one proxy: its instance and the next, its ticks, what it keeps and what it costs. */
 import type { Calls } from "../../core/calls.ts";
-import type { Clock, Random } from "../../core/clock.ts";
+import type { Random } from "../../core/clock.ts";
 import { type FilterContext, type FilterPlace, REQUEST, RESPONSE } from "../../core/filter.ts";
 import { type Fault, FAULTS } from "../../core/fault.ts";
-import type { Log } from "../../core/log.ts";
-import type { Metrics } from "../../core/metrics.ts";
 import { Expires, type Wheel } from "../../core/timers.ts";
-import { FuelBucket } from "../fuel_bucket.ts";
-import { type LimitName, WASM_LIMITS } from "../limits.ts";
+import { BoundFilter, type BoundOptions } from "../bound_filter.ts";
+import { WASM_LIMITS } from "../limits.ts";
 import type { CompiledModule } from "../module.ts";
-import { OverLimit } from "../over_limit.ts";
 import type { Permits } from "../permissions.ts";
-import { RouteCosts } from "../route_costs.ts";
 import { inputOf, type TrapReport } from "../trap_report.ts";
-import { Quotas } from "../quota.ts";
-import type { FilterStatus } from "../reports.ts";
 import { EMPTY, StreamContext } from "./context.ts";
-import { type Cost, costOf, type PluginHost, type PluginLimits, type Upstream } from "./host.ts";
+import type { PluginHost, PluginLimits, Upstream } from "./host.ts";
 import { LogShare } from "./log_share.ts";
-import { PluginMetrics } from "./metrics.ts";
-import { RestartPolicy } from "./restart.ts";
 import type { SharedData } from "./shared_data.ts";
 import type { QueueOwner, SharedQueues } from "./shared_queues.ts";
 import { type Effect, Vm } from "./vm.ts";
 
-export interface PluginOptions {
-  readonly name: string;
-  readonly digest: string;
+export interface PluginOptions extends BoundOptions {
   /** Names the module may know its root context by, the likeliest first. */
   readonly rootNames: readonly string[];
   readonly config: Uint8Array;
@@ -48,11 +38,8 @@ export interface PluginOptions {
   readonly queues: SharedQueues;
   /** What other bindings of the namespace know it by; "" when it shares nothing. */
   readonly vmId: string;
-  readonly clock: Clock;
   readonly wheel: Wheel;
   readonly random: Random;
-  readonly metrics: Metrics;
-  readonly log: Log;
 }
 
 class Ticker extends Expires {
@@ -78,37 +65,18 @@ class QueueReady implements Effect {
   }
 }
 
-/** Names of upstreams that are asked for in vain are logged once each, so many of them. */
-const MAX_STRANGERS = 16;
-
-/** What is not granted is logged once each, so many of it: guests choose the names. */
-const MAX_DENIED = 64;
-
-export class Plugin implements PluginHost, FilterStatus, QueueOwner {
+export class Plugin extends BoundFilter<PluginLimits> implements PluginHost, QueueOwner {
   readonly options: PluginOptions;
   readonly compiled: CompiledModule;
-  readonly cost: Cost;
   readonly shared: SharedData;
-  readonly metrics: PluginMetrics;
-  readonly quotas: Quotas;
-  readonly bucket: FuelBucket;
-  readonly routes: RouteCosts;
   rootName = "";
-  traps = 0;
-  lastTrap = "";
   refused = "";
   #vm: Vm | null = null;
   #closed = false;
   /** The last start failed as one does that does not find its root context. */
   #namesMayDiffer = false;
-  #throttled = false;
-  readonly #overLimit: OverLimit;
   readonly #logShare: LogShare;
-  readonly #restart = new RestartPolicy();
   readonly #ticker = new Ticker(this);
-  readonly #deniedCalls = new Set<string>();
-  readonly #strangers = new Set<string>();
-  readonly #calls: Calls[] = [];
   /** An answer may come at any time, and not only to the stream that asked. */
   readonly #mayAsk: boolean;
   #posted: Effect[] = [];
@@ -116,6 +84,7 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   #busy = false;
 
   constructor(compiled: CompiledModule, options: PluginOptions) {
+    super(options, options.limits, options.calls);
     this.compiled = compiled;
     this.options = options;
     this.shared = options.shared;
@@ -123,21 +92,8 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     const asks = capabilities.has("http-call") || capabilities.has("grpc-call");
     this.#mayAsk = asks && upstreams.size > 0;
     this.#logShare = new LogShare(options.clock, options.log);
-    const { metrics } = options;
-    this.metrics = new PluginMetrics(metrics, options.name);
-    this.cost = costOf(metrics, options.name);
-    this.quotas = new Quotas(options.limits);
-    this.bucket = new FuelBucket(options.clock, options.limits.fuelPerSecond);
-    this.#overLimit = new OverLimit(options);
-    this.routes = new RouteCosts(metrics, options.name, options.digest);
   }
 
-  get name(): string {
-    return this.options.name;
-  }
-  get digest(): string {
-    return this.options.digest;
-  }
   get config(): Uint8Array {
     return this.options.config;
   }
@@ -147,20 +103,8 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
   get permits(): Permits {
     return this.options.permits;
   }
-  get limits(): PluginLimits {
-    return this.options.limits;
-  }
-  get clock(): Clock {
-    return this.options.clock;
-  }
   get random(): Random {
     return this.options.random;
-  }
-  get log(): Log {
-    return this.options.log;
-  }
-  get state(): FilterStatus["state"] {
-    return this.#restart.state;
   }
   get memoryBytes(): number {
     return this.#vm === null ? 0 : this.#vm.memoryBytes;
@@ -184,23 +128,13 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
 
   /** A stream context for an exchange; null while no instance may run. */
   open(exchange: FilterContext, place: FilterPlace | null): StreamContext | null {
-    this.#throttled = this.bucket.empty;
-    if (this.#throttled) {
-      this.overLimit("fuelPerSecond");
-      return null;
-    }
+    if (this.throttled()) return null;
     const vm = this.#current();
     if (vm === null || vm.contexts.size >= WASM_LIMITS.streams) return null;
     const stream = new StreamContext(vm.newId(), vm, exchange, place);
     vm.contexts.add(stream);
     vm.enter(vm.guest.onContextCreate, stream, 0, stream.id, vm.rootId, 0);
     return stream;
-  }
-
-  /** What an exchange fails with while no instance may run. */
-  get refusal(): Fault {
-    if (this.#throttled) return FAULTS["wasm.throttled"];
-    return FAULTS[this.#restart.state === "tripped" ? "wasm.tripped" : "wasm.backing_off"];
   }
 
   /** Whether anything but the exchange's own body could wake a paused stream. */
@@ -243,28 +177,12 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     for (const effect of posted) effect.run();
   };
 
-  /** A chain with this filter is being built, or is gone: requests of its own go by the newest there is. */
-  adopt(calls: Calls): void {
-    this.#calls.push(calls);
-  }
-  abandon(calls: Calls): void {
-    this.#calls.splice(this.#calls.lastIndexOf(calls), 1);
-  }
-
-  get calls(): Calls {
-    return this.#calls.at(-1) ?? this.options.calls;
-  }
   get upstreams(): ReadonlyMap<string, Upstream> {
     return this.options.upstreams;
   }
 
-  noUpstream(name: string): void {
-    if (this.#strangers.size >= MAX_STRANGERS || this.#strangers.has(name)) return;
-    this.#strangers.add(name);
-    this.log.warn("wasm.unknown_upstream", {
-      upstream: name,
-      hint: "name it in upstreams of the FilterBinding",
-    });
+  protected get upstreamHint(): string {
+    return "name it in upstreams of the FilterBinding";
   }
 
   get network(): boolean {
@@ -308,18 +226,8 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     } else wheel.arm(this.#ticker, vm.tickMs);
   }
 
-  overLimit(limit: LimitName): void {
-    this.#overLimit.note(limit, this.limits[limit]);
-  }
-
   mayLog(): boolean {
     return this.#logShare.take();
-  }
-
-  denied(call: string): void {
-    if (this.#deniedCalls.has(call) || this.#deniedCalls.size >= MAX_DENIED) return;
-    this.#deniedCalls.add(call);
-    this.log.warn("wasm.denied", { call, hint: "grant it in the FilterBinding" });
   }
 
   /** No exchange uses the plugin any more. */
@@ -347,13 +255,13 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
 
   #current(): Vm | null {
     if (this.#vm !== null) return this.#vm;
-    if (this.#closed || !this.#restart.mayStart(this.clock.monotonicMs())) return null;
+    if (this.#closed || !this.restart.mayStart(this.clock.monotonicMs())) return null;
     const failure = this.#instantiate();
     if (failure === null) {
       this.log.info("wasm.restarted", { traps: this.traps });
       return this.#vm;
     }
-    this.#trapped(failure);
+    this.trapped(failure);
     return null;
   }
 
@@ -374,26 +282,18 @@ export class Plugin implements PluginHost, FilterStatus, QueueOwner {
     vm.touched = [];
     this.#vm = vm;
     this.#run(vm);
-    this.#restart.started(this.clock.monotonicMs());
+    this.restart.started(this.clock.monotonicMs());
     this.tickChanged(vm);
     return null;
-  }
-
-  #trapped(text: string): void {
-    this.traps++;
-    this.lastTrap = text;
-    this.#restart.trapped(this.clock.monotonicMs());
-    this.log.warn("wasm.trap", { trap: text, state: this.state, traps: this.traps });
   }
 
   /** The instance is lost; streams that wait for it would wait for ever. */
   #bury(vm: Vm, own: StreamContext | null): void {
     this.#vm = null;
     this.options.wheel.disarm(this.#ticker);
-    const { metrics, name, failOpen } = this.options;
-    const labels = { filter: name, kind: vm.dead!.kind };
-    metrics.counter("denim_wasm_traps_total", "Traps of Wasm filters", labels).add();
-    this.#trapped(vm.dead!.text);
+    const { failOpen } = this.options;
+    this.countTrap(vm.dead!.kind);
+    this.trapped(vm.dead!.text);
     this.#report(vm, vm.current ?? vm.effective);
     hangUp(vm);
     for (const stream of vm.contexts.values()) {
