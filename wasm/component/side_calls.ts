@@ -5,6 +5,7 @@ import type { RequestHead } from "../../core/message.ts";
 import { WASM_LIMITS } from "../limits.ts";
 import { AUTHORITY, PATH, requestLines, TOKEN } from "../proxy_wasm/headers.ts";
 import type { Upstream } from "../proxy_wasm/host.ts";
+import { finishFields, timeoutOf } from "../proxy_wasm/own_request.ts";
 import { headersOf } from "./exchange.ts";
 import type { CallErrorRecord, CallRecord, ReplyRecord } from "./wit.ts";
 
@@ -84,9 +85,7 @@ export class SideCalls {
       backend: upstream.backend,
       head,
       body: record.body,
-      timeoutMs: record.timeoutMs === 0
-        ? WASM_LIMITS.callTimeoutMs
-        : Math.min(record.timeoutMs, WASM_LIMITS.callTimeoutMs),
+      timeoutMs: timeoutOf(record.timeoutMs),
       maxBytes: WASM_LIMITS.callAnswerBytes,
     };
   }
@@ -164,14 +163,7 @@ function headOf(
   const lines = requestLines(headers.flat());
   if (lines === null) return "a header has a name or a value that cannot be sent";
   const fields = new Fields(lines);
-  fields.remove("host");
-  for (let i = 0; i < upstream.fields.length; i += 2) {
-    fields.set(upstream.fields[i]!, upstream.fields[i + 1]!);
-  }
-  if (body.length > 0) fields.set("content-length", String(body.length));
-  // A call that comes round to the filter that made it is a circle: it carries the way of its exchange.
-  fields.remove("via");
-  for (const via of vias) fields.append("via", via);
+  finishFields(fields, upstream, body.length, vias);
   return { method, scheme: "http", authority, path, fields };
 }
 

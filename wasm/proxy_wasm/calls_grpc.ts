@@ -3,13 +3,14 @@ import { Fields } from "../../core/fields.ts";
 import { grpcTimeout } from "../../core/grpc.ts";
 import type { RequestHead } from "../../core/message.ts";
 import { STATUS } from "./abi.ts";
-import { markVia, timeoutOf } from "./calls_http.ts";
+import { viasOf } from "./calls_http.ts";
 import { GrpcCall } from "./grpc_call.ts";
 import { framed } from "./grpc_frames.ts";
 import { PATH, requestLines } from "./headers.ts";
 import type { Upstream } from "./host.ts";
 import { decodePairs } from "./maps.ts";
 import { latin1 } from "./memory.ts";
+import { finishFields, timeoutOf } from "./own_request.ts";
 import { readFields } from "./protobuf.ts";
 import type { Effect, Vm } from "./vm.ts";
 
@@ -52,7 +53,7 @@ export function grpcCall(vm: Vm) {
   return (to: number, toSize: number, service: number, serviceSize: number, method: number,
           methodSize: number, metadata: number, metadataSize: number, message: number,
           messageSize: number, timeoutMs: number, outId: number): number => {
-    const timeout = timeoutOf(timeoutMs);
+    const timeout = timeoutOf(timeoutMs >>> 0);
     const aim = aimOf(vm, [to, toSize, service, serviceSize, method, methodSize, metadata, metadataSize], timeout);
     const bytes = vm.memory.copy(message, messageSize);
     if (bytes === null) return STATUS.invalidMemory;
@@ -158,10 +159,7 @@ function aimOf(vm: Vm, parts: readonly number[], timeoutMs: number): Aim {
   fields.set("content-type", GRPC_TYPE);
   fields.set("te", "trailers");
   if (timeoutMs > 0) fields.set("grpc-timeout", grpcTimeout(timeoutMs));
-  for (let i = 0; i < upstream.fields.length; i += 2) {
-    fields.set(upstream.fields[i]!, upstream.fields[i + 1]!);
-  }
-  markVia(vm, fields);
+  finishFields(fields, upstream, 0, viasOf(vm));
   // `namespace/service:port`, as a host that the mesh knows it by.
   const authority = upstream.backend.replace(/^([^/]+)\/([^:]+)/, "$2.$1");
   return {

@@ -9,6 +9,7 @@ import type { Upstream } from "./host.ts";
 import { HttpCall } from "./http_call.ts";
 import { decodePairs } from "./maps.ts";
 import { latin1Bytes } from "./memory.ts";
+import { finishFields, timeoutOf } from "./own_request.ts";
 import type { Vm } from "./vm.ts";
 
 export function httpCall(vm: Vm) {
@@ -41,7 +42,7 @@ export function httpCall(vm: Vm) {
       head,
       body: bytes,
       ...(trailing.length === 0 ? {} : { trailers: new Fields(trailing) }),
-      timeoutMs: timeoutOf(timeoutMs),
+      timeoutMs: timeoutOf(timeoutMs >>> 0),
       maxBytes: WASM_LIMITS.callAnswerBytes,
     });
     call.id = vm.opened(call);
@@ -65,12 +66,6 @@ export function getStatus(vm: Vm) {
   };
 }
 
-/** 0 is "no limit" to guests, which is no answer for a proxy. */
-export function timeoutOf(ms: number): number {
-  const asked = ms >>> 0;
-  return asked === 0 ? WASM_LIMITS.callTimeoutMs : Math.min(asked, WASM_LIMITS.callTimeoutMs);
-}
-
 /** Null: something a request needs is missing or malformed. */
 function headOf(
   vm: Vm,
@@ -88,11 +83,7 @@ function headOf(
   const free = requestLines(lines);
   if (free === null) return null;
   const fields = new Fields(free);
-  for (let i = 0; i < upstream.fields.length; i += 2) {
-    fields.set(upstream.fields[i]!, upstream.fields[i + 1]!);
-  }
-  if (length > 0) fields.set("content-length", String(length));
-  markVia(vm, fields);
+  finishFields(fields, upstream, length, viasOf(vm));
   const scheme = valueOf(lines, ":scheme") === "https" ? "https" : "http";
   return { method, scheme, authority: authority.toLowerCase(), path, fields };
 }
@@ -103,12 +94,9 @@ function serviceOf(backend: string): string {
   return `${backend.slice(slash + 1, colon)}.${backend.slice(0, slash)}`;
 }
 
-/** A call that comes round to the filter that made it is a circle: it carries the way of its exchange. */
-export function markVia(vm: Vm, fields: Fields): void {
-  const exchange = vm.effective?.exchange;
-  if (exchange === null || exchange === undefined) return;
-  fields.remove("via");
-  for (const via of exchange.request.fields.all("via")) fields.append("via", via);
+/** The way of the exchange a call is made for; null: it is made for none. */
+export function viasOf(vm: Vm): readonly string[] | null {
+  return vm.effective?.exchange?.request.fields.all("via") ?? null;
 }
 
 function valueOf(lines: readonly string[], name: string): string | undefined {
