@@ -127,8 +127,8 @@ function hostInterface(state: HostState): object {
     },
     property(path: string[]): Uint8Array | undefined {
       if (!may("properties-read", "property") || !within(state, QUOTA.properties)) return undefined;
-      if (!named(state, "properties", path.join("."))) return undefined;
-      return property(state, path);
+      const key = path.join(".");
+      return named(state, "properties", key) ? property(state, path, key) : undefined;
     },
     setProperty(path: string[], value: Uint8Array): void {
       if (state.exchange === null) return; // nobody but this filter reads it, so it needs no grant
@@ -156,12 +156,12 @@ function hostInterface(state: HostState): object {
   };
 }
 
-function property(state: HostState, path: string[]): Uint8Array | undefined {
+function property(state: HostState, path: string[], key: string): Uint8Array | undefined {
   const { exchange } = state;
   if (exchange === null) return undefined;
   const own = state.properties?.get(path.join("\0"));
   if (own !== undefined) return own;
-  switch (path.join(".")) {
+  switch (key) {
     case "route_name":
       return encoder.encode(exchange.routeName);
     case "backend_name":

@@ -14,8 +14,9 @@ export function getProperty(vm: Vm) {
     if (bytes === null) return STATUS.invalidMemory;
     if (!vm.may(QUOTA.properties)) return STATUS.internalFailure;
     const segments = pathOf(bytes);
-    if (!granted(vm, segments.join("."))) return STATUS.notFound;
-    const value = lookUp(vm, segments) ?? leftBy(vm, segments);
+    const key = segments.join(".");
+    if (!granted(vm, key)) return STATUS.notFound;
+    const value = lookUp(vm, segments, key) ?? leftBy(vm, key);
     return value === null ? STATUS.notFound : vm.memory.give(value, outPointer, outSize);
   };
 }
@@ -54,11 +55,10 @@ export function leave(vm: Vm, key: string, bytes: Uint8Array): boolean {
   return true;
 }
 
-function leftBy(vm: Vm, path: readonly string[]): Uint8Array | null {
+function leftBy(vm: Vm, key: string): Uint8Array | null {
   const exchange = vm.effective?.exchange ?? null;
   const properties = exchange === null ? undefined : LEFT.get(exchange);
   if (properties === undefined) return null;
-  const key = path.join(".");
   const prefix = "filter_state.wasm.";
   return properties.get(key.startsWith(prefix) ? key.slice(prefix.length) : key) ?? null;
 }

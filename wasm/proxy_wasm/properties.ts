@@ -11,9 +11,8 @@ import type { Vm } from "./vm.ts";
 
 const encoder = new TextEncoder();
 
-/** The value at a path, or null when there is none. */
-export function getProperty(vm: Vm, path: readonly string[]): Uint8Array | null {
-  const key = path.join(".");
+/** The value at a path, whose segments are parted by dots in `key`; null when there is none. */
+export function getProperty(vm: Vm, path: readonly string[], key: string): Uint8Array | null {
   const plugin = Object.hasOwn(PLUGIN, key) ? PLUGIN[key] : undefined;
   if (plugin !== undefined) return plugin(vm);
   const stream = vm.effective;
