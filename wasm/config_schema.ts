@@ -2,8 +2,9 @@
  * What a filter says of its configuration, as JSON Schema in a custom section of its component. Which of the
  * schema's words are read is listed here; a filter's own reading has the last word, at every start.
  */
+import { concat } from "../core/bytes.ts";
 import { readSections, SECTION } from "./parse.ts";
-import { Reader } from "./reader.ts";
+import { leb, Reader } from "./reader.ts";
 
 /** Name of the custom section. */
 export const SCHEMA_SECTION = "denim:config-schema";
@@ -51,8 +52,8 @@ export function configSchemaOf(bytes: Uint8Array): ConfigSchema | null {
 export function withConfigSchema(bytes: Uint8Array, schema: ConfigSchema): Uint8Array<ArrayBuffer> {
   const encoder = new TextEncoder();
   const name = encoder.encode(SCHEMA_SECTION), text = encoder.encode(JSON.stringify(schema));
-  const content = [...leb(name.length), ...name, ...text];
-  return Uint8Array.from([...bytes, SECTION.custom, ...leb(content.length), ...content]);
+  const content = concat([Uint8Array.from(leb(name.length)), name, text]);
+  return concat([bytes, Uint8Array.from([SECTION.custom, ...leb(content.length)]), content]);
 }
 
 /** What is wrong with a configuration, field by field; empty when nothing is. */
@@ -147,14 +148,4 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function shown(value: unknown): string {
   return JSON.stringify(value).slice(0, 100);
-}
-
-function leb(value: number): number[] {
-  const bytes: number[] = [];
-  do {
-    const more = value > 0x7f;
-    bytes.push((value & 0x7f) | (more ? 0x80 : 0));
-    value >>>= 7;
-  } while (value > 0);
-  return bytes;
 }

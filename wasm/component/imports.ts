@@ -13,7 +13,7 @@ import type { Log } from "../../core/log.ts";
 import { WASI_HTTP } from "./wasi_http.ts";
 import type { KeyValues } from "./kv.ts";
 import type { CallResult, SideCalls } from "./side_calls.ts";
-import type { CallRecord, PeerRecord } from "./wit.ts";
+import { type CallRecord, type PeerRecord, refusal } from "./wit.ts";
 
 /** What a component may know of its exchange. */
 export type ExchangeFacts = Pick<
@@ -203,11 +203,6 @@ function kvInterface(state: HostState): object {
         ? state.kv.increment(key, by, ttlMs)
         : 0n,
   };
-}
-
-/** The glue turns a thrown `payload` into the error of a WIT result. */
-function refusal(payload: unknown): { payload: unknown } {
-  return { payload };
 }
 
 /** Asked for by suspending glue only, which takes promises here. */

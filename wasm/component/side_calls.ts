@@ -31,10 +31,6 @@ export class SideCalls {
     this.#host = host;
   }
 
-  get waiting(): boolean {
-    return this.#batch !== null;
-  }
-
   /**
    * Resolves when each is answered, failed or refused; never rejects. `vias`: the way of the exchange so far;
    * `allowed`: how many its quota has left.

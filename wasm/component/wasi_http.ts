@@ -2,9 +2,10 @@
  * `wasi:http/types@0.2` and the streams it needs, for components that answer one request at a time: the
  * request is whole before the handler is called and the response when it returns, so nothing here waits.
  */
-import { HostBudgetError } from "../proxy_wasm/memory.ts";
+import { concat } from "../../core/bytes.ts";
+import { HostBudgetError, latin1, latin1Bytes } from "../proxy_wasm/memory.ts";
 import { WASM_LIMITS } from "../limits.ts";
-import type { Header, LocalResponse, RequestHeadRecord } from "./wit.ts";
+import { type Header, type LocalResponse, refusal, type RequestHeadRecord } from "./wit.ts";
 
 type Pair = [name: string, value: Uint8Array];
 
@@ -14,21 +15,6 @@ const METHODS: ReadonlySet<string> = new Set(
 /** What a header set may be refused for. */
 const IMMUTABLE = { tag: "immutable" }, SYNTAX = { tag: "invalid-syntax" };
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-
-/** The glue turns a thrown `payload` into the error of a WIT result. */
-function refusal(payload: unknown): { payload: unknown } {
-  return { payload };
-}
-
-function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
-}
-
-function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (char) => char.charCodeAt(0));
-}
 
 class Fields {
   #pairs: Pair[] = [];
@@ -41,7 +27,7 @@ class Fields {
   }
   static fixed(headers: readonly Header[]): Fields {
     const fields = new Fields();
-    fields.#pairs = headers.map(([name, value]): Pair => [name, bytesOf(value)]);
+    fields.#pairs = headers.map(([name, value]): Pair => [name, latin1Bytes(value)]);
     fields.#fixed = true;
     return fields;
   }
@@ -233,14 +219,7 @@ class OutgoingResponse {
   }
 
   record(): LocalResponse {
-    const { pieces } = this.content;
-    const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-    let at = 0;
-    for (const piece of pieces) {
-      bytes.set(piece, at);
-      at += piece.length;
-    }
-    const val = bytes as Uint8Array;
+    const val: Uint8Array = concat(this.content.pieces);
     const headers = this.#fields.lines();
     return { status: this.#status, headers, body: { tag: "bytes", val }, details: "" };
   }

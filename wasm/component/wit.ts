@@ -24,3 +24,8 @@ import type { FilterExports as Exports } from "../sdk/wit.ts";
 
 /** The glue wants 64-bit integers as BigInt. */
 export type FilterExports = Exports<bigint>;
+
+/** The glue turns a thrown `payload` into the error of a WIT result. */
+export function refusal(payload: unknown): { payload: unknown } {
+  return { payload };
+}
