@@ -5,6 +5,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import { redact } from "../../core/redact.ts";
+import { ensureFolder } from "../files.ts";
 import { LineFile, type LineFileLimits } from "../store/line_file.ts";
 
 export const AUDIT_LIMITS = {
@@ -76,7 +77,7 @@ export class AuditLog {
 
   /** Opens the log kept in `dir`; its owner alone may read it. */
   static async open(dir: string, options: AuditLogOptions): Promise<AuditLog> {
-    await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+    await ensureFolder(dir);
     const audit = new AuditLog(dir, options);
     for (const file of [audit.#changes, audit.#refusals]) file.mend();
     return audit;

@@ -13,7 +13,8 @@ import {
 } from "../../proxy/tls/mod.ts";
 import { createIntermediate, createRoot, type SigningPair } from "./certificates.ts";
 import { readCsr } from "./csr.ts";
-import { AuthorityError, ensureFolder, readCertificates, readKey, writePair } from "./files.ts";
+import { ensureFolder } from "../files.ts";
+import { AuthorityError, readCertificates, readKey, writePair } from "./files.ts";
 import { IssuanceLog } from "./issuance_log.ts";
 import { bundleOf, type Issuer, publicHalf, readIssuer, readRoots, tryOut } from "./material.ts";
 import { keepOwn, readOwn } from "./own_svid.ts";

@@ -6,10 +6,9 @@ import type { SigningPair } from "./certificates.ts";
 import { P256 } from "./csr.ts";
 import { pemOf } from "./svid.ts";
 import { X509Certificate } from "./x509.ts";
-import { readIfThere } from "../files.ts";
+import { PRIVATE_MODE, readIfThere, writeWhole } from "../files.ts";
 
-export const CERTIFICATE_MODE = 0o644, KEY_MODE = 0o600;
-const FOLDER_MODE = 0o700;
+export const CERTIFICATE_MODE = 0o644, KEY_MODE = PRIVATE_MODE;
 const OTHERS = 0o077;
 
 /** The authority cannot work with what is on disk; the message says what to do. */
@@ -18,10 +17,6 @@ export class AuthorityError extends Error {
     super(message);
     this.name = "AuthorityError";
   }
-}
-
-export async function ensureFolder(dir: string): Promise<void> {
-  await Deno.mkdir(dir, { recursive: true, mode: FOLDER_MODE });
 }
 
 /** Writes key, then certificate: a certificate on disk means that its key is there too. */
@@ -33,11 +28,6 @@ export async function writePair(certificateFile: string, keyFile: string, pair: 
 export async function writeKey(file: string, key: CryptoKey): Promise<void> {
   const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", key));
   await writeWhole(file, encodePem(pkcs8, "PRIVATE KEY"), KEY_MODE);
-}
-
-/** Text that nobody but its owner may read. */
-export async function writePrivate(file: string, text: string): Promise<void> {
-  await writeWhole(file, text, KEY_MODE);
 }
 
 export async function writeCertificates(
@@ -120,17 +110,4 @@ function keyType(der: Uint8Array | undefined): string | null {
   } catch {
     return null;
   }
-}
-
-/** All or nothing: a crash leaves the old file or the new one. */
-export async function writeWhole(file: string, text: string, mode: number): Promise<void> {
-  const temporary = `${file}.new`;
-  await Deno.remove(temporary).catch(() => {}); // left by a crash, maybe with another mode
-  const bytes = new TextEncoder().encode(text);
-  {
-    using handle = await Deno.open(temporary, { write: true, createNew: true, mode });
-    for (let at = 0; at < bytes.length;) at += await handle.write(bytes.subarray(at));
-    await handle.sync();
-  }
-  await Deno.rename(temporary, file);
 }

@@ -1,6 +1,6 @@
 /** Lays roots and an issuing chain of somebody else's into an authority's folder, once they have been checked. */
-import { AuthorityError, ensureFolder, readCertificates } from "./files.ts";
-import { writeCertificates, writeKey } from "./files.ts";
+import { ensureFolder } from "../files.ts";
+import { AuthorityError, readCertificates, writeCertificates, writeKey } from "./files.ts";
 import { bundleOf, readIssuer, readRoots, tryOut } from "./material.ts";
 
 export interface ImportRequest {

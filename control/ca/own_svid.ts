@@ -1,6 +1,6 @@
 /** The control plane's own certificate, kept for a start while whatever signs is away. */
 import { MeshIdentity, type TrustBundle } from "../../proxy/tls/mod.ts";
-import { writePrivate } from "./files.ts";
+import { writePrivate } from "../files.ts";
 import type { KeyedSvid } from "./authority.ts";
 
 export async function keepOwn(file: string, svid: KeyedSvid): Promise<void> {

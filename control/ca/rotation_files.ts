@@ -13,18 +13,16 @@ import { createIntermediate, createRoot, type SigningPair } from "./certificates
 import {
   AuthorityError,
   CERTIFICATE_MODE,
-  ensureFolder,
   KEY_MODE,
   readCertificates,
   readKey,
   writeCertificates,
   writeKey,
-  writeWhole,
 } from "./files.ts";
 import { bundleOf, type Issuer, readIssuer, readRoots, tryOut } from "./material.ts";
 import { type Layout, layoutOf, type RotationState } from "./rotation_steps.ts";
 import type { X509Certificate } from "./x509.ts";
-import { readIfThere } from "../files.ts";
+import { ensureFolder, readIfThere, writeWhole } from "../files.ts";
 
 /** PEM texts that somebody brings instead of having them made. */
 export interface Brought {

@@ -6,7 +6,7 @@ import { createServer, type TlsOptions, type TLSSocket } from "node:tls";
 import type { Log } from "../../core/log.ts";
 import { type MeshIdentity, refuseHandshake } from "../../proxy/tls/mod.ts";
 import type { Authority } from "../ca/mod.ts";
-import { writePrivate } from "../ca/files.ts";
+import { writePrivate } from "../files.ts";
 import { listen, type Place } from "../listen.ts";
 import { DEFAULT_REFRESH_MS, writeDocument } from "./document.ts";
 

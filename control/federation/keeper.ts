@@ -4,9 +4,8 @@
  */
 import type { Clock, Random } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
-import { type ForeignBundle, readTrustBundle } from "../../proxy/tls/mod.ts";
-import { decodePem, encodePem } from "../../proxy/tls/mod.ts";
-import { writePrivate } from "../ca/files.ts";
+import { decodePem, encodePem, type ForeignBundle, readTrustBundle } from "../../proxy/tls/mod.ts";
+import { ensureFolder, writePrivate } from "../files.ts";
 import type { FederatedDomain } from "../schema/federation.ts";
 import type { FederationView } from "../view.ts";
 import { type BundleDocument, DEFAULT_REFRESH_MS, readDocument } from "./document.ts";
@@ -50,7 +49,7 @@ export class FederationKeeper {
   }
 
   static async open(options: KeeperOptions): Promise<FederationKeeper> {
-    await Deno.mkdir(options.dir, { recursive: true, mode: 0o700 });
+    await ensureFolder(options.dir);
     return new FederationKeeper(options);
   }
 
