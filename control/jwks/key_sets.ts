@@ -12,7 +12,7 @@ import type { Log } from "../../core/log.ts";
 import type { Counter, Gauge, Metrics } from "../../core/metrics.ts";
 import type { KeySet, PublicJwk } from "../../filters/jwt/keys.ts";
 import { ofKind, type Resource } from "../schema/kinds.ts";
-import { ConflictError, type Store } from "../store/store.ts";
+import { ConflictError, overwrite, type Store } from "../store/store.ts";
 import { JWKS_LIMITS as LIMITS } from "./limits.ts";
 import { JwksPlaces } from "./places.ts";
 import { sha256Hex } from "../digest.ts";
@@ -254,11 +254,8 @@ export class KeySets {
   #store(uri: string, kept: Kept | null): void {
     const { store, log } = this.#deps;
     const key = PREFIX + sha256Hex(uri);
-    this.#work = this.#work.then(async () => {
-      const there = await store.get(key);
-      if (kept !== null) await store.put(key, JSON.stringify(kept), there?.revision ?? null);
-      else if (there !== null) await store.delete(key, there.revision);
-    }).catch((error: unknown) => {
+    const value = kept === null ? null : JSON.stringify(kept);
+    this.#work = this.#work.then(() => overwrite(store, key, value)).catch((error: unknown) => {
       if (error instanceof ConflictError) return; // another control plane has fetched it too
       const reason = error instanceof Error ? error.message : String(error);
       log.error("jwks.not_kept", { uri, reason });

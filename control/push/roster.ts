@@ -5,7 +5,7 @@
  */
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
-import { ConflictError, type Store } from "../store/store.ts";
+import { ConflictError, overwrite, type Store } from "../store/store.ts";
 import { sha256Hex } from "../digest.ts";
 
 const PREFIX = "roster/";
@@ -112,21 +112,19 @@ export class Roster {
   /** Brings the store to what is known of `id` by then. */
   #write(id: string): void {
     this.#writing = this.#writing.then(async () => {
-      const key = PREFIX + sha256Hex(id).slice(0, 32);
-      const entry = await this.#store.get(key);
       const member = this.#members.get(id);
-      if (member === undefined) {
-        if (entry !== null) await this.#store.delete(key, entry.revision);
-        return;
-      }
-      const { connected: _connected, ...kept } = member;
-      await this.#store.put(key, JSON.stringify(kept), entry?.revision ?? null);
+      const value = member === undefined ? null : JSON.stringify(keptOf(member));
+      await overwrite(this.#store, PREFIX + sha256Hex(id).slice(0, 32), value);
     }).catch((error: unknown) => {
       if (error instanceof ConflictError) return; // another control plane knows it better
       const reason = error instanceof Error ? error.message : String(error);
       this.#log.error("roster.not_written", { id, reason });
     });
   }
+}
+
+function keptOf({ connected: _connected, ...kept }: Member): Kept {
+  return kept;
 }
 
 function isSame(a: Member, b: Member): boolean {

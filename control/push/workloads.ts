@@ -13,7 +13,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Log } from "../../core/log.ts";
 import type { Workload } from "../snapshot/mod.ts";
-import { ConflictError, type Store } from "../store/store.ts";
+import { ConflictError, overwrite, type Store } from "../store/store.ts";
 import { sha256Hex } from "../digest.ts";
 
 /** How long a workload is kept whose connection was lost, and one that is only known from the store. */
@@ -136,14 +136,10 @@ export class Workloads {
   }
 
   async #write(id: string): Promise<void> {
-    const key = PREFIX + keyOf(id);
-    const found = await this.#store.get(key);
     const row = this.#rows.get(id);
+    const value = row === undefined ? null : JSON.stringify({ id, workload: row.workload });
     try {
-      if (row !== undefined) {
-        const value = JSON.stringify({ id, workload: row.workload });
-        await this.#store.put(key, value, found?.revision ?? null);
-      } else if (found !== null) await this.#store.delete(key, found.revision);
+      await overwrite(this.#store, PREFIX + keyOf(id), value);
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
       await this.#write(id);

@@ -73,6 +73,13 @@ export class StoreError extends Error {
   }
 }
 
+/** Makes a key hold `value`, or be gone (null), whatever is there now; ConflictError: it changed meanwhile. */
+export async function overwrite(store: Store, key: string, value: string | null): Promise<void> {
+  const there = await store.get(key);
+  if (value !== null) await store.put(key, value, there?.revision ?? null);
+  else if (there !== null) await store.delete(key, there.revision);
+}
+
 // No upper case and nothing to escape, so that every store can take the keys as they are.
 const KEY = /^[a-z0-9_.-]+(\/[a-z0-9_.-]+)*$/;
 
