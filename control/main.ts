@@ -7,14 +7,7 @@ import type { KubernetesConfig } from "./attest/config.ts";
 import { KubernetesAttestor } from "./attest/kubernetes.ts";
 import { AuditLog } from "./audit/log.ts";
 import { adminToken, type AuthOptions } from "./auth.ts";
-import {
-  Authority,
-  DEFAULT_LEAF_TTL_MS,
-  findIssuance,
-  RevocationList,
-  type Signer,
-  Tokens,
-} from "./ca/mod.ts";
+import { Authority, DEFAULT_LEAF_TTL_MS, RevocationList, type Signer, Tokens } from "./ca/mod.ts";
 import { Metrics } from "../core/metrics.ts";
 import { fetchJwks, KeySets } from "./jwks/mod.ts";
 import { Market, type MarketApi } from "./market/mod.ts";
@@ -166,9 +159,8 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
     clock,
     log,
   };
-  const issuedFile = `${data}/ca/issued.jsonl`;
   const rotating = await startRotating({
-    ...{ ...shared, files, roster, trust, issuedFile },
+    ...{ ...shared, files, roster, trust },
     ownIssuer: () => mesh.issuer, // asked for when proxies have come, which is later
   });
   opened.defer(() => rotating.close());
@@ -181,7 +173,6 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
   const view = runningView({ trustDomain, clock, ledger, nodes, workloads, market });
   const accessTokens = new AccessTokens(store, clock);
   const oidc = options.oidc == null ? null : await openOidc(options.oidc, { clock, log });
-  const issued = (serial: string) => findIssuance(issuedFile, serial);
   const { rotation } = rotating;
   const ownEndsMs = (): number => mesh.certExpiresMs;
   const app = createApp(
@@ -190,7 +181,6 @@ export async function startControl(options: ControlOptions): Promise<RunningCont
       accessTokens,
       ledger,
       view,
-      issued,
       rotation,
       roster,
       metrics,

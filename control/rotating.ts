@@ -2,7 +2,7 @@
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../core/log.ts";
 import { issuerOf } from "../proxy/tls/mod.ts";
-import { type Authority, isIssued, type RevocationList } from "./ca/mod.ts";
+import type { Authority, RevocationList } from "./ca/mod.ts";
 import { Rotation } from "./ca/rotation.ts";
 import type { RotationFiles } from "./ca/rotation_files.ts";
 import type { Nodes } from "./push/nodes.ts";
@@ -11,8 +11,6 @@ import { trustHash } from "./push/trust_hash.ts";
 import type { TrustSpec } from "./schema/snapshot.ts";
 
 export interface RotatingParts {
-  /** The issuance log. */
-  readonly issuedFile: string;
   readonly files: RotationFiles;
   readonly authority: Authority;
   readonly roster: Roster;
@@ -37,7 +35,7 @@ export interface Rotating {
 }
 
 export async function startRotating(parts: RotatingParts): Promise<Rotating> {
-  const { nodes, roster, trust } = parts;
+  const { authority, nodes, roster, trust } = parts;
   const rotation = await Rotation.open({
     ...parts,
     trustHash: () => trustHash(trust()),
@@ -59,7 +57,7 @@ export async function startRotating(parts: RotatingParts): Promise<Rotating> {
     async renewalFault(chain) {
       // With a stolen intermediate anybody can be made up; what we issued is in the log.
       if (issuerOf(chain) !== rotation.compromisedIssuer) return null;
-      if (await isIssued(parts.issuedFile, chain[0]!)) return null;
+      if (await authority.hasIssued(chain[0]!)) return null;
       return "The intermediate that signed this certificate is compromised, and the issuance log does not " +
         "know the certificate. Join anew: denim token create";
     },

@@ -4,7 +4,7 @@ import type { Log } from "../../core/log.ts";
 import type { Metrics } from "../../core/metrics.ts";
 import type { AccessTokens } from "../access/tokens.ts";
 import type { AuditLog } from "../audit/log.ts";
-import type { Authority, Issuance, RevocationList, Tokens } from "../ca/mod.ts";
+import type { Authority, RevocationList, Tokens } from "../ca/mod.ts";
 import type { Rotation } from "../ca/rotation.ts";
 import type { KeySets } from "../jwks/mod.ts";
 import type { FederationKeeper } from "../federation/keeper.ts";
@@ -28,8 +28,6 @@ export interface ApiDeps {
   readonly authority: Authority;
   readonly federation: FederationKeeper;
   readonly revocations: RevocationList;
-  /** What the authority's log says of a serial. */
-  readonly issued: (serial: string) => Promise<Issuance | null>;
   readonly rotation: Rotation;
   readonly roster: Roster;
   /** When the control plane's own certificate ends. */

@@ -59,13 +59,14 @@ async function whatIsMeant(
   deps: ApiDeps,
   { subject: text, expiresInMs }: z.infer<typeof revokeBody>,
 ): Promise<Pick<Revocation, "kind" | "subject" | "expiresMs">> {
-  const { authority: { trustDomain }, issued, clock } = deps;
+  const { authority, clock } = deps;
+  const { trustDomain } = authority;
   const subject = subjectOf(deps, text);
   if (subject.startsWith("spiffe:")) {
     if (subject === controlPlaneId(trustDomain)) throw controlPlanes();
     return { kind: "identity", subject, expiresMs: null };
   }
-  const found = await issued(subject);
+  const found = await authority.issued(subject);
   // Without it no proxy could connect any more, not even to hear that it was a mistake.
   if (found?.identity === controlPlaneId(trustDomain)) throw controlPlanes();
   if (found !== null) return { kind: "serial", subject, expiresMs: Date.parse(found.notAfter) };

@@ -15,7 +15,8 @@ import { createIntermediate, createRoot, type SigningPair } from "./certificates
 import { readCsr } from "./csr.ts";
 import { ensureFolder } from "../files.ts";
 import { AuthorityError, readCertificates, readKey, writePair } from "./files.ts";
-import { IssuanceLog } from "./issuance_log.ts";
+import { type Issuance, IssuanceLog } from "./issuance_log.ts";
+import { findIssuance, isIssued } from "./issued.ts";
 import { bundleOf, type Issuer, publicHalf, readIssuer, readRoots, tryOut } from "./material.ts";
 import { keepOwn, readOwn } from "./own_svid.ts";
 import { issueSvid, LocalSigner, type Signer } from "./signer.ts";
@@ -52,6 +53,7 @@ interface Places {
   readonly chain: string;
   readonly key: string;
   readonly own: string;
+  readonly log: string;
 }
 
 export class Authority {
@@ -103,11 +105,12 @@ export class Authority {
       chain: `${dir}/intermediate.pem`,
       key: `${dir}/intermediate.key`,
       own: `${dir}/own.json`,
+      log: `${dir}/issued.jsonl`,
     };
     const { trustDomain } = options;
     const nowMs = (options.clock ?? systemClock).nowMs();
     const laidIn = await readRoots(places.root, trustDomain, nowMs);
-    const log = await IssuanceLog.open(`${dir}/issued.jsonl`);
+    const log = await IssuanceLog.open(places.log);
     if (options.signer !== undefined) {
       const { signer } = options;
       if (laidIn === null) throw noRoots(places.root, signer);
@@ -146,6 +149,16 @@ export class Authority {
   /** What was issued, from the log. */
   get log(): Pick<IssuanceLog, "search"> {
     return this.#log;
+  }
+
+  /** What the log says of a serial; null when no line about it is kept any more. */
+  issued(serial: string): Promise<Issuance | null> {
+    return findIssuance(this.#places.log, serial);
+  }
+
+  /** Whether this very certificate (DER) is one of ours, as the log has it. */
+  hasIssued(leaf: Uint8Array): Promise<boolean> {
+    return isIssued(this.#places.log, leaf);
   }
 
   /** What signs leafs, in a word. */

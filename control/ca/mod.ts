@@ -26,8 +26,6 @@ export { importAuthority, type ImportRequest } from "./import.ts";
 export { type IssuanceFindings, type LoggedIssuance, MAX_FOUND } from "./issuance_log.ts";
 export { type VaultOptions, VaultSigner } from "./vault_signer.ts";
 export type { LeafRequest, Signer } from "./signer.ts";
-export type { Issuance } from "./issuance_log.ts";
-export { findIssuance, isIssued } from "./issued.ts";
 export { type Revocation, RevocationList, RevocationsFullError } from "./revocations.ts";
 export type { IssuedSvid } from "./svid.ts";
 export {
