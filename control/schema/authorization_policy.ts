@@ -222,7 +222,6 @@ export const authorizationPolicy = z.strictObject({
 
 export type AuthorizationPolicy = z.infer<typeof authorizationPolicy>;
 export type AuthorizationRule = z.infer<typeof rule>;
-export type AuthorizationAction = NonNullable<AuthorizationPolicy["spec"]["action"]>;
 
 /** `MeshConfig.spec.authorization`. */
 export const meshAuthorization = z.strictObject({

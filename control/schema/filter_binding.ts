@@ -103,4 +103,3 @@ export const filterBinding = z.strictObject({
 });
 
 export type FilterBinding = z.infer<typeof filterBinding>;
-export type FilterModuleRef = z.infer<typeof moduleRef>;

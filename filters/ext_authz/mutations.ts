@@ -6,11 +6,7 @@ export const SET = 0 as const, ADD = 1 as const, SET_ABSENT = 2 as const, SET_PR
 export type MutationKind = typeof SET | typeof ADD | typeof SET_ABSENT | typeof SET_PRESENT;
 
 /** Changes of one message. */
-export interface MutationLimits {
-  readonly maxFields: number;
-  readonly maxBytes: number;
-}
-export const MUTATION_LIMITS: MutationLimits = { maxFields: 128, maxBytes: 32 * 1024 };
+export const MUTATION_LIMITS = { maxFields: 128, maxBytes: 32 * 1024 } as const;
 
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]{1,256}$/;
 /** Visible latin-1, with spaces and tabs inside. */
