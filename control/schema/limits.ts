@@ -1,4 +1,5 @@
 /** What one document, resource or apply may hold: every limit of the resource model, in one place. */
+import { MAX_BODY_BYTES } from "../../filters/ext_authz/config.ts";
 
 export const SCHEMA_LIMITS = {
   /** One YAML document, in UTF-8 bytes; a Kubernetes object may not be larger either. */
@@ -47,7 +48,7 @@ export const SCHEMA_LIMITS = {
   /** Extension providers of a mesh, header names of one, and what one may be shown of a body. */
   providers: 32,
   providerHeaders: 64,
-  providerBodyBytes: 1024 * 1024,
+  providerBodyBytes: MAX_BODY_BYTES,
   retryAttempts: 10,
   retryCodes: 32,
   /** AuthorizationPolicy: rules, and what each may hold. */
