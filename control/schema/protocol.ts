@@ -136,6 +136,7 @@ export interface PolicyReport {
   readonly name: string;
   readonly refused: number;
   readonly audited: number;
+  /** Of a dry run: passed, and would have been refused; refused, and would have passed. */
   readonly wouldRefuse: number;
   readonly wouldAllow: number;
 }

@@ -6,6 +6,7 @@ import type { AuthorizationPolicy } from "../schema/authorization_policy.ts";
 import { subjectOf } from "../schema/authorization_keys.ts";
 import { fullName } from "../schema/common.ts";
 import { MESH_NAMESPACE } from "../schema/peer_authentication.ts";
+import type { PolicyReport } from "../schema/protocol.ts";
 import { isTunnelled } from "../schema/service.ts";
 import type { Mesh } from "./mesh.ts";
 
@@ -21,13 +22,7 @@ export interface PolicyCondition {
 }
 
 /** What proxies counted since they started, all of them together. */
-export interface PolicyCounts {
-  readonly refused: number;
-  readonly audited: number;
-  /** Of a dry run: passed, and would have been refused; refused, and would have passed. */
-  readonly wouldRefuse: number;
-  readonly wouldAllow: number;
-}
+export type PolicyCounts = Omit<PolicyReport, "name">;
 
 export interface PolicyStatus {
   readonly conditions: readonly PolicyCondition[];
