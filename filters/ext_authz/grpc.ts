@@ -8,11 +8,12 @@ import { Fields } from "../../core/fields.ts";
 import type { FilterContext } from "../../core/filter.ts";
 import { grpcStatus, grpcTimeout } from "../../core/grpc.ts";
 import type { RequestHead } from "../../core/message.ts";
+import { latin1Of } from "../latin1.ts";
 import { type Decision, failed, type Protocol, type Question } from "./answer.ts";
 import type { ExtAuthzConfig } from "./config.ts";
 import { ADD, type MutationKind, Mutations, SET, SET_ABSENT, SET_PRESENT } from "./mutations.ts";
 import { isFirstLine } from "./names.ts";
-import { latin1Of, ProtoReader, ProtoWriter } from "./protobuf.ts";
+import { ProtoReader, ProtoWriter } from "./protobuf.ts";
 
 export const CHECK_PATH = "/envoy.service.auth.v3.Authorization/Check";
 const NOTHING: Uint8Array = new Uint8Array(0);

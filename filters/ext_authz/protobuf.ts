@@ -144,13 +144,6 @@ export class ProtoReader {
 
 const NOTHING = new Uint8Array(0);
 
-/** The bytes as a string with one character each, as field values are. */
-export function latin1Of(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i]!);
-  return text;
-}
-
 /** RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 export function isUtf8(bytes: Uint8Array, from: number, to: number): boolean {
   for (let i = from; i < to;) {

@@ -1,6 +1,7 @@
 /** What one rule takes: its issuer, its audiences, its keys, its times. */
 import { claimAt } from "../../core/claims.ts";
 import { type FaultCode } from "../../core/fault.ts";
+import { latin1Of } from "../latin1.ts";
 import { ALGORITHMS } from "./algorithms.ts";
 import type { JwtRuleConfig } from "./config.ts";
 import type { JsonObject } from "./json.ts";
@@ -100,16 +101,10 @@ function fieldValue(claim: unknown): string | null {
   const text = typeof claim === "object" ? base64Url(JSON.stringify(claim)) : String(claim);
   // A value that could end its line, or that would not arrive as it was sent, is left out.
   if (UNSAFE.test(text)) return null;
-  const value = latin1(encoder.encode(text));
+  const value = latin1Of(encoder.encode(text));
   return value.length > JWT_LIMITS.headerChars ? null : value;
 }
 
 function base64Url(text: string): string {
   return encoder.encode(text).toBase64({ alphabet: "base64url", omitPadding: true });
-}
-
-function latin1(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }
