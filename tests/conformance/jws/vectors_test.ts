@@ -1,9 +1,9 @@
 /** Signatures others have made: the RFCs' published examples, and Project Wycheproof. */
 import assert from "node:assert/strict";
-import { corpusFolder } from "../../support/corpora.ts";
 import { ALGORITHMS } from "../../../filters/jwt/algorithms.ts";
 import { parseJws } from "../../../filters/jwt/jws.ts";
 import { readKeySet, VerificationKey } from "../../../filters/jwt/keys.ts";
+import { vectorsFolder } from "../signatures/wycheproof.ts";
 import vectors from "./rfc_vectors.json" with { type: "json" };
 
 /** As a rule decides, without its claims. */
@@ -45,7 +45,7 @@ const STRICTER = new Set([
   "json_web_signature_test 351",
 ]);
 
-const folder = corpusFolder("wycheproof/testvectors_v1");
+const folder = await vectorsFolder();
 for (const file of ["json_web_signature_test", "json_web_crypto_test", "json_web_key_test"]) {
   Deno.test({
     name: `Wycheproof ${file}: every signature is judged as the vectors say`,
