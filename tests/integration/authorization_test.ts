@@ -96,13 +96,6 @@ async function call(mesh: TestMesh, from: string, path = "/", method = "GET"): P
   });
 }
 
-/** The value of a series at a proxy; 0 when it is not there. */
-async function metric(mesh: TestMesh, series: string): Promise<number> {
-  const { body } = await http(`${mesh.admin("catalog")}/metrics`);
-  const line = body.split("\n").find((text) => text.startsWith(`${series} `));
-  return Number(line?.slice(series.length + 1) ?? 0);
-}
-
 /** Whether a port of the catalog's that is no HTTP gives back what is sent. */
 async function echoes(mesh: TestMesh, from: string, name: string): Promise<boolean> {
   using client = new TcpClient(mesh.listener(from, name));
@@ -135,7 +128,9 @@ Deno.test("AuthorizationPolicy decides at the sidecar of who is asked, for HTTP,
     const line = await mesh.logged("catalog", (one) => one["refused_by"] !== undefined);
     assert.equal(line["refused_by"], "(no ALLOW matches)");
     assert.match(String(line["peer"]), /\/ns\/batch\/sa\/job$/);
-    assert.ok(await metric(mesh, 'denim_authz_refused_total{policy="(no ALLOW matches)"}') >= 1);
+    assert.ok(
+      await mesh.metric("catalog", 'denim_authz_refused_total{policy="(no ALLOW matches)"}') >= 1,
+    );
   });
 
   await t.step("DENY comes first, by namespace, method and path", async () => {
@@ -209,9 +204,9 @@ Deno.test("AuthorizationPolicy decides at the sidecar of who is asked, for HTTP,
       rules: [{ from: [{ source: { principals: ["*/sa/web"] } }] }],
     })]);
     assert.equal((await call(mesh, "web")).status, 200);
-    assert.equal(await metric(mesh, series), 0);
+    assert.equal(await mesh.metric("catalog", series), 0);
     assert.equal((await call(mesh, "job", "/who?secret")).status, 200);
-    assert.equal(await metric(mesh, series), 1);
+    assert.equal(await mesh.metric("catalog", series), 1);
     const line = await mesh.logged("catalog", (one) => one["msg"] === "authz.dry_run");
     assert.equal(line["path"], "/who");
     assert.match(String(line["peer"]), /sa\/job$/);
@@ -235,7 +230,7 @@ Deno.test("AuthorizationPolicy decides at the sidecar of who is asked, for HTTP,
     assert.equal((await call(mesh, "web", "/x", "PUT")).status, 200);
     const line = await mesh.logged("catalog", (one) => one["msg"] === "authz.audit");
     assert.equal(line["policy"], "default/b");
-    assert.equal(await metric(mesh, 'denim_authz_audit_total{policy="default/b"}'), 1);
+    assert.equal(await mesh.metric("catalog", 'denim_authz_audit_total{policy="default/b"}'), 1);
   });
 
   await t.step(
@@ -371,7 +366,10 @@ Deno.test("AuthorizationPolicy decides at the sidecar of who is asked, for HTTP,
       await mesh.apply([policy("b", IDLE), config({ default: "deny", dryRun: true })]);
       assert.equal((await call(mesh, "web")).status, 200);
       assert.ok(
-        await metric(mesh, 'denim_authz_dry_run_total{policy="(default deny)",decision="deny"}') >
+        await mesh.metric(
+          "catalog",
+          'denim_authz_dry_run_total{policy="(default deny)",decision="deny"}',
+        ) >
           0,
       );
       await mesh.apply([config({ default: "deny" })]);

@@ -31,12 +31,6 @@ interface Workers {
   readonly workers: readonly { readonly pid: number }[];
 }
 
-async function metric(mesh: TestMesh, key: string, series: string): Promise<number> {
-  const text = await (await fetch(`${mesh.admin(key)}/metrics`)).text();
-  const line = text.split("\n").find((one) => one.startsWith(`${series} `));
-  return line === undefined ? 0 : Number(line.slice(series.length + 1));
-}
-
 async function workerPid(mesh: TestMesh, key: string): Promise<number> {
   const { workers } = await (await fetch(`${mesh.admin(key)}/workers`)).json() as Workers;
   return workers[0]!.pid;
@@ -63,7 +57,7 @@ Deno.test("A sidecar replaced three times on its port by SIGHUP under load fails
   const { failures } = await load.stop();
   assert.deepEqual(failures, []);
   assert.equal(mesh.inbound("web"), port);
-  assert.equal(await metric(mesh, "web", CRASHES), 0);
+  assert.equal(await mesh.metric("web", CRASHES), 0);
 });
 
 Deno.test("The next version, started beside a sidecar that is then stopped, fails no request", async () => {
@@ -115,7 +109,7 @@ Deno.test("A sidecar whose process is killed -9 is back at its port; what had no
   const load = posts(mesh, 4);
   await load.more(50);
   Deno.kill(pid, "SIGKILL");
-  await until(async () => await metric(mesh, "web", CRASHES) === 1 ? true : null, 10_000);
+  await until(async () => await mesh.metric("web", CRASHES) === 1 ? true : null, 10_000);
   await load.more(100);
   const { failures } = await load.stop();
   // The four that were under way may be lost: nobody can know what the workload made of them.

@@ -56,12 +56,6 @@ async function throughTunnel(mesh: TestMesh, authority: string, text: string): P
   return new TextDecoder().decode(buffer.subarray(0, await conn.read(buffer) ?? 0));
 }
 
-const metric = async (mesh: TestMesh, series: string): Promise<number> => {
-  const { body } = await http(`${mesh.admin("catalog")}/metrics`);
-  const line = body.split("\n").find((text) => text.startsWith(`${series} `));
-  return Number(line?.slice(series.length + 1));
-};
-
 Deno.test("PERMISSIVE takes plaintext and mTLS at one port, lists who comes without, and STRICT ends it", async () => {
   await using mesh = await startShop();
   const inbound = `http://${mesh.inbound("catalog")}`;
@@ -78,9 +72,9 @@ Deno.test("PERMISSIVE takes plaintext and mTLS at one port, lists who comes with
     });
     assert.equal(body, "GET for null");
   }
-  assert.equal(await metric(mesh, 'denim_inbound_connections_total{tls="plaintext"}'), 1);
-  assert.equal(await metric(mesh, 'denim_inbound_requests_total{tls="plaintext"}'), 3);
-  assert.ok(await metric(mesh, 'denim_inbound_requests_total{tls="mtls"}') >= 2);
+  assert.equal(await mesh.metric("catalog", 'denim_inbound_connections_total{tls="plaintext"}'), 1);
+  assert.equal(await mesh.metric("catalog", 'denim_inbound_requests_total{tls="plaintext"}'), 3);
+  assert.ok(await mesh.metric("catalog", 'denim_inbound_requests_total{tls="mtls"}') >= 2);
 
   const told = await until(async () => {
     const { out } = await denim(["get", "mtls", "--control", mesh.mesh.client.url]);
@@ -123,11 +117,14 @@ Deno.test("DISABLE has sidecars send plaintext, for HTTP and for tunnels, and no
   assert.equal(await byMesh(mesh), "GET for null");
   assert.equal(await throughTunnel(mesh, "catalog:5432", "hello"), "hello");
   await echoing;
-  const before = await metric(mesh, 'denim_inbound_requests_total{tls="mtls"}');
+  const before = await mesh.metric("catalog", 'denim_inbound_requests_total{tls="mtls"}');
   assert.equal(await byMesh(mesh), "GET for null");
   assert.equal((await http(`http://${mesh.inbound("catalog")}`)).body, "GET for null");
-  assert.equal(await metric(mesh, 'denim_inbound_requests_total{tls="mtls"}'), before);
-  assert.equal(await metric(mesh, 'denim_inbound_connections_total{tls="plaintext"}') >= 2, true);
+  assert.equal(await mesh.metric("catalog", 'denim_inbound_requests_total{tls="mtls"}'), before);
+  assert.equal(
+    await mesh.metric("catalog", 'denim_inbound_connections_total{tls="plaintext"}') >= 2,
+    true,
+  );
 
   await mesh.apply([ofCatalog("STRICT")]);
   assert.match(await byMesh(mesh), /^GET for spiffe:.*\/sa\/web$/);

@@ -98,6 +98,13 @@ export class TestMesh implements AsyncDisposable {
     return String(this.process(key).line?.["admin"]);
   }
 
+  /** One series of a sidecar's metrics page; 0 when it is not there. */
+  async metric(key: string, series: string): Promise<number> {
+    const text = await (await fetch(`${this.admin(key)}/metrics`)).text();
+    const line = text.split("\n").find((one) => one.startsWith(`${series} `));
+    return line === undefined ? 0 : Number(line.slice(series.length + 1));
+  }
+
   /** What a process logged, as objects; lines that are no JSON are left out. */
   logs(key: string): Readonly<Record<string, unknown>>[] {
     return this.process(key).log.lines().flatMap((line) => {
