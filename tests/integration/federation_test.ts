@@ -1,11 +1,9 @@
 /** Two control planes, two trust domains, requests both ways; and who still stays outside. */
 import assert from "node:assert/strict";
 import { connect } from "node:tls";
-import { createLeaf, newKeys } from "../../control/ca/certificates.ts";
-import { readCertificates, readKey } from "../../control/ca/files.ts";
-import { encodePem } from "../../proxy/tls/mod.ts";
 import { http } from "../support/http.ts";
 import { meshService, startMesh, type TestMesh, until } from "../support/mesh.ts";
+import { forge } from "../support/thief.ts";
 
 async function domain(name: string): Promise<TestMesh> {
   return await startMesh({
@@ -125,8 +123,12 @@ Deno.test("Workloads of two trust domains call each other by each other's bundle
 
   await t.step("a root of one domain does not vouch for a name of the other", async () => {
     for (const [victim, thief, name] of [[a, b, "a.test"], [b, a, "b.test"]] as const) {
-      const stolen = await forged(thief, `spiffe://${name}/ns/default/sa/web`);
-      await knock(victim.inbound("web"), stolen);
+      // By the authority of a mesh whose control plane somebody has taken over.
+      const { keyPem, chainPem } = await forge(
+        `${thief.folder}/data/ca`,
+        `spiffe://${name}/ns/default/sa/web`,
+      );
+      await knock(victim.inbound("web"), { key: keyPem, cert: chainPem });
       const isRefusal = (one: Readonly<Record<string, unknown>>): boolean =>
         one["msg"] === "inbound.refused" && one["reason"] === "unknown_authority";
       await victim.logged("web", isRefusal);
@@ -149,22 +151,6 @@ Deno.test("Workloads of two trust domains call each other by each other's bundle
     await reaches(a, 503);
   });
 });
-
-/** A leaf for any name, signed by the authority of a mesh whose control plane somebody has taken over. */
-async function forged(mesh: TestMesh, id: string): Promise<{ key: string; cert: string }> {
-  const [certificate] = (await readCertificates(`${mesh.folder}/data/ca/intermediate.pem`))!;
-  const key = (await readKey(`${mesh.folder}/data/ca/intermediate.key`))!;
-  const keys = await newKeys();
-  const leaf = await createLeaf(id, keys.publicKey, { certificate: certificate!, key }, {
-    notBeforeMs: Date.now() - 60_000,
-    notAfterMs: Date.now() + 600_000,
-  });
-  const pkcs8 = new Uint8Array(await crypto.subtle.exportKey("pkcs8", keys.privateKey));
-  const chain = [leaf, certificate!].map((one) =>
-    encodePem(new Uint8Array(one.rawData), "CERTIFICATE")
-  );
-  return { key: encodePem(pkcs8, "PRIVATE KEY"), cert: chain.join("") };
-}
 
 /** Connects and waits until the other side has closed without a byte. */
 async function knock(address: string, { key, cert }: { key: string; cert: string }): Promise<void> {

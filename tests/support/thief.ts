@@ -13,6 +13,18 @@ export interface Held {
   closedMs: number;
 }
 
+/** A leaf for any name, signed with an authority's files: `intermediate.pem` and `.key` in the folder `ca`. */
+export async function forge(ca: string, id: string): Promise<{ keyPem: string; chainPem: string }> {
+  const [certificate] = await readCertificates(`${ca}/intermediate.pem`) ?? [];
+  const key = await readKey(`${ca}/intermediate.key`);
+  if (certificate === undefined || key === null) throw new Error(`There is nothing in ${ca}`);
+  const { keyPem, csrPem } = createKeyAndCsr();
+  const nowMs = Date.now();
+  const validity = { notBeforeMs: nowMs - 60_000, notAfterMs: nowMs + 3_600_000 };
+  const leaf = await createLeaf(id, await readCsr(csrPem), { certificate, key }, validity);
+  return { keyPem, chainPem: pemOf(leaf) + pemOf(certificate) };
+}
+
 export class Thief implements Disposable {
   readonly identity: MeshIdentity;
   readonly #held: Held[] = [];
@@ -28,18 +40,11 @@ export class Thief implements Disposable {
     );
   }
 
-  /** Makes himself a certificate with an authority's files that he has read: `intermediate.pem` and `.key`. */
+  /** Takes a name with an authority's files that he has read. */
   static async forging(ca: string, id: string, bundle: string): Promise<Thief> {
-    const [certificate] = await readCertificates(`${ca}/intermediate.pem`) ?? [];
-    const key = await readKey(`${ca}/intermediate.key`);
-    if (certificate === undefined || key === null) throw new Error(`There is nothing in ${ca}`);
-    const { keyPem, csrPem } = createKeyAndCsr();
-    const nowMs = Date.now();
-    const validity = { notBeforeMs: nowMs - 60_000, notAfterMs: nowMs + 3_600_000 };
-    const leaf = await createLeaf(id, await readCsr(csrPem), { certificate, key }, validity);
-    const chainPem = pemOf(leaf) + pemOf(certificate);
     const { trustDomain } = parseSpiffeId(id)!;
-    return new Thief(new MeshIdentity({ trustDomain, keyPem, chainPem, bundle: [bundle] }));
+    const forged = await forge(ca, id);
+    return new Thief(new MeshIdentity({ trustDomain, ...forged, bundle: [bundle] }));
   }
 
   /** Opens a connection and waits until it was let in: to a sidecar it answered a request, to the control plane it stands. */
