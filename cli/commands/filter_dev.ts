@@ -9,7 +9,7 @@ import { readFlags, runVerb, UsageError } from "../filters/options.ts";
 import { readCases } from "../filters/stage/case_file.ts";
 import { loadFilter } from "../filters/stage/load.ts";
 import { passed, resultText, summaryText } from "../filters/stage/report.ts";
-import { type Result, runCase } from "../filters/stage/run.ts";
+import { type Result, runFile } from "../filters/stage/run.ts";
 import type { Staged } from "../filters/stage/stage.ts";
 import { untilStopped } from "../verb.ts";
 
@@ -79,10 +79,7 @@ async function tryCases(
   const results: Result[] = [];
   try {
     for (const file of await readCases(dir)) {
-      for (const [i, test] of file.cases.entries()) {
-        const at = { file: file.path, line: file.lines[i]! };
-        results.push(await runCase(staged, manifest, test, at));
-      }
+      for await (const result of runFile(staged, manifest, file)) results.push(result);
     }
   } catch (error) {
     return view.say(messageOf(error), "bad");

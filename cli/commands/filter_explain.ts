@@ -50,7 +50,7 @@ async function binary(bytes: Uint8Array): Promise<Uint8Array> {
   return isWat(bytes) ? await compileWat(new TextDecoder().decode(bytes)) : bytes;
 }
 
-export function explanationText(name: string, e: Explanation): string {
+function explanationText(name: string, e: Explanation): string {
   const made = [e.language === "unknown" ? "an unknown language" : e.language, e.sdk].filter((
     part,
   ) => part !== "");

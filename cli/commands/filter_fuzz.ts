@@ -27,8 +27,7 @@ export async function filterFuzz(args: readonly string[]): Promise<number> {
     const seed = values.seed === undefined
       ? Math.floor(Math.random() * 1e9)
       : whole("--seed", values.seed);
-    const { built, staged } = await loadFilter(path, values["cache-dir"] as string);
-    const dir = (await Deno.stat(path)).isDirectory ? path : dirname(path);
+    const { built, staged, dir } = await loadFilter(path, values["cache-dir"] as string);
     const fuel = values.fuel === undefined ? staged.fuelPerCall / 4 : whole("--fuel", values.fuel);
     const by: Judge = { staged, manifest: built.manifest, fuel };
     const bases = (await readCases(dir)).flatMap((file) => file.cases);

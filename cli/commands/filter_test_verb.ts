@@ -1,5 +1,5 @@
 /** `denim filter test`: runs the cases beside a filter through the module a proxy would run. */
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { readFlags, runVerb, UsageError } from "../filters/options.ts";
 import { CaseError, type CaseFile, readCases } from "../filters/stage/case_file.ts";
 import { loadFilter } from "../filters/stage/load.ts";
@@ -10,7 +10,7 @@ import {
   resultText,
   summaryText,
 } from "../filters/stage/report.ts";
-import { type Result, runCase } from "../filters/stage/run.ts";
+import { type Result, runFile } from "../filters/stage/run.ts";
 
 /** Exit codes: 0 all passed, 1 a case failed or the filter does not build, 2 the cases cannot be read. */
 export async function filterTest(args: readonly string[]): Promise<number> {
@@ -28,18 +28,13 @@ export async function filterTest(args: readonly string[]): Promise<number> {
     }
     const path = positionals[0] ?? ".";
     const json = values.output === "json";
-    const { built, staged } = await loadFilter(path, values["cache-dir"] as string);
-    const dir = await Deno.stat(path).then((found) => found.isDirectory ? path : dirname(path));
+    const { built, staged, dir } = await loadFilter(path, values["cache-dir"] as string);
     const results: Result[] = [];
     for (const file of await casesOf(dir)) {
       if (!json) console.log(file.path);
       const ran: Result[] = [];
-      for (const [i, test] of file.cases.entries()) {
-        if (typeof values.filter === "string" && !test.name.includes(values.filter)) continue;
-        const result = await runCase(staged, built.manifest, test, {
-          file: file.path,
-          line: file.lines[i]!,
-        });
+      const named = values.filter as string | undefined;
+      for await (const result of runFile(staged, built.manifest, file, named)) {
         ran.push(result);
         if (!json) console.log(resultText(result));
       }

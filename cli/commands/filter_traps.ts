@@ -44,7 +44,7 @@ export const filterTraps = verb({
     throw new Error(`${what} of ${name} is known; denim get filters shows which filters trapped`);
   }
   const file = args.find("save");
-  if (file !== undefined && file !== null) {
+  if (file !== null) {
     const { trap } = found.at(-1)!;
     await Deno.writeTextFile(file, trapCase(trap, await configOf(client, name)));
     console.log(`${file} has a case of trap ${trap.id}. Run it with: denim filter test DIR`);
@@ -70,7 +70,7 @@ async function configOf(client: Client, name: string): Promise<string> {
   return typeof config === "string" ? config : JSON.stringify(config);
 }
 
-export function trapTable(rows: readonly Row[], nowMs: number): string {
+function trapTable(rows: readonly Row[], nowMs: number): string {
   return table(
     ["ID", "AGE", "PROXY", "ROUTE", "FUEL", "WHAT"],
     rows.map(({ proxy, trap }) => [
@@ -84,7 +84,7 @@ export function trapTable(rows: readonly Row[], nowMs: number): string {
   );
 }
 
-export function trapText({ proxy, trap }: Row): string {
+function trapText({ proxy, trap }: Row): string {
   const { input } = trap;
   const lines = [
     `${trap.id}  ${new Date(trap.atMs).toISOString()}  ${proxy}`,

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { parseCases } from "./stage/case_file.ts";
 import { loadFilter } from "./stage/load.ts";
 import { passed, resultText } from "./stage/report.ts";
-import { runCase } from "./stage/run.ts";
+import { runFile } from "./stage/run.ts";
 import { missingTool } from "../../wasm/build/available.ts";
 import { TEMPLATE_LANGUAGES, type TemplateLanguage, templateOf } from "./templates.ts";
 
@@ -30,10 +30,9 @@ async function builds(language: TemplateLanguage): Promise<void> {
     assert.ok(inspection.capabilities.includes("headers-write"));
     assert.deepEqual(inspection.unknownImports, []);
     const file = join(dir, "tests/first.yaml");
-    const { cases } = parseCases(file, await Deno.readTextFile(file));
-    assert.equal(cases.length, 2);
-    for (const one of cases) {
-      const result = await runCase(staged, built.manifest, one, { file, line: 1 });
+    const cases = parseCases(file, await Deno.readTextFile(file));
+    assert.equal(cases.cases.length, 2);
+    for await (const result of runFile(staged, built.manifest, cases)) {
       assert.ok(passed(result), resultText(result));
       assert.ok(result.fuel > 0);
     }

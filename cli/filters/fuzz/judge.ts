@@ -1,6 +1,6 @@
 /** Runs a random case twice and says what is wrong with what came of it; makes what failed as small as it goes. */
 import { isDeepStrictEqual } from "node:util";
-import { configText, type Manifest } from "../../../control/market/mod.ts";
+import type { Manifest } from "../../../control/market/mod.ts";
 import type { Case } from "../stage/case.ts";
 import { expectationOf } from "../stage/compare.ts";
 import { type Outcome, Stage, type Staged } from "../stage/stage.ts";
@@ -49,10 +49,9 @@ export async function judge(by: Judge, test: Case): Promise<Judged> {
 
 /** Null: the configuration was refused, which is an answer like another. Text: it never came to an end. */
 async function once({ staged, manifest }: Judge, test: Case): Promise<Outcome | string | null> {
-  const config = test.config === undefined ? manifest : { ...manifest, config: test.config };
   let stage: Stage;
   try {
-    stage = await Stage.open(staged, test, configText(config));
+    stage = await Stage.open(staged, manifest, test);
   } catch {
     return null;
   }

@@ -57,16 +57,12 @@ export function expectationOf(outcome: Outcome): Expectation {
     upstream: up?.head_ == null ? null : {
       method: up.head_.method,
       path: up.head_.path,
-      headers: Object.fromEntries(
-        namesOf(up.head_.fields).map((name) => [name, valueOf(up.head_!.fields, name)]),
-      ),
+      headers: headersOf(up.head_.fields),
       ...(up.bytes.length === 0 ? {} : { body: textOf(up.bytes) }),
     },
     response: {
       status: down.head_?.status ?? 0,
-      headers: down.head_ === null ? {} : Object.fromEntries(
-        namesOf(down.head_.fields).map((name) => [name, valueOf(down.head_!.fields, name)]),
-      ),
+      headers: down.head_ === null ? {} : headersOf(down.head_.fields),
       ...(down.bytes.length === 0 ? {} : { body: textOf(down.bytes) }),
     },
   };
@@ -305,8 +301,9 @@ function kept(stage: Stage, key: string): string | null {
   return null;
 }
 
-function namesOf(fields: Fields): string[] {
-  return [...new Set(fields.lines.filter((_, i) => i % 2 === 0))];
+function headersOf(fields: Fields): Record<string, Match> {
+  const names = new Set(fields.lines.filter((_, i) => i % 2 === 0));
+  return Object.fromEntries([...names].map((name) => [name, valueOf(fields, name)]));
 }
 
 /** Fields hold one char a byte; cases are written in UTF-8. */

@@ -1,4 +1,5 @@
 /** From a folder to what goes on stage: built, admitted, metered. */
+import { dirname } from "node:path";
 import type { GivenPermissions } from "../../../wasm/permissions.ts";
 import { makeArtefact } from "../../../control/market/artefact.ts";
 import { buildFilter, type BuiltFilter } from "../../../control/market/mod.ts";
@@ -9,6 +10,8 @@ export interface LoadedFilter {
   readonly built: BuiltFilter;
   readonly inspection: Inspection;
   readonly staged: Staged;
+  /** Its folder, which has its cases. */
+  readonly dir: string;
 }
 
 /** Throws what {@link buildFilter} and admission have against it. */
@@ -19,6 +22,7 @@ export async function loadFilter(path: string, cacheDir: string): Promise<Loaded
   return {
     built,
     inspection,
+    dir: (await Deno.stat(path)).isDirectory ? path : dirname(path),
     staged: {
       abi,
       artefact,

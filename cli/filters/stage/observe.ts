@@ -137,7 +137,7 @@ export function observe(
   return watched;
 }
 
-export function requestLines(head: RequestHead): string[] {
+function requestLines(head: RequestHead): string[] {
   return [
     `:method: ${head.method}`,
     `:authority: ${head.authority}`,
@@ -146,7 +146,7 @@ export function requestLines(head: RequestHead): string[] {
   ];
 }
 
-export function responseLines(head: ResponseHead): string[] {
+function responseLines(head: ResponseHead): string[] {
   return [`:status: ${head.status}`, ...pairs(head.fields)];
 }
 

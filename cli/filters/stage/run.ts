@@ -1,6 +1,7 @@
 /** Runs cases one by one, each on a stage of its own. */
-import { configText, type Manifest } from "../../../control/market/mod.ts";
+import type { Manifest } from "../../../control/market/mod.ts";
 import { type Case, durationMs, type Expectation } from "./case.ts";
+import type { CaseFile } from "./case_file.ts";
 import { compare, type Difference, expectationOf } from "./compare.ts";
 import { type Outcome, Stage, type Staged } from "./stage.ts";
 
@@ -21,8 +22,22 @@ export interface Result {
   }[];
 }
 
+/** Those of a file whose names hold `named`. */
+export async function* runFile(
+  staged: Staged,
+  manifest: Manifest,
+  { path: file, cases, lines }: CaseFile,
+  named = "",
+): AsyncGenerator<Result> {
+  for (const [i, test] of cases.entries()) {
+    if (test.name.includes(named)) {
+      yield await runCase(staged, manifest, test, { file, line: lines[i]! });
+    }
+  }
+}
+
 /** `at`: where the case stands. */
-export async function runCase(
+async function runCase(
   staged: Staged,
   manifest: Manifest,
   test: Case,
@@ -33,11 +48,7 @@ export async function runCase(
   const missing: { path: (string | number)[]; expectation: Expectation }[] = [];
   let error = "";
   try {
-    using stage = await Stage.open(
-      staged,
-      test,
-      configText(test.config === undefined ? manifest : { ...manifest, config: test.config }),
-    );
+    using stage = await Stage.open(staged, manifest, test);
     if (test.refuses !== undefined) {
       differences.push({
         path: ["refuses"],

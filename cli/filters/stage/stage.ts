@@ -9,6 +9,7 @@ import type { StreamSink } from "../../../core/stream.ts";
 import type { CallRequest } from "../../../core/calls.ts";
 import { Exchange } from "../../../proxy/exchange.ts";
 import { RouteStats } from "../../../proxy/route_stats.ts";
+import { configText, type Manifest } from "../../../control/market/mod.ts";
 import type { Endpoint, ListenerRuntime } from "../../../proxy/snapshot.ts";
 import { KeyValues, makeComponentFactory } from "../../../wasm/component/mod.ts";
 import { makeWasmFactory, sha256 } from "../../../wasm/filter.ts";
@@ -71,7 +72,7 @@ export class Stage implements Disposable {
   }
 
   /** Rejects with the reason when the filter does not start or refuses its configuration. */
-  static async open(staged: Staged, test: Case, config: string): Promise<Stage> {
+  static async open(staged: Staged, manifest: Manifest, test: Case): Promise<Stage> {
     const stage = new Stage(test);
     const { abi, artefact, name } = staged;
     const log = createLog((line) => stage.#logged(line), {
@@ -89,7 +90,9 @@ export class Stage implements Disposable {
       digest: await sha256(artefact),
       module: name,
       version: "test",
-      config,
+      config: configText(
+        test.config === undefined ? manifest : { ...manifest, config: test.config },
+      ),
       fuelPerCall: staged.fuelPerCall,
       memoryBytes: staged.memoryBytes,
       failMode: test.failMode,

@@ -5,7 +5,7 @@ import { CAPABILITIES } from "../../../wasm/capabilities.ts";
 import { metered, proxyWasmWat } from "../../../wasm/testing/harness.ts";
 import { parseCases } from "./case_file.ts";
 import { passed, resultsJson, resultsJunit, resultText } from "./report.ts";
-import { type Result, runCase } from "./run.ts";
+import { type Result, runFile } from "./run.ts";
 import type { Staged } from "./stage.ts";
 
 const ACTION = "(param $id i32) (param $size i32) (param $end i32) (result i32)";
@@ -20,12 +20,7 @@ async function run(body: string, cases: string): Promise<Result[]> {
     memoryBytes: 16 * 1024 * 1024,
   };
   const file = parseCases("tests/a.yaml", cases);
-  const results: Result[] = [];
-  for (const [i, one] of file.cases.entries()) {
-    const at = { file: file.path, line: file.lines[i]! };
-    results.push(await runCase(staged, readManifest(manifestOf()), one, at));
-  }
-  return results;
+  return await Array.fromAsync(runFile(staged, readManifest(manifestOf()), file));
 }
 
 const TAGGER = `(data (i32.const 256) "x-tagyes")
