@@ -1,11 +1,11 @@
 /** `denim filter fuzz`: random requests, responses and configurations through a filter; what breaks it becomes a case. */
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
+import { seededRandom } from "../../core/clock.ts";
 import { type Finding, type Judge, judge, shrink } from "../filters/fuzz/judge.ts";
 import { Inputs, wordsOf } from "../filters/fuzz/inputs.ts";
 import { readFlags, runVerb, UsageError } from "../filters/options.ts";
 import { readCases } from "../filters/stage/case_file.ts";
-import { seeded } from "../filters/stage/fakes.ts";
 import { loadFilter } from "../filters/stage/load.ts";
 
 /** Different mistakes of one run; who has more begins with these. */
@@ -31,7 +31,12 @@ export async function filterFuzz(args: readonly string[]): Promise<number> {
     const fuel = values.fuel === undefined ? staged.fuelPerCall / 4 : whole("--fuel", values.fuel);
     const by: Judge = { staged, manifest: built.manifest, fuel };
     const bases = (await readCases(dir)).flatMap((file) => file.cases);
-    const inputs = new Inputs(seeded(seed), bases, wordsOf(staged.artefact), built.manifest.config);
+    const inputs = new Inputs(
+      seededRandom(seed),
+      bases,
+      wordsOf(staged.artefact),
+      built.manifest.config,
+    );
     console.log(`${built.manifest.name}: ${runs} runs or ${seconds} s, --seed ${seed}`);
     const findings = new Map<string, Finding>();
     const costs: number[] = [];

@@ -1,4 +1,5 @@
 /** What a fuzz target is, and the chance it is given. */
+import { seededRandom } from "../../core/clock.ts";
 
 /** A whole number below `below`; the same seed gives the same numbers everywhere. */
 export type Random = (below: number) => number;
@@ -17,15 +18,9 @@ export interface Target {
   shallow?(runs: number): string | null;
 }
 
-/** Mulberry32. */
 export function randomOf(seed: number): Random {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 2 ** 32 * below);
-  };
+  const random = seededRandom(seed);
+  return (below) => Math.floor(random() * below);
 }
 
 /** The chance that belongs to one run: any run can be made again without those before it. */

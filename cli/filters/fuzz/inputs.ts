@@ -1,8 +1,7 @@
 /** Random cases for a filter: from its own cases, from words in its module, and from what breaks parsers. */
+import type { Random } from "../../../core/clock.ts";
 import type { Body, Case, Headers } from "../stage/case.ts";
 import { caseSchema } from "../stage/case.ts";
-
-export type Random = () => number;
 
 /** Values programs choke on. */
 const ODD = [

@@ -1,5 +1,6 @@
 /** A filter in a proxy without sockets: the admitted module, the real host, the real flow; time and chance by hand. */
 import type { GivenPermissions } from "../../../wasm/permissions.ts";
+import { seededRandom } from "../../../core/clock.ts";
 import { compilePlan, type Filter } from "../../../core/filter.ts";
 import { createLog } from "../../../core/log.ts";
 import type { RequestHead, ResponseHead } from "../../../core/message.ts";
@@ -16,7 +17,7 @@ import { makeWasmFactory, sha256 } from "../../../wasm/filter.ts";
 import { SharedData } from "../../../wasm/proxy_wasm/shared_data.ts";
 import { type WasmReport, WasmReports } from "../../../wasm/reports.ts";
 import type { Case, Request, Response } from "./case.ts";
-import { chunksOf, End, fieldsOf, seeded, StageCalls, StageClock } from "./fakes.ts";
+import { chunksOf, End, fieldsOf, StageCalls, StageClock } from "./fakes.ts";
 import { type Callback, observe } from "./observe.ts";
 
 /** What is put on stage: what a proxy would be given. */
@@ -105,7 +106,7 @@ export class Stage implements Disposable {
       backend: "default/app:80",
       clock: stage.clock,
       wheel: stage.#wheel,
-      random: seeded(test.seed),
+      random: seededRandom(test.seed),
       metrics: stage.metrics,
       log,
       calls: stage.calls,

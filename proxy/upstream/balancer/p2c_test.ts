@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { P2cBalancer } from "./p2c.ts";
-import { candidates, seeded, testEnv } from "./fakes.ts";
+import { seededRandom } from "../../../core/clock.ts";
+import { candidates, testEnv } from "./fakes.ts";
 
 Deno.test("P2C never picks the most loaded of several", () => {
   const endpoints = candidates(4);
@@ -29,7 +30,7 @@ function simulate(serviceMs: readonly number[], everyMs: number, total: number):
   const endpoints = candidates(serviceMs.length);
   const balancer = new P2cBalancer({
     clock: { nowMs: () => nowMs, monotonicMs: () => nowMs },
-    random: seeded(11),
+    random: seededRandom(11),
   });
   const freeAtMs: number[] = serviceMs.map(() => 0);
   const counts: number[] = serviceMs.map(() => 0);
