@@ -3,6 +3,8 @@
 //
 //	peer connect ADDRESS -cert F -key F -bundle F -expect ID   request on stdin, response on stdout
 //	peer listen          -cert F -key F -bundle F -expect ID   prints its port; answers each request
+//
+// Without -cert a client shows none.
 package main
 
 import (
@@ -10,7 +12,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 
@@ -18,38 +19,18 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	wire.Main(func(args wire.Args) error {
+		config, err := config(args)
+		if err != nil {
+			return err
+		}
+		return args.Do(config)
+	})
 }
 
-func run(verb string, args []string) error {
-	address := ""
-	if verb == "connect" {
-		address, args = args[0], args[1:]
-	}
-	flags := flag.NewFlagSet(verb, flag.ExitOnError)
-	cert := flags.String("cert", "", "chain to show; none: no certificate")
-	key := flags.String("key", "", "its key")
-	bundle := flags.String("bundle", "", "roots to believe")
-	expect := flags.String("expect", "", "SPIFFE id of the other side")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	config, err := config(*cert, *key, *bundle, *expect)
-	if err != nil {
-		return err
-	}
-	if verb == "connect" {
-		return wire.Connect(address, config)
-	}
-	return wire.Listen(config)
-}
-
-func config(certFile, keyFile, bundleFile, expect string) (*tls.Config, error) {
+func config(args wire.Args) (*tls.Config, error) {
 	roots := x509.NewCertPool()
-	pemText, err := os.ReadFile(bundleFile)
+	pemText, err := os.ReadFile(args.Bundle)
 	if err != nil || !roots.AppendCertsFromPEM(pemText) {
 		return nil, errors.Join(err, errors.New("no roots"))
 	}
@@ -60,13 +41,13 @@ func config(certFile, keyFile, bundleFile, expect string) (*tls.Config, error) {
 		// Names are SPIFFE ids: the usual check cannot judge them.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(state tls.ConnectionState) error {
-			return judge(state.PeerCertificates, roots, expect)
+			return judge(state.PeerCertificates, roots, args.Expect)
 		},
 	}
-	if certFile == "" {
+	if args.Cert == "" {
 		return config, nil
 	}
-	shown, err := read(certFile, keyFile)
+	shown, err := read(args.Cert, args.Key)
 	if err != nil {
 		return nil, err
 	}

@@ -6,9 +6,7 @@
 package main
 
 import (
-	"flag"
 	"fmt"
-	"os"
 
 	"denim.dev/tests/peer/wire"
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
@@ -18,47 +16,31 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1], os.Args[2:]); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	wire.Main(run)
 }
 
-func run(verb string, args []string) error {
-	address := ""
-	if verb == "connect" {
-		address, args = args[0], args[1:]
-	}
-	flags := flag.NewFlagSet(verb, flag.ExitOnError)
-	cert := flags.String("cert", "", "")
-	key := flags.String("key", "", "")
-	bundleFile := flags.String("bundle", "", "")
-	domain := flags.String("domain", "mesh.test", "")
-	expect := flags.String("expect", "", "")
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	svid, err := x509svid.Load(*cert, *key)
+func run(args wire.Args) error {
+	svid, err := x509svid.Load(args.Cert, args.Key)
 	if err != nil {
 		return err
 	}
-	bundle, err := x509bundle.Load(spiffeid.RequireTrustDomainFromString(*domain), *bundleFile)
+	bundle, err := x509bundle.Load(spiffeid.RequireTrustDomainFromString("mesh.test"), args.Bundle)
 	if err != nil {
 		return err
 	}
-	if verb == "check" {
+	if args.Verb == "check" {
 		id, _, err := x509svid.Verify(svid.Certificates, bundle)
 		if err == nil {
 			fmt.Println(id)
 		}
 		return err
 	}
-	wanted, err := spiffeid.FromString(*expect)
+	wanted, err := spiffeid.FromString(args.Expect)
 	if err != nil {
 		return err
 	}
-	if verb == "connect" {
-		return wire.Connect(address, tlsconfig.MTLSClientConfig(svid, bundle, tlsconfig.AuthorizeID(wanted)))
+	if args.Verb == "connect" {
+		return args.Do(tlsconfig.MTLSClientConfig(svid, bundle, tlsconfig.AuthorizeID(wanted)))
 	}
-	return wire.Listen(tlsconfig.MTLSServerConfig(svid, bundle, tlsconfig.AuthorizeID(wanted)))
+	return args.Do(tlsconfig.MTLSServerConfig(svid, bundle, tlsconfig.AuthorizeID(wanted)))
 }

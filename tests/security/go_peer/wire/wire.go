@@ -12,8 +12,8 @@ import (
 
 const answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"
 
-// Connect sends stdin and prints what comes back.
-func Connect(address string, config *tls.Config) error {
+// connect sends stdin and prints what comes back.
+func connect(address string, config *tls.Config) error {
 	conn, err := tls.Dial("tcp", address, config)
 	if err != nil {
 		return err
@@ -26,8 +26,8 @@ func Connect(address string, config *tls.Config) error {
 	return err
 }
 
-// Listen prints its port and answers each request, whatever it asks.
-func Listen(config *tls.Config) error {
+// listen prints its port and answers each request, whatever it asks.
+func listen(config *tls.Config) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
