@@ -6,17 +6,12 @@ import assert from "node:assert/strict";
 import { TestDomain } from "../support/ca.ts";
 import { Attacker } from "./attacker.ts";
 import { shownBy } from "./bad_svids.ts";
-import { SECRET, Sidecar } from "./sidecar.ts";
+import { SECRET, Sidecar, VICTIM } from "./sidecar.ts";
 
 const domain = new TestDomain("mesh.test");
 
 /** Everybody may do everything but what these forbid; only `admin` may come to /admin. */
-const DENY = `
-apiVersion: denim.dev/v1
-kind: Service
-metadata: { name: victim }
-spec: { ports: [{ port: 80 }] }
----
+const DENY = `${VICTIM}
 apiVersion: denim.dev/v1
 kind: AuthorizationPolicy
 metadata: { name: deny }
@@ -33,12 +28,7 @@ spec:
       to: [{ operation: { paths: [/needs] } }]
 `;
 
-const ALLOW = `
-apiVersion: denim.dev/v1
-kind: Service
-metadata: { name: victim }
-spec: { ports: [{ port: 80 }] }
----
+const ALLOW = `${VICTIM}
 apiVersion: denim.dev/v1
 kind: AuthorizationPolicy
 metadata: { name: allow }

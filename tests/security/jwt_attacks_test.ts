@@ -5,7 +5,7 @@ import { createHmac, generateKeyPairSync, type KeyObject, sign } from "node:cryp
 import { TestDomain } from "../support/ca.ts";
 import { Attacker } from "./attacker.ts";
 import { shownBy } from "./bad_svids.ts";
-import { SECRET, Sidecar } from "./sidecar.ts";
+import { SECRET, Sidecar, VICTIM } from "./sidecar.ts";
 
 const domain = new TestDomain("mesh.test");
 const ec = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -19,12 +19,7 @@ const jwk = (key: KeyObject, kid: string, alg: string) => ({
 });
 const jwks = { keys: [jwk(ec.publicKey, "ec", "ES256"), jwk(rsa.publicKey, "rsa", "RS256")] };
 
-const RESOURCES = `
-apiVersion: denim.dev/v1
-kind: Service
-metadata: { name: victim }
-spec: { ports: [{ port: 80 }] }
----
+const RESOURCES = `${VICTIM}
 apiVersion: denim.dev/v1
 kind: RequestAuthentication
 metadata: { name: users }

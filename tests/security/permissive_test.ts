@@ -1,28 +1,12 @@
 /** A port that takes plaintext beside mTLS is no way to a name: neither on it nor on a strict one beside it. */
 import assert from "node:assert/strict";
-import { TestDomain, type TestSvid } from "../support/ca.ts";
-import { type Attack, Attacker, type AttackResult } from "./attacker.ts";
-import { ASK, SECRET, Sidecar } from "./sidecar.ts";
+import { TestDomain } from "../support/ca.ts";
+import { Attacker } from "./attacker.ts";
+import { shownBy } from "./bad_svids.ts";
+import { ASK, assertRefused, SECRET, Sidecar, VICTIM } from "./sidecar.ts";
 
 const domain = new TestDomain("mesh.test");
 const stranger = new TestDomain("mesh.test", { name: "Stranger" });
-
-const shown = ({ chainPem, keyPem }: TestSvid): Pick<Attack, "cert" | "key"> => ({
-  cert: chainPem,
-  key: keyPem,
-});
-
-async function assertRefused(
-  sidecar: Sidecar,
-  attack: () => Promise<AttackResult>,
-  reason: string,
-): Promise<AttackResult> {
-  const from = sidecar.log.length;
-  const result = await attack();
-  assert.equal(result.data, "");
-  await sidecar.logged({ msg: "inbound.refused", reason }, from);
-  return result;
-}
 
 /** What comes back for bytes on a bare connection. */
 async function inPlaintext(port: number, text: string): Promise<string> {
@@ -32,12 +16,7 @@ async function inPlaintext(port: number, text: string): Promise<string> {
 }
 
 Deno.test("A permissive port takes plaintext without a name, and TLS only with a good one", async () => {
-  const resources = `
-apiVersion: denim.dev/v1
-kind: Service
-metadata: {name: victim}
-spec: {ports: [{port: 80}]}
----
+  const resources = `${VICTIM}
 apiVersion: denim.dev/v1
 kind: PeerAuthentication
 metadata: {name: migration}
@@ -51,11 +30,11 @@ spec: {targetRefs: [{kind: Service, name: victim}], mtls: {mode: PERMISSIVE}}
   assert.match(answer, /^HTTP\/1\.1 200 /);
   assert.ok(answer.endsWith(`${SECRET} for null`), answer);
 
-  const { data } = await attacker.attack({ port, send: ASK, ...shown(domain.issue("web")) });
+  const { data } = await attacker.attack({ port, send: ASK, ...shownBy(domain.issue("web")) });
   assert.ok(data.endsWith(`${SECRET} for ${domain.id("web")}`), data);
   const ask = { port, send: ASK };
   await assertRefused(sidecar, () => attacker.attack(ask), "no_certificate");
-  const evil = shown(stranger.issue("admin"));
+  const evil = shownBy(stranger.issue("admin"));
   const first = await assertRefused(
     sidecar,
     () => attacker.attack({ ...ask, ...evil, save: "evil" }),
@@ -76,7 +55,7 @@ Deno.test("A ticket from a permissive port opens no strict one in the same proce
     permissive: ["loose"],
   });
   await using attacker = Attacker.start();
-  const good = shown(domain.issue("web"));
+  const good = shownBy(domain.issue("web"));
   const [strict, loose] = [gateway.port("strict"), gateway.port("loose")];
   const { data } = await attacker.attack({ port: loose, send: ASK, ...good, save: "loose" });
   assert.match(data, /^HTTP\/1\.1 200 /);

@@ -1,4 +1,5 @@
 /** A real sidecar process under attack, steered by a control plane that the test plays itself. */
+import assert from "node:assert/strict";
 import type {
   BackendSpec,
   EndpointSpec,
@@ -11,6 +12,7 @@ import { buildSnapshot, type Workload } from "../../control/snapshot/mod.ts";
 import { keyName } from "../../proxy/tls/mod.ts";
 import type { LeafOptions, TestDomain, TestSvid } from "../support/ca.ts";
 import { FakeControl } from "../support/fake_control.ts";
+import type { AttackResult } from "./attacker.ts";
 
 const MAIN = new URL("../../cli/main.ts", import.meta.url).pathname;
 const READY_MS = 20_000;
@@ -20,6 +22,13 @@ const LOGGED_MS = 10_000;
 export const SECRET = "the application's answer";
 /** A request that gets it. */
 export const ASK = "GET /secret HTTP/1.1\r\nhost: victim\r\nconnection: close\r\n\r\n";
+
+/** Its Service, for resources that are about it to come after. */
+export const VICTIM = `apiVersion: denim.dev/v1
+kind: Service
+metadata: { name: victim }
+spec: { ports: [{ port: 80 }] }
+---`;
 
 /** One JSON line of the sidecar's log. */
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -232,6 +241,19 @@ export class Sidecar implements AsyncDisposable {
       clearTimeout(timer);
     }
   }
+}
+
+/** Nothing comes back, and the sidecar's log says why. */
+export async function assertRefused(
+  sidecar: Sidecar,
+  attack: () => Promise<AttackResult>,
+  reason: string,
+): Promise<AttackResult> {
+  const from = sidecar.log.length;
+  const result = await attack();
+  assert.equal(result.data, "");
+  await sidecar.logged({ msg: "inbound.refused", reason }, from);
+  return result;
 }
 
 /** What the control plane would tell this sidecar. */

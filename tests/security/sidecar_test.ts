@@ -3,9 +3,10 @@
  * comes back over the socket and what the sidecar logs.
  */
 import assert from "node:assert/strict";
-import { type LeafOptions, stolenKeyPem, TestDomain, type TestSvid } from "../support/ca.ts";
+import { type LeafOptions, stolenKeyPem, TestDomain } from "../support/ca.ts";
 import { type Attack, Attacker, type AttackResult } from "./attacker.ts";
-import { ASK, SECRET, Sidecar } from "./sidecar.ts";
+import { shownBy } from "./bad_svids.ts";
+import { ASK, assertRefused, SECRET, Sidecar } from "./sidecar.ts";
 
 const domain = new TestDomain("mesh.test");
 const stranger = new TestDomain("mesh.test", { name: "Stranger" });
@@ -13,7 +14,6 @@ const stranger = new TestDomain("mesh.test", { name: "Stranger" });
 const forger = new TestDomain("mesh.test");
 
 type Certificate = Pick<Attack, "cert" | "key">;
-const shown = ({ chainPem, keyPem }: TestSvid): Certificate => ({ cert: chainPem, key: keyPem });
 
 /** The request is answered by the app, which is told this identity (a gateway tells it none). */
 async function assertLetIn(
@@ -23,19 +23,6 @@ async function assertLetIn(
   const { data } = await attack;
   assert.match(data, /^HTTP\/1\.1 200 /);
   assert.ok(data.endsWith(`${SECRET} for ${identity}`), data);
-}
-
-/** Nothing comes back, and the sidecar's log says why. */
-async function assertRefused(
-  sidecar: Sidecar,
-  attack: () => Promise<AttackResult>,
-  reason: string,
-): Promise<AttackResult> {
-  const from = sidecar.log.length;
-  const result = await attack();
-  assert.equal(result.data, "");
-  await sidecar.logged({ msg: "inbound.refused", reason }, from);
-  return result;
 }
 
 Deno.test("A running sidecar lets in who proves an identity and refuses everybody else", async (t) => {
@@ -53,16 +40,16 @@ Deno.test("A running sidecar lets in who proves an identity and refuses everybod
     t.step(`refused: ${what}`, async () => {
       await assertRefused(sidecar, () => knock(certificate, more), reason);
     });
-  const leaf = (options: LeafOptions): Certificate => shown(domain.issue("low", options));
+  const leaf = (options: LeafOptions): Certificate => shownBy(domain.issue("low", options));
   const admin = domain.id("admin");
 
   await t.step(
     "let in: a workload of the mesh",
-    () => assertLetIn(knock(shown(domain.issue("web"))), domain.id("web")),
+    () => assertLetIn(knock(shownBy(domain.issue("web"))), domain.id("web")),
   );
   await refuses("no certificate", "no_certificate", {});
-  await refuses("a stranger's", "unknown_authority", shown(stranger.issue("admin")));
-  await refuses("a forger's", "bad_signature", shown(forger.issue("admin")));
+  await refuses("a stranger's", "unknown_authority", shownBy(stranger.issue("admin")));
+  await refuses("a forger's", "bad_signature", shownBy(forger.issue("admin")));
   await refuses("an expired one", "expired", leaf({ notAfterMs: Date.now() - 1000 }));
   await refuses("one of tomorrow", "not_yet_valid", leaf({ notBeforeMs: Date.now() + 3_000_000 }));
   await refuses("one of another trust domain", "wrong_trust_domain", {
@@ -82,7 +69,7 @@ Deno.test("A running sidecar lets in who proves an identity and refuses everybod
   await refuses("a host name that reads like a URI", "san_count", {
     ...leaf({ uris: [], dnsNames: [`x, URI:${admin}`] }),
   });
-  await refuses("TLS 1.2", "handshake", shown(domain.issue("web")), { maxVersion: "TLSv1.2" });
+  await refuses("TLS 1.2", "handshake", shownBy(domain.issue("web")), { maxVersion: "TLSv1.2" });
   const victim = domain.issue("admin");
   await refuses("a stolen certificate without its key", "handshake", {
     cert: victim.chainPem,
@@ -98,7 +85,7 @@ Deno.test("A running sidecar lets in who proves an identity and refuses everybod
   });
   await t.step(
     "still let in: a workload of the mesh",
-    () => assertLetIn(knock(shown(domain.issue("web"))), domain.id("web")),
+    () => assertLetIn(knock(shownBy(domain.issue("web"))), domain.id("web")),
   );
 });
 
@@ -107,7 +94,7 @@ Deno.test("A running sidecar takes no header for an identity", async () => {
   await using attacker = Attacker.start();
   const forged = `x-denim-peer: ${domain.id("admin")}\r\nx-forwarded-client-cert: URI=x\r\n`;
   const send = ASK.replace("\r\n\r\n", `\r\n${forged}\r\n`);
-  const good = shown(domain.issue("web"));
+  const good = shownBy(domain.issue("web"));
   await assertLetIn(attacker.attack({ port: sidecar.port(), send, ...good }), domain.id("web"));
 });
 
@@ -122,9 +109,9 @@ Deno.test("A running sidecar sends nothing to an upstream that is not who it sho
   const { chainPem, keys } = domain.issue("catalog");
   await using sidecar = await Sidecar.start(domain, {
     upstreams: {
-      good: await upstream(shown(domain.issue("catalog"))),
-      other: await upstream(shown(domain.issue("reviews"))),
-      stranger: await upstream(shown(stranger.issue("catalog"))),
+      good: await upstream(shownBy(domain.issue("catalog"))),
+      other: await upstream(shownBy(domain.issue("reviews"))),
+      stranger: await upstream(shownBy(stranger.issue("catalog"))),
       thief: await upstream({ cert: chainPem, key: stolenKeyPem(keys) }),
     },
   });
@@ -141,7 +128,7 @@ Deno.test("A running sidecar resumes no session, neither a good peer's nor a ref
   await using sidecar = await Sidecar.start(domain);
   await using attacker = Attacker.start();
   const port = sidecar.port();
-  const good = shown(domain.issue("web"));
+  const good = shownBy(domain.issue("web"));
   await assertLetIn(attacker.attack({ port, send: ASK, ...good, save: "good" }), domain.id("web"));
   const again = await assertRefused(
     sidecar,
@@ -150,7 +137,7 @@ Deno.test("A running sidecar resumes no session, neither a good peer's nor a ref
   );
   assert.equal(again.reused, true, "the attack must really resume");
   // The handshake of a stranger succeeds until our own verification, so it may bear a ticket.
-  const evil = shown(stranger.issue("admin"));
+  const evil = shownBy(stranger.issue("admin"));
   const first = await assertRefused(
     sidecar,
     () => attacker.attack({ port, send: ASK, ...evil, save: "evil" }),
@@ -168,7 +155,7 @@ Deno.test("A running sidecar resumes no session, neither a good peer's nor a ref
 Deno.test("A running proxy refuses a ticket that another of its listeners gave", async () => {
   await using gateway = await Sidecar.start(domain, { listeners: ["a", "b"] });
   await using attacker = Attacker.start();
-  const good = shown(domain.issue("web"));
+  const good = shownBy(domain.issue("web"));
   const ask = { send: ASK, ...good };
   await assertLetIn(attacker.attack({ port: gateway.port("a"), ...ask, save: "a" }), null);
   const across = await assertRefused(
@@ -186,7 +173,7 @@ Deno.test("A running proxy refuses at a mesh listener a ticket from its HTTPS li
   const [world, mesh] = [gateway.port("edge"), gateway.port("mesh")];
   // A ticket is bound to the server name it was given for, so the attack keeps to one.
   const ask = { send: ASK, servername: "shop.test" };
-  const evil = shown(stranger.issue("admin"));
+  const evil = shownBy(stranger.issue("admin"));
   for (const [save, certificate] of [["bare", {}], ["bearing a stranger's", evil]] as const) {
     await assertLetIn(attacker.attack({ port: world, ...ask, ...certificate, save }), null);
     const across = await assertRefused(
@@ -196,7 +183,7 @@ Deno.test("A running proxy refuses at a mesh listener a ticket from its HTTPS li
     );
     assert.equal(across.reused, true, "the attack must really resume");
   }
-  const good = shown(domain.issue("web"));
+  const good = shownBy(domain.issue("web"));
   await assertLetIn(attacker.attack({ port: mesh, ...ask, ...good }), null);
   await assertRefused(
     gateway,
@@ -212,8 +199,8 @@ Deno.test("A running sidecar follows its trust bundle: new connections, tickets 
   await using attacker = Attacker.start();
   await using patient = Attacker.start();
   const port = sidecar.port();
-  const was = { port, send: ASK, ...shown(old.issue("web")) };
-  const is = { port, send: ASK, ...shown(next.issue("web")) };
+  const was = { port, send: ASK, ...shownBy(old.issue("web")) };
+  const is = { port, send: ASK, ...shownBy(next.issue("web")) };
   await assertLetIn(attacker.attack({ ...was, save: "old" }), old.id("web"));
   await assertRefused(sidecar, () => attacker.attack(is), "unknown_authority");
   await sidecar.control.rotate(next, [old.rootPem, next.rootPem]);
@@ -244,7 +231,7 @@ Deno.test("A running sidecar holds a peer to the end of its certificate, ticket 
   await using patient = Attacker.start();
   const port = sidecar.port();
   const endMs = Date.now() + 4000;
-  const short = { port, send: ASK, ...shown(domain.issue("web", { notAfterMs: endMs })) };
+  const short = { port, send: ASK, ...shownBy(domain.issue("web", { notAfterMs: endMs })) };
   await assertLetIn(attacker.attack({ ...short, save: "ticket" }), domain.id("web"));
   // Stays open until the sidecar ends it, which is how the test knows that the time has come.
   const held = await patient.attack({
