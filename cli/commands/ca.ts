@@ -1,14 +1,7 @@
-/** `denim ca …`: the trust domain's authority. One row for each sub-verb; its file is loaded when it is asked for. */
-import type { Verb } from "../verb.ts";
+/** `denim ca …`: the trust domain's authority. */
+import { verbGroup } from "../verb_group.ts";
 
-interface Row {
-  /** Words and flags after `denim ca`, as the overview shows them. */
-  readonly usage: string;
-  readonly about: string;
-  readonly load: () => Promise<{ run: Verb }>;
-}
-
-const VERBS: Readonly<Record<string, Row>> = {
+export const run = verbGroup("ca", "the certificate authority of the trust domain", {
   show: {
     usage: "show",
     about: "roots, issuing certificates and how long they live",
@@ -34,22 +27,4 @@ const VERBS: Readonly<Record<string, Row>> = {
     about: "a root and an intermediate of your own",
     load: () => import("./ca_import.ts"),
   },
-};
-
-/** The exit code. */
-export async function run(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args;
-  const row = Object.hasOwn(VERBS, name ?? "") ? VERBS[name!] : undefined;
-  if (row !== undefined) return await (await row.load()).run(rest);
-  const asked = name === undefined || name === "--help" || name === "-h";
-  if (!asked) console.error(`denim ca has no verb "${name}"\n`);
-  console.log(overview());
-  return asked ? 0 : 2;
-}
-
-function overview(): string {
-  const rows = Object.values(VERBS);
-  const width = Math.max(...rows.map(({ usage }) => usage.length)) + 2;
-  const lines = rows.map(({ usage, about }) => `  denim ca ${usage.padEnd(width)}${about}`);
-  return ["denim ca: the certificate authority of the trust domain", "", ...lines].join("\n");
-}
+});
