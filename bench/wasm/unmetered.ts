@@ -1,4 +1,5 @@
 /** An admitted module without its fuel charges, to measure what they cost. No proxy outside a bench may run one. */
+import { concat } from "../../core/bytes.ts";
 import { decodeBundle, encodeBundle, isBundle } from "../../wasm/component/bundle.ts";
 import { FUEL_EXPORT } from "../../wasm/instrument.ts";
 import { OP, skipImmediates } from "../../wasm/opcodes.ts";
@@ -72,14 +73,4 @@ function bodyWithout(reader: Reader, fuel: number): Uint8Array[] {
 
 function lengthOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, part) => sum + part.length, 0);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(lengthOf(parts));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }

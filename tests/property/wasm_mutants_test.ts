@@ -1,6 +1,7 @@
 /** Damaged copies of real modules: each is refused in words or runs within its fuel, in bounded time, whatever was done to it. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import { concat } from "../../core/bytes.ts";
 import { BuildError, buildFilter } from "../../control/market/mod.ts";
 import { configText } from "../../control/market/manifest.ts";
 import { Fields } from "../../core/fields.ts";
@@ -31,13 +32,7 @@ function joined(parts: Parts): Uint8Array<ArrayBuffer> {
   for (const { id, content } of parts) {
     chunks.push(Uint8Array.from([id, ...leb(content.length)]), content);
   }
-  const out = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    out.set(chunk, at);
-    at += chunk.length;
-  }
-  return out;
+  return concat(chunks);
 }
 
 /** Each changes a module in one way and may find nothing to change. */

@@ -1,6 +1,7 @@
 /** A client for tests that sees what is on the wire: any Host, no hidden retry, and a steady load. */
 import { Agent, request as nodeRequest } from "node:http";
 import type { IncomingHttpHeaders } from "node:http";
+import { concat } from "../../core/bytes.ts";
 
 export interface Answer {
   readonly status: number;
@@ -36,7 +37,7 @@ export function http(url: string, call: Call = {}): Promise<Answer> {
       told.resolve({
         status: response.statusCode ?? 0,
         headers: response.headers,
-        body: new TextDecoder().decode(joined(parts)),
+        body: new TextDecoder().decode(concat(parts)),
       }));
   });
   const limitMs = call.timeoutMs ?? TIMEOUT_MS;
@@ -143,14 +144,4 @@ export class Load {
 
 function is200(answer: Answer): string | null {
   return answer.status === 200 ? null : `status ${answer.status}: ${answer.body.slice(0, 200)}`;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -11,6 +11,7 @@ import { type Fault, FAULTS } from "../../../core/fault.ts";
 import { Fields } from "../../../core/fields.ts";
 import type { RequestHead, ResponseHead } from "../../../core/message.ts";
 import type { Source, Stream } from "../../../core/stream.ts";
+import { concat } from "../../../core/bytes.ts";
 import { type Body, durationMs, type Headers, type MockedCall } from "./case.ts";
 
 /** A clock that moves when told to. */
@@ -86,13 +87,7 @@ export class End<Out extends RequestHead | ResponseHead> implements Stream<Out> 
   resume(): void {}
 
   get bytes(): Uint8Array {
-    const whole = new Uint8Array(this.body.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of this.body) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    return whole;
+    return concat(this.body);
   }
 
   #done(): void {
@@ -164,13 +159,11 @@ function answer({ mock, sink }: Waiting): void {
     return sink.called({ ...nothing, fault: fault ?? FAULTS["backend.no_endpoint"] });
   }
   const { status, headers, body, trailers } = mock.answer;
-  const end = new End<ResponseHead>();
-  for (const chunk of chunksOf(body)) end.body.push(chunk);
   sink.called({
     fault: null,
     status,
     fields: fieldsOf(headers),
-    body: end.bytes,
+    body: concat(chunksOf(body)),
     trailers: Object.keys(trailers).length === 0 ? null : fieldsOf(trailers),
   });
 }
