@@ -11,7 +11,7 @@ import { h2load } from "./h2load.ts";
 import { cpuOf, LOAD_CORE, type Target } from "./load.ts";
 import { watchOthers } from "./others.ts";
 import { startPairs } from "./pairs.ts";
-import { haveTools, type Pinned, startPinned } from "./process.ts";
+import { buildGo, haveTools, type Pinned, startPinned } from "./process.ts";
 
 /** Of the message in the request and of that in the response. */
 const MESSAGE_BYTES = 256;
@@ -43,7 +43,7 @@ export async function grpc(
   const folder = await Deno.makeTempDir({ prefix: "denim-bench-" });
   try {
     const origin = `${folder}/origin`, bodyPath = `${folder}/message`;
-    await build(origin);
+    await buildGo(ORIGIN, origin);
     await Deno.writeFile(bodyPath, message(MESSAGE_BYTES));
     await using pairs = await startPairs((port) => Promise.resolve(serve(origin, port)), "GRPC");
     const { targets } = pairs;
@@ -96,14 +96,6 @@ function message(bytes: number): Uint8Array {
   const framed = new Uint8Array(PREFIX_BYTES + bytes);
   new DataView(framed.buffer).setUint32(1, bytes);
   return framed;
-}
-
-async function build(path: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command("go", {
-    args: ["build", "-o", path, "."],
-    cwd: ORIGIN,
-  }).output();
-  if (!success) throw new Error(`go build failed: ${new TextDecoder().decode(stderr)}`);
 }
 
 function serve(origin: string, port: number): Pinned {

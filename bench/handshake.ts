@@ -12,7 +12,7 @@ import { LOAD_CORE, PROXY_CORE } from "./load.ts";
 import { watchOthers } from "./others.ts";
 import { HAPROXY_PAIR } from "./peers/haproxy_pair.ts";
 import { type RivalPair, startRivalPair } from "./peers/pair.ts";
-import { cpuSeconds, haveTools } from "./process.ts";
+import { buildGo, cpuSeconds, haveTools } from "./process.ts";
 import { answering, type Pair, startPair } from "./sidecars.ts";
 
 const CLIENT = new URL("./handshake_client/", import.meta.url).pathname;
@@ -49,7 +49,7 @@ export async function handshake({ rounds, seconds }: RoundOptions): Promise<Hand
   await using pair = await startPair(answering(BODY_BYTES), { core: PROXY_CORE });
   await using rival = await startRivalPair(HAPROXY_PAIR, PROXY_CORE, pair.originPort);
   const client = `${pair.folder}/handshake-client`;
-  await build(client);
+  await buildGo(CLIENT, client);
   const targets: Readonly<Record<string, Target>> = {
     denim: await denimTarget(pair),
     haproxy: haproxyTarget(rival),
@@ -120,12 +120,4 @@ function haproxyTarget({ pids, ports, folder }: RivalPair): Target {
     key: `${folder}/client.key`,
     ca: `${folder}/ca.pem`,
   };
-}
-
-async function build(path: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command("go", {
-    args: ["build", "-o", path, "."],
-    cwd: CLIENT,
-  }).output();
-  if (!success) throw new Error(`go build failed: ${new TextDecoder().decode(stderr)}`);
 }

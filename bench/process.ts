@@ -110,3 +110,12 @@ export async function haveTools(names: readonly string[]): Promise<boolean> {
   );
   return false;
 }
+
+/** Builds the Go program in `folder` as `path`. */
+export async function buildGo(folder: string, path: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("go", {
+    args: ["build", "-o", path, "."],
+    cwd: folder,
+  }).output();
+  if (!success) throw new Error(`go build failed: ${new TextDecoder().decode(stderr)}`);
+}

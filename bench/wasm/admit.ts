@@ -3,6 +3,7 @@ import { CAPABILITIES } from "../../wasm/capabilities.ts";
 import { sha256 } from "../../wasm/filter.ts";
 import { makeArtefact } from "../../control/market/artefact.ts";
 import { runTrial } from "../../control/market/trial.ts";
+import { another } from "./another.ts";
 import type { AdmissionMs } from "./admission.ts";
 
 const TIMES = 4, MEMORY_MIB = 16;
@@ -32,10 +33,6 @@ async function admit(bytes: Uint8Array): Promise<AdmissionMs> {
 const bytes = await Deno.readFile(Deno.args[0]!);
 const all: AdmissionMs[] = [];
 for (let time = 0; time < TIMES; time++) {
-  // Another module each time, or the engine would remember it: a custom section of no meaning.
-  const other = new Uint8Array(bytes.length + 5);
-  other.set(bytes);
-  other.set([0, 3, 1, 0x6e, time], bytes.length);
-  all.push(await admit(other));
+  all.push(await admit(another(bytes, time))); // or the engine would remember it
 }
 console.log(JSON.stringify(all));

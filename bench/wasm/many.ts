@@ -5,9 +5,11 @@ import { median } from "../figures.ts";
 import { LOAD_CORE, loadRound, PROXY_CORE } from "../load.ts";
 import { originConfig, startHaproxy } from "../peers/haproxy.ts";
 import { freePorts, memoryOf, untilListening } from "../process.ts";
+import { another } from "./another.ts";
 import type { FilterName } from "./modules.ts";
 
 const MODULES = 10, BINDINGS = 100, STARTS = 3, MEMORY_MIB = 16;
+const LANGUAGES: readonly FilterName[] = ["noop", "assemblyscript", "rust"];
 
 export interface ManyFilters {
   readonly modules: number;
@@ -25,14 +27,13 @@ export interface ManyFilters {
 export async function manyFilters(
   built: ReadonlyMap<FilterName, Uint8Array<ArrayBuffer>>,
   folder: string,
-  languages: readonly FilterName[] = ["noop", "assemblyscript", "rust"],
 ): Promise<ManyFilters> {
-  const there = languages.filter((name) => built.has(name));
+  const there = LANGUAGES.filter((name) => built.has(name));
   const paths: string[] = [];
   for (let n = 0; n < MODULES; n++) {
     const name = there[n % there.length]!;
     const path = `${folder}/many-${n}.wasm`;
-    const { artefact } = await makeArtefact(other(built.get(name)!, n), {
+    const { artefact } = await makeArtefact(another(built.get(name)!, n), {
       limits: { memoryMiB: MEMORY_MIB },
     });
     await Deno.writeFile(path, artefact);
@@ -75,14 +76,6 @@ async function once(originPort: number, bindings: string): Promise<Started> {
   await using proxy = await startProxy(PROXY_CORE, proxyConfig(port, originPort) + bindings);
   await loadRound({ url: `http://127.0.0.1:${port}/`, pids: [proxy.pid] }, 32, 2);
   return { bytes: memoryOf(proxy.pid).rssBytes, readyMs: proxy.readyMs };
-}
-
-/** The same program as another module: a custom section of no meaning at its end. */
-function other(bytes: Uint8Array, n: number): Uint8Array {
-  const out = new Uint8Array(bytes.length + 5);
-  out.set(bytes);
-  out.set([0, 3, 1, 0x6e, n], bytes.length);
-  return out;
 }
 
 function binding(n: number, path: string): string {
