@@ -14,12 +14,11 @@ import type { Endpoint } from "./snapshot.ts";
 const DISCARD_LIMIT = 64 * 1024;
 /** Request bytes held while the first attempt has not begun and no replay is wanted. */
 const HOLD_LIMIT = 64 * 1024;
-const NONE: readonly string[] = [];
 
 export class Dispatch implements Sink<RequestHead>, Source {
   readonly x: Exchange;
   /** Addresses of the endpoints that were tried. */
-  #tried: readonly string[] = NONE;
+  readonly #tried: string[] = [];
   #attempt: Attempt | null = null;
   /** The request body so far, kept until an attempt has it and while a retry may need it again. */
   #kept: Uint8Array[] | null = [];
@@ -143,8 +142,7 @@ export class Dispatch implements Sink<RequestHead>, Source {
     if (backend === null) return void x.fail(x.route.fault ?? FAULTS["route.no_backend"]);
     const endpoint = backend.pick(this.#tried, x.request);
     if (endpoint === null) return void x.fail(FAULTS["backend.no_endpoint"]);
-    // Made to measure: a list that grows takes room for seventeen.
-    this.#tried = nth === 1 ? [endpoint.address] : [...this.#tried, endpoint.address];
+    this.#tried.push(endpoint.address);
     const attempt = this.#attempt = new Attempt(this, endpoint, nth);
     const body = this.#kept!;
     // Kept from here on only for a retry; the array itself is still walked below.
