@@ -28,10 +28,9 @@ export class ComponentInstance {
   /** Why it cannot be called any more. */
   dead: Trap | null = null;
   readonly state: HostState;
-  /** Of the last call: the function entered, fuel used and given. */
+  /** Of the last call: the function entered, and fuel used. */
   entered = "";
   fuelUsed = 0;
-  fuelGiven = 0;
   readonly #raw: RawInstance | null = null;
   readonly #limits: InstanceLimits;
   readonly #budget: bigint;
@@ -87,6 +86,11 @@ export class ComponentInstance {
   /** Never 0 and never used twice. */
   newId(): bigint {
     return this.#nextId++;
+  }
+
+  /** To the last call. */
+  get fuelGiven(): number {
+    return Number(this.#running.fuel);
   }
 
   get memoryBytes(): number {
@@ -188,7 +192,6 @@ export class ComponentInstance {
     clearTally(this.state.tally);
     this.state.asked.length = 0;
     this.entered = hook;
-    this.fuelGiven = Number(running.fuel);
     this.state.budget = WASM_LIMITS.hostBytesPerCall;
     this.state.lastLog = "";
     this.#ranMs = 0;
@@ -250,7 +253,7 @@ export class ComponentInstance {
     this.dead = classify(error, {
       entry,
       outOfFuel: this.#fuelLeft() < 0n,
-      fuelLimit: Number(this.#running.fuel),
+      fuelLimit: this.fuelGiven,
       fuelPerRequest: this.#running.ofExchange ? this.#limits.fuelPerRequest : 0,
       memoryFull: bytes + PAGE_BYTES > this.#limits.memoryBytes,
       memoryBytes: this.#limits.memoryBytes,

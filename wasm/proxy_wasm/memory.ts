@@ -93,22 +93,22 @@ export class GuestMemory {
 
   /** Hands `bytes` to the guest in memory of its own; writes where they are and how many. */
   give(bytes: Uint8Array, outPointer: number, outSize: number): number {
-    if (bytes.length === 0) return this.#point(0, 0, outPointer, outSize);
+    if (bytes.length === 0) return this.point(0, 0, outPointer, outSize);
     const pointer = this.allocate(bytes.length);
     const target = pointer === 0 ? null : this.view(pointer, bytes.length);
     if (target === null) return STATUS.invalidMemory;
     target.set(bytes);
-    return this.#point(pointer, bytes.length, outPointer, outSize);
+    return this.point(pointer, bytes.length, outPointer, outSize);
   }
 
   /** {@link give} for a latin-1 string, encoded straight into the guest. */
   giveText(text: string, outPointer: number, outSize: number): number {
-    if (text.length === 0) return this.#point(0, 0, outPointer, outSize);
+    if (text.length === 0) return this.point(0, 0, outPointer, outSize);
     const pointer = this.allocate(text.length);
     const target = pointer === 0 ? null : this.view(pointer, text.length);
     if (target === null) return STATUS.invalidMemory;
     writeLatin1(text, target, 0);
-    return this.#point(pointer, text.length, outPointer, outSize);
+    return this.point(pointer, text.length, outPointer, outSize);
   }
 
   /** Memory from the guest's allocator, or 0. The guest runs: views are stale afterwards. */
@@ -125,10 +125,6 @@ export class GuestMemory {
 
   /** Writes a pointer and a size where the guest wants them. */
   point(pointer: number, size: number, outPointer: number, outSize: number): number {
-    return this.#point(pointer, size, outPointer, outSize);
-  }
-
-  #point(pointer: number, size: number, outPointer: number, outSize: number): number {
     return this.setU32(outPointer, pointer) && this.setU32(outSize, size)
       ? STATUS.ok
       : STATUS.invalidMemory;
