@@ -9,7 +9,7 @@ import { makeComponentFactory } from "../../../wasm/component/mod.ts";
 import { makeWasmFactory, sha256 } from "../../../wasm/filter.ts";
 import { WasmReports } from "../../../wasm/reports.ts";
 import { type Callback, observe } from "../stage/observe.ts";
-import type { LogLine, Staged } from "../stage/stage.ts";
+import { bound, type LogLine, type Staged } from "../stage/stage.ts";
 
 /** Who is shown what happens. */
 export interface DevView {
@@ -79,17 +79,7 @@ export class DevProxy {
     const filter = {
       kind: "wasm",
       name: "dev/filter",
-      config: {
-        abi: staged.abi,
-        digest,
-        module: staged.name,
-        version: `dev-${generation}`,
-        config,
-        fuelPerCall: staged.fuelPerCall,
-        memoryBytes: staged.memoryBytes,
-        failMode: "closed",
-        capabilities: staged.capabilities,
-      },
+      config: { ...bound(staged, digest, `dev-${generation}`, config), failMode: "closed" },
     };
     await this.#engine.apply(snapshotOf(this.#options, generation, filter));
     for (const known of this.#modules.keys()) if (known !== digest) this.#modules.delete(known);

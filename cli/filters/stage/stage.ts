@@ -32,6 +32,26 @@ export interface Staged {
   readonly memoryBytes: number;
 }
 
+/** The filter's configuration as a proxy gets it from a binding that grants all it asks for, but for the fail mode. */
+export function bound(
+  { abi, name, capabilities, permissions, fuelPerCall, memoryBytes }: Staged,
+  digest: string,
+  version: string,
+  config: string,
+) {
+  return {
+    abi,
+    digest,
+    module: name,
+    version,
+    config,
+    fuelPerCall,
+    memoryBytes,
+    capabilities,
+    ...(permissions === undefined ? {} : { permissions }),
+  };
+}
+
 export interface LogLine {
   readonly level: string;
   readonly text: string;
@@ -75,7 +95,7 @@ export class Stage implements Disposable {
   /** Rejects with the reason when the filter does not start or refuses its configuration. */
   static async open(staged: Staged, manifest: Manifest, test: Case): Promise<Stage> {
     const stage = new Stage(test);
-    const { abi, artefact, name } = staged;
+    const { artefact } = staged;
     const log = createLog((line) => stage.#logged(line), {
       level: "debug",
       nowMs: () => stage.clock.nowMs(),
@@ -86,19 +106,13 @@ export class Stage implements Disposable {
       component: makeComponentFactory(),
     });
     const upstreams = [...new Set(test.calls.map((call) => call.upstream))];
+    const config = configText(
+      test.config === undefined ? manifest : { ...manifest, config: test.config },
+    );
     const filter = await factory({
-      abi,
-      digest: await sha256(artefact),
-      module: name,
-      version: "test",
-      config: configText(
-        test.config === undefined ? manifest : { ...manifest, config: test.config },
-      ),
-      fuelPerCall: staged.fuelPerCall,
-      memoryBytes: staged.memoryBytes,
+      ...bound(staged, await sha256(artefact), "test", config),
       failMode: test.failMode,
-      capabilities: test.capabilities ?? staged.capabilities,
-      ...(staged.permissions === undefined ? {} : { permissions: staged.permissions }),
+      ...(test.capabilities === undefined ? {} : { capabilities: test.capabilities }),
       upstreams: upstreams.map((one) => ({ names: [one], backend: one, fields: [] })),
     }, {
       name: "test/filter",

@@ -6,7 +6,7 @@ import { metered, proxyWasmWat } from "../../../wasm/testing/harness.ts";
 import { parseCases } from "./case_file.ts";
 import { passed, resultsJson, resultsJunit, resultText } from "./report.ts";
 import { type Result, runFile } from "./run.ts";
-import type { Staged } from "./stage.ts";
+import { bound, type Staged } from "./stage.ts";
 
 const ACTION = "(param $id i32) (param $size i32) (param $end i32) (result i32)";
 
@@ -192,4 +192,20 @@ Deno.test("what the filter kept earlier is there, and what it keeps can be asked
   );
   assert.deepEqual(result!.differences, []);
   assert.equal(result!.error, "");
+});
+
+Deno.test("A bound filter is granted the names that its manifest asks for", () => {
+  const staged = {
+    abi: "proxy-wasm",
+    artefact: new Uint8Array(),
+    name: "acme/noop",
+    capabilities: ["headers-read"],
+    permissions: { headers: { read: ["x-api-key"] } },
+    fuelPerCall: 1,
+    memoryBytes: 2,
+  } as const;
+  const config = bound(staged, "sha256:0", "dev-1", "{}");
+  assert.deepEqual(config.permissions, staged.permissions);
+  assert.deepEqual(config.capabilities, ["headers-read"]);
+  assert.ok(!("permissions" in bound({ ...staged, permissions: undefined as never }, "", "", "")));
 });
