@@ -40,7 +40,9 @@ export const run = verb({
     nowMs: Date.now(),
   });
   console.log(
-    `The authority in "${dir}" issues with "${args.text("chain")}" from the next start on`,
+    chain === null
+      ? `The authority in "${dir}" stands under "${root}" from the next start on; something else signs`
+      : `The authority in "${dir}" issues with "${chain}" from the next start on`,
   );
   return EXIT.ok;
 });

@@ -68,6 +68,10 @@ Deno.test("denim ca import lays in an authority, and the control plane issues wi
   const foreign = await control.denim(...lay, ...files);
   assert.match(foreign.err, /chain.pem" .*was not signed by/);
   await Deno.remove(file("ca"), { recursive: true });
+  const alone = await control.denim(...lay, "--root", file("root.pem"));
+  assert.equal(alone.code, 0, alone.err);
+  assert.match(alone.out, /stands under ".*root.pem" from the next start on; something else signs/);
+  await Deno.remove(file("ca"), { recursive: true });
   const laid = await control.denim(...lay, ...files, "--root", file("root.pem"));
   assert.equal(laid.code, 0, laid.err);
 
