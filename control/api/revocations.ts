@@ -1,7 +1,7 @@
 /** Revocation: who is no longer let in, said by whom and why. */
 import { Hono } from "hono";
 import { z } from "zod";
-import { controlPlaneId, MAX_LEAF_TTL_MS, type Revocation } from "../ca/mod.ts";
+import { controlPlaneId, MAX_LEAF_TTL_MS, plainSerial, type Revocation } from "../ca/mod.ts";
 import { LEDGER_LIMITS } from "../store/ledger.ts";
 import type { ApiEnv } from "../auth.ts";
 import { author, authorOf } from "./apply.ts";
@@ -93,7 +93,7 @@ function controlPlanes(): ApiError {
 /** What stands in the list for what somebody typed; serials are often copied with colons or in lower case. */
 function subjectOf({ authority: { trustDomain } }: ApiDeps, text: string): string {
   if (/^sha256:[0-9a-f]{64}$/.test(text)) return text;
-  const serial = text.replaceAll(":", "").toUpperCase().replace(/^0+(?=.)/, "");
+  const serial = plainSerial(text);
   if (/^[0-9A-F]{1,40}$/.test(serial)) return serial;
   return workloadId(
     "subject",

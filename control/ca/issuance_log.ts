@@ -189,9 +189,10 @@ function fits(entry: LoggedIssuance, { identity, serial, sinceMs }: IssuanceQuer
   return sinceMs === undefined || Date.parse(entry.time) >= sinceMs;
 }
 
-/** A serial as certificates are read here: upper case, no colons, no leading zero octets. */
-function plainSerial(text: string): string {
-  return text.replaceAll(":", "").toUpperCase().replace(/^(00)+(?=..)/, "");
+/** A serial as certificates are read here: upper case, no colons, whole octets, none of them zero in front. */
+export function plainSerial(text: string): string {
+  const digits = text.replaceAll(":", "").toUpperCase();
+  return (digits.length % 2 === 0 ? digits : `0${digits}`).replace(/^(00)+(?=..)/, "");
 }
 
 function parse(line: string): LoggedIssuance | null {

@@ -1,6 +1,6 @@
 /** The audit trail: whole lines, owner only, put aside at its limit, and nothing can be taken out unseen. */
 import assert from "node:assert/strict";
-import { type Issuance, IssuanceLog } from "./issuance_log.ts";
+import { type Issuance, IssuanceLog, plainSerial } from "./issuance_log.ts";
 
 const WEB = "spiffe://mesh.test/ns/default/sa/web";
 const entry = (serial: string, over: Partial<Issuance> = {}): Issuance => ({
@@ -93,6 +93,14 @@ for (const [what, tamper, says] of TAMPERED) {
       assert.ok(breaks.some((one) => says.test(one)), JSON.stringify(breaks));
     }));
 }
+
+Deno.test("plainSerial writes a serial as certificates are read, whatever it was copied from", () => {
+  for (const text of ["05:50:47:ee", "055047EE", "55047EE", "00055047ee"]) {
+    assert.equal(plainSerial(text), "055047EE", text);
+  }
+  assert.equal(plainSerial("5F3A"), "5F3A");
+  assert.equal(plainSerial("00"), "00");
+});
 
 Deno.test("IssuanceLog takes up a log that was written before there was a chain", () =>
   withFile(async (file) => {

@@ -23,7 +23,12 @@ export { describeAuthority } from "./description.ts";
 export { CsrError, type CsrErrorCode } from "./csr.ts";
 export { AuthorityError } from "./files.ts";
 export { importAuthority, type ImportRequest } from "./import.ts";
-export { type IssuanceFindings, type LoggedIssuance, MAX_FOUND } from "./issuance_log.ts";
+export {
+  type IssuanceFindings,
+  type LoggedIssuance,
+  MAX_FOUND,
+  plainSerial,
+} from "./issuance_log.ts";
 export { type VaultOptions, VaultSigner } from "./vault_signer.ts";
 export type { LeafRequest, Signer } from "./signer.ts";
 export { type Revocation, RevocationList, RevocationsFullError } from "./revocations.ts";

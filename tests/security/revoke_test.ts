@@ -157,4 +157,6 @@ Deno.test("What cannot be meant is not revoked", async () => {
   const { code, out } = await verb(mesh, "revoke", "5F3A", "--expires", "1d");
   assert.equal(code, 0);
   assert.match(out, /Revoked: 5F3A/);
+  const small = await verb(mesh, "revoke", "05:5f:3a", "--expires", "1d");
+  assert.match(small.out, /Revoked: 055F3A/, "as the certificate has it");
 });
